@@ -1,0 +1,32 @@
+# Needs Python 3.11 or later and make; everything else is installed into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+# Small matrices are fastest on one thread, and the test processes do not compete.
+export OMP_NUM_THREADS := 1
+export OPENBLAS_NUM_THREADS := 1
+
+.PHONY: help conformance test clean
+
+help:
+	@echo "make conformance   compare the reference with its PyTorch twin, equation by equation, then train both"
+	@echo "make test          lint, types, tests, doctests"
+	@echo "make clean         remove the environment and all caches"
+
+conformance: .venv/ready
+	$(BIN)/python -m conformance run
+
+test: .venv/ready
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/pytest -q -n auto
+
+.venv/ready: pyproject.toml tests/requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or later is needed, and $(PYTHON) is older: make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -r tests/requirements.txt
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -e .
+	touch $@
+
+clean:
+	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build *.egg-info

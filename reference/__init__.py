@@ -1,0 +1,97 @@
+"""Backpropagation, each documented equation one labelled line: a verified reference.
+
+Start with `reference.backpropagation`, whose labels are explained in EQUATIONS.md.
+"""
+
+from .activations import ACTIVATIONS, ELU, Activation, Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from .backpropagation import Gradient, Layer, Step, backward, forward, update
+from .checks import by_name
+from .functions import Array
+from .gradients import Evaluation, propagate, value_and_gradients
+from .initialisers import glorot, he, initialised, torch_default, uniform
+from .losses import (
+    LOSSES,
+    BinaryCrossEntropy,
+    BinaryCrossEntropyWithLogits,
+    CrossEntropy,
+    CrossEntropyWithLogits,
+    HalfSquaredError,
+    Loss,
+    MeanSquaredError,
+)
+from .training import Diverged, Epoch, Training, train
+
+__all__ = [
+    "ACTIVATIONS",
+    "ELU",
+    "LOSSES",
+    "Activation",
+    "Array",
+    "BinaryCrossEntropy",
+    "BinaryCrossEntropyWithLogits",
+    "CrossEntropy",
+    "CrossEntropyWithLogits",
+    "Diverged",
+    "Epoch",
+    "Evaluation",
+    "Gradient",
+    "HalfSquaredError",
+    "Identity",
+    "Layer",
+    "LeakyReLU",
+    "Loss",
+    "MeanSquaredError",
+    "ReLU",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Step",
+    "Tanh",
+    "Training",
+    "activation",
+    "backward",
+    "forward",
+    "glorot",
+    "he",
+    "initialised",
+    "loss",
+    "propagate",
+    "torch_default",
+    "train",
+    "uniform",
+    "update",
+    "value_and_gradients",
+]
+
+__version__ = "0.1.0"
+
+
+def activation(name: str, **parameters: float) -> Activation:
+    """The activation of that name in EQUATIONS.md, with its parameters.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is not a number.
+    ValueError
+        If the name or a parameter is unknown.
+
+    Examples
+    --------
+    >>> activation("leaky_relu", negative_slope=0.2)
+    LeakyReLU(negative_slope=0.2)
+    """
+    sigma: Activation = by_name("activation", ACTIVATIONS, name, parameters)
+    return sigma
+
+
+def loss(name: str, **parameters: float) -> Loss:
+    """The loss of that name in EQUATIONS.md; raises like `activation`.
+
+    Examples
+    --------
+    >>> loss("cross_entropy")
+    CrossEntropy()
+    """
+    found: Loss = by_name("loss", LOSSES, name, parameters)
+    return found

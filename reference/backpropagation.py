@@ -1,0 +1,71 @@
+"""Backpropagation: the documented equations, one labelled line each.
+
+The labels are those of EQUATIONS.md.  Arrays may hold any kind of number
+(float, complex, Fraction, ball, dual number, symbol); samples are rows.
+"""
+
+from typing import NamedTuple
+
+from .activations import Activation
+from .functions import Array
+
+
+class Layer(NamedTuple):
+    """Weights ``W`` (n_l, n_{l-1}), biases ``b`` (n_l,) and the activation ``sigma``."""
+
+    W: Array
+    b: Array
+    sigma: Activation
+
+
+class Step(NamedTuple):
+    """What one layer saw and made of a batch: ``a_prev`` (B, n_{l-1}), ``z`` and ``a`` (B, n_l)."""
+
+    a_prev: Array
+    z: Array
+    a: Array
+
+
+class Gradient(NamedTuple):
+    """One layer's ``delta`` = dL/dz (B, n_l), dL/dW as ``W`` (n_l, n_{l-1}), dL/db as ``b`` (n_l,)."""
+
+    delta: Array
+    W: Array
+    b: Array
+
+
+Network = tuple[Layer, ...]
+Trace = tuple[Step, ...]
+Gradients = tuple[Gradient, ...]
+
+
+def forward(network: Network, x: Array) -> Trace:
+    """Run the batch ``x`` (B, n_0) through the network: a step for each layer (F1, F2)."""
+    steps: list[Step] = []
+    for W, b, sigma in network:
+        a_prev = steps[-1].a if steps else x
+        z = a_prev @ W.T + b                           # (F1)  z^l = W^l a^{l-1} + b^l
+        steps.append(Step(a_prev, z, sigma.apply(z)))  # (F2)  a^l = sigma^l(z^l)
+    return tuple(steps)
+
+
+def backward(network: Network, steps: Trace, g: Array) -> tuple[Gradients, Array]:
+    """Pull the cotangent ``g`` = dL/da^L (B, n_L) back: gradients, and dL/dx (B1 to B4)."""
+    gradients: list[Gradient] = []
+    for (W, _, sigma), (a_prev, z, a) in zip(reversed(network), reversed(steps), strict=True):
+        delta = sigma.pullback(z, a, g)                # (B1)  delta^l = g^l * sigma'(z^l)
+        gradients.append(Gradient(
+            delta,
+            W=delta.T @ a_prev,                        # (B3)  dL/dW^l = sum over samples of delta^l a^{l-1}T
+            b=delta.sum(axis=0)))                      # (B4)  dL/db^l = sum over samples of delta^l
+        g = delta @ W                                  # (B2)  g^{l-1} = W^lT delta^l
+    return tuple(reversed(gradients)), g
+
+
+def update(network: Network, gradients: Gradients, eta: float) -> Network:
+    """One step of gradient descent with learning rate ``eta``: a new network (U1, U2)."""
+    return tuple(
+        Layer(W - eta * dW,                            # (U1)  W^l <- W^l - eta dL/dW^l
+              b - eta * db,                            # (U2)  b^l <- b^l - eta dL/db^l
+              sigma)
+        for (W, b, sigma), (_, dW, db) in zip(network, gradients, strict=True))

@@ -1,0 +1,187 @@
+"""What the public doors refuse, before any arithmetic, with a message that says where and what.
+
+Each check returns its argument as the equations want it: layers in a tuple, arrays of one dtype.
+"""
+
+from collections.abc import Sequence
+from math import inf
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .backpropagation import Layer, Network
+from .functions import Array
+from .losses import REQUIRED_HEAD, TARGETS, Loss
+
+REDUCTIONS = ("sum", "mean")
+
+
+def check_network(network: Sequence[Layer]) -> tuple[Network, np.dtype[Any]]:
+    """The network as a tuple of layers in one dtype, and that dtype.
+
+    Raises
+    ------
+    TypeError
+        If something is not a layer or not numbers, or if the dtypes differ.
+    ValueError
+        If there is no layer, a shape does not fit, or a number is not finite.
+    """
+    if not isinstance(network, tuple | list) or isinstance(network, Layer):
+        raise TypeError(f"network: expected a tuple of Layer(W, b, sigma), got {_kind(network)}")
+    if not network:
+        raise ValueError("network: expected at least one layer, got none")
+    weights, biases, units = [], [], None
+    for l, layer in enumerate(network, start=1):
+        if not isinstance(layer, tuple) or len(layer) != len(Layer._fields):
+            raise TypeError(f"layer {l}: expected Layer(W, b, sigma), got {_kind(layer)}")
+        W, b = _numbers(f"layer {l}: W", layer[0]), _numbers(f"layer {l}: b", layer[1])
+        _check_functions(f"layer {l}: sigma", layer[2], ("apply", "pullback"), "an activation such as Sigmoid()")
+        if W.array.ndim != 2 or 0 in W.array.shape:
+            raise ValueError(f"{W.where}: expected shape (units, inputs), got {W.array.shape}")
+        rows, columns = W.array.shape
+        if units not in (None, columns):
+            raise ValueError(
+                f"{W.where}: expected shape ({rows}, {units}), as layer {l - 1} has {units} units, got {W.array.shape}"
+            )
+        if b.array.shape != (rows,):
+            raise ValueError(f"{b.where}: expected shape ({rows},), as W has {rows} rows, got {b.array.shape}")
+        weights.append(W)
+        biases.append(b)
+        units = rows
+    dtype = _common_dtype([*weights, *biases])
+    return tuple(
+        Layer(_of_dtype(W, dtype), _of_dtype(b, dtype), layer[2])
+        for W, b, layer in zip(weights, biases, network, strict=True)
+    ), dtype
+
+
+def check_loss(network: Network, loss: Loss, reduction: str) -> None:
+    """The loss is one, and is defined for the network's last activation.
+
+    Raises
+    ------
+    TypeError
+        If ``loss`` is not a loss.
+    ValueError
+        If the reduction is unknown or the loss wants another last activation.
+    """
+    _check_functions("loss", loss, ("value", "gradient"), "a loss such as HalfSquaredError()")
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
+    sigma, required = network[-1].sigma, REQUIRED_HEAD.get(type(loss))
+    if required and type(sigma) is not required:
+        raise ValueError(
+            f"layer {len(network)}: expected the activation {required.__name__}() before {type(loss).__name__}, "
+            f"got {sigma!r}"
+        )
+
+
+def check_batch(network: Network, dtype: np.dtype[Any], x: Array, y: Array, loss: Loss) -> tuple[Array, Array]:
+    """Samples (B, n_0) and targets (B, n_L) as arrays of the network's dtype.
+
+    Raises
+    ------
+    TypeError
+        If they are not numbers, or of another inexact dtype.
+    ValueError
+        If a shape does not fit, the batch is empty, a number is not finite or outside the loss's domain.
+    """
+    samples, targets = _numbers("x", x), _numbers("y", y)
+    inputs, outputs = network[0].W.shape[1], network[-1].W.shape[0]
+    shape = samples.array.shape
+    if len(shape) != 2 or shape[1] != inputs:
+        raise ValueError(f"x: expected shape (samples, {inputs}), as layer 1 has {inputs} inputs, got {shape}")
+    if not shape[0]:
+        raise ValueError(f"x: expected at least one sample, got an empty batch of shape {shape}")
+    if targets.array.shape != (shape[0], outputs):
+        raise ValueError(
+            f"y: expected shape ({shape[0]}, {outputs}), a row for each sample of x and a column for each unit of "
+            f"layer {len(network)}, got {targets.array.shape}"
+        )
+    x, y = _of_dtype(samples, dtype), _of_dtype(targets, dtype)
+    low, high = TARGETS.get(type(loss), (-inf, inf))
+    if dtype.kind == "f" and ((y < low) | (y > high)).any():
+        at = _first((y < low) | (y > high))
+        raise ValueError(f"y: expected targets from {low} to {high} for {type(loss).__name__}, got {y[at]} at {at}")
+    return x, y
+
+
+def by_name(kind: str, table: dict[str, type[Any]], name: str, parameters: dict[str, Any]) -> Any:
+    """The activation or loss of that name in the table, with its parameters.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is not a number.
+    ValueError
+        If the name or a parameter is unknown.
+    """
+    if not isinstance(name, str) or name not in table:
+        raise ValueError(f"{kind}: expected one of {', '.join(table)}, got {name!r}")
+    known = table[name].__dataclass_fields__
+    for parameter, value in parameters.items():
+        if parameter not in known:
+            raise ValueError(f"{kind} {name}: expected the parameters ({', '.join(known)}), got {parameter!r}")
+        if np.ndim(value) != 0 or not _is_number(value):
+            raise TypeError(f"{kind} {name}: expected a number for {parameter}, got {_kind(value)}")
+    return table[name](**parameters)
+
+
+class _Numbers(NamedTuple):
+    """An argument as an array; ``typed`` unless it was a list of Python numbers, which have no dtype."""
+
+    where: str
+    array: Array
+    typed: bool
+
+
+def _numbers(where: str, value: Any) -> _Numbers:
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"{where}: expected an array of numbers, got {_kind(value)}: {error}") from error
+    if array.dtype.kind not in "biufcO" or not all(map(_is_number, array.flat if array.dtype.hasobject else ())):
+        raise TypeError(f"{where}: expected an array of numbers, got {_kind(value)} of dtype {array.dtype}")
+    return _Numbers(where, array, array.dtype.kind in "cO" or (array.dtype.kind == "f" and hasattr(value, "dtype")))
+
+
+def _common_dtype(parameters: list[_Numbers]) -> np.dtype[Any]:
+    """The dtype of the typed parameters, which must agree; float64 where there is none."""
+    typed = [p for p in parameters if p.typed]
+    for p in typed:
+        if p.array.dtype != typed[0].array.dtype:
+            expected = typed[0].array.dtype
+            raise TypeError(f"{p.where}: expected dtype {expected}, as {typed[0].where} has, got {p.array.dtype}")
+    return np.dtype(typed[0].array.dtype) if typed else np.dtype(np.float64)
+
+
+def _of_dtype(numbers: _Numbers, dtype: np.dtype[Any]) -> Array:
+    where, array, typed = numbers
+    if typed and array.dtype != dtype:
+        raise TypeError(f"{where}: expected dtype {dtype}, as the network has, got {array.dtype}")
+    with np.errstate(over="ignore"):  # what overflows is reported below
+        array = array.astype(dtype, copy=False)
+    if not dtype.hasobject and not np.isfinite(array).all():
+        at = _first(~np.isfinite(array))
+        raise ValueError(f"{where}: expected finite numbers of dtype {dtype}, got {array[at]} at {at}")
+    return array
+
+
+def _check_functions(where: str, value: Any, functions: tuple[str, ...], expected: str) -> None:
+    if isinstance(value, type):
+        raise TypeError(f"{where}: expected {expected}, got a class: write {value.__name__}()")
+    if not all(callable(getattr(value, name, None)) for name in functions):
+        raise TypeError(f"{where}: expected {expected}, got {_kind(value)}")
+
+
+def _is_number(value: Any) -> bool:
+    return hasattr(value, "__mul__") and not isinstance(value, str | bytes | list | tuple)
+
+
+def _first(wrong: Array) -> tuple[int, ...]:
+    """The index of the first True."""
+    return tuple(map(int, np.argwhere(wrong)[0]))
+
+
+def _kind(value: Any) -> str:
+    return f"the {type(value).__name__} {value!r:.60}" if isinstance(value, str | int | float) else type(value).__name__

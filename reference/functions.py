@@ -1,0 +1,107 @@
+"""Elementary functions for every kind of number: the one place that asks what a number is.
+
+The equations of this package name no number type.  They call the functions below, which take
+
+* arrays of floats or complex numbers, and arrays that bring their own arithmetic
+  (``__array_ufunc__``): these go to NumPy's function;
+* object arrays: each element is asked for its own method (``x.exp()``), then its library for a
+  function of that name (``sympy.exp``, ``mpmath.exp``).
+
+Where two formulas are equal on paper and one keeps more digits, `side` and `shift` choose; no
+result depends on their answer, so they may guess where a number cannot tell.  True kinks (relu at 0)
+are written ``z > 0``: a number that cannot decide that must raise.
+"""
+
+import sys
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = Any
+"""An array of numbers of any kind: what arithmetic, ``@``, ``.T``, ``.sum`` and `where` work on."""
+
+where: Callable[..., Array] = np.where
+
+
+def exp(x: Array) -> Array:
+    """e^x, elementwise.
+
+    Raises
+    ------
+    TypeError
+        If an element of an object array has no exponential.
+    """
+    return _own("exp", x) if x.dtype.hasobject else np.exp(x)
+
+
+def log(x: Array) -> Array:
+    """The natural logarithm, elementwise; raises like `exp`."""
+    return _own("log", x) if x.dtype.hasobject else np.log(x)
+
+
+def tanh(x: Array) -> Array:
+    """The hyperbolic tangent, elementwise; raises like `exp`."""
+    return _own("tanh", x) if x.dtype.hasobject else np.tanh(x)
+
+
+def expm1(x: Array) -> Array:
+    """e^x - 1 without cancellation near 0, elementwise; raises like `exp`."""
+    return _own("expm1", x) if x.dtype.hasobject else np.expm1(x)
+
+
+def log1p(x: Array) -> Array:
+    """log(1 + x) without cancellation near 0, elementwise; raises like `exp`."""
+    return _own("log1p", x) if x.dtype.hasobject else np.log1p(x)
+
+
+def side(z: Array) -> Array:
+    """Whether z > 0, elementwise, where either answer leads to the same result on paper.
+
+    An element that cannot order itself against 0 (a symbol, a ball that holds 0) counts as False.
+    """
+    return _ordered(z, 0) if z.dtype.hasobject else z > 0
+
+
+def shift(z: Array) -> Array:
+    """Per row (B, 1), the largest entry or, where the numbers cannot be ordered, one of them."""
+    if not z.dtype.hasobject:
+        return z.max(axis=1, keepdims=True)
+    largest = z[:, :1]
+    for k in range(1, z.shape[1]):
+        largest = where(_ordered(z[:, k : k + 1], largest), z[:, k : k + 1], largest)
+    return largest
+
+
+def _ordered(x: Array, y: Array) -> Array:
+    """Elementwise x > y, False where the elements cannot tell."""
+
+    def greater(p: Any, q: Any) -> bool:
+        try:
+            return bool(p > q)
+        except (TypeError, ValueError):
+            return False
+
+    return np.frompyfunc(greater, 2, 1)(x, y).astype(bool)
+
+
+def _own(name: str, x: Array) -> Array:
+    """The function of that name, by each element's own method or its library's function."""
+
+    def value(element: Any) -> Any:
+        if isinstance(element, int | float | complex):
+            return getattr(np, name)(element)
+        method = getattr(element, name, None)
+        if method is not None:
+            return method()
+        library = sys.modules[type(element).__module__.partition(".")[0]]
+        if hasattr(library, name):
+            return getattr(library, name)(element)
+        # A library without these keeps no digits to be lost by the plain formula.
+        if name == "expm1" and hasattr(library, "exp"):
+            return library.exp(element) - 1
+        if name == "log1p" and hasattr(library, "log"):
+            return library.log(1 + element)
+        raise TypeError(f"{type(element).__module__}.{type(element).__qualname__} has no {name}")
+
+    return np.frompyfunc(value, 1, 1)(x)

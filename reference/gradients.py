@@ -1,0 +1,137 @@
+"""The loss of a batch and its gradients: forward, loss, reduction, backward."""
+
+from typing import Literal, NamedTuple
+
+from .activations import Activation, Identity
+from .backpropagation import Gradients, Network, Trace, backward, forward
+from .checks import check_batch, check_loss, check_network
+from .functions import Array
+from .losses import HEADS, Loss
+
+Reduction = Literal["sum", "mean"]
+"""How the losses of a batch's samples become one number; over the batch alone."""
+
+
+class Evaluation(NamedTuple):
+    """All that one forward and backward pass give.
+
+    ``value`` is the reduced loss, a scalar; ``gradients`` one `Gradient` a layer; ``input_gradient``
+    dL/dx (B, n_0); ``steps`` the trace, whose last ``a`` is the network's output.
+    """
+
+    value: Array
+    gradients: Gradients
+    input_gradient: Array
+    steps: Trace
+
+
+class Cotangent(NamedTuple):
+    """The loss as the last layer meets it: its ``value``, and ``g`` (B, n_L), which ``sigma`` pulls back to delta^L."""
+
+    value: Array
+    sigma: Activation
+    g: Array
+
+
+def reduced_loss(sigma: Activation, z: Array, a: Array, y: Array, loss: Loss, reduction: Reduction) -> Cotangent:
+    """Reduce the loss over the batch, and find the cotangent that `backward` starts from.
+
+    A loss that is fused with ``sigma`` (`reference.losses.HEADS`) is evaluated from z, and g is delta^L itself,
+    which the identity hands on; any other is evaluated from a = sigma(z), and g is dL/da.
+
+    Parameters
+    ----------
+    sigma : Activation
+        Of the last layer.
+    z, a, y : arrays (B, n_L)
+        Weighted sums, activations and targets of the last layer.
+    loss : Loss
+    reduction : "sum" or "mean"
+        N of (R1) and (R2) is 1 for the sum, B for the mean.
+
+    Returns
+    -------
+    Cotangent
+        In the dtype of the arguments.
+    """
+    head = HEADS.get((type(sigma), type(loss)))
+    losses = head.loss.value(z, y) if head else loss.value(a, y)
+    g = head.delta(a, y) if head else loss.gradient(a, y)
+    N = {"sum": 1, "mean": y.shape[0]}[reduction]
+    return Cotangent(
+        losses.sum() / N,                                  # (R1)  L = 1/N sum over samples of their losses
+        Identity() if head else sigma,
+        g / N)                                             # (R2)  dL/da = 1/N d(loss of the sample)/da
+
+
+def propagate(network: Network, x: Array, y: Array, loss: Loss, reduction: Reduction) -> Evaluation:
+    """Evaluate loss and gradients, unchecked and on any kind of number: the workflow of one batch.
+
+    Parameters
+    ----------
+    network : tuple of Layer
+    x, y : arrays (B, n_0), (B, n_L)
+        Samples and targets, a row each.
+    loss : Loss
+    reduction : "sum" or "mean"
+
+    Returns
+    -------
+    Evaluation
+        In the dtype of the arguments.
+    """
+    steps = forward(network, x)
+    value, sigma, g = reduced_loss(network[-1].sigma, steps[-1].z, steps[-1].a, y, loss, reduction)
+    gradients, input_gradient = backward((*network[:-1], network[-1]._replace(sigma=sigma)), steps, g)
+    return Evaluation(value, gradients, input_gradient, steps)
+
+
+def value_and_gradients(
+    network: Network, x: Array, y: Array, loss: Loss, reduction: Reduction
+) -> tuple[Array, Gradients]:
+    """The loss of a batch and its gradients, after checking every argument.
+
+    Parameters
+    ----------
+    network : sequence of Layer
+        Layers that fit, all of one inexact dtype.  Layer l has W (n_l, n_{l-1}) and b (n_l,).
+    x : array (B, n_0)
+        Samples in rows, B at least 1.  Integers and booleans count as numbers of the network's dtype.
+    y : array (B, n_L)
+        Targets, in the loss's domain.
+    loss : Loss
+        One of `reference.losses`.
+    reduction : "sum" or "mean"
+        Over the batch alone: the samples' losses are added, or added and divided by B.
+
+    Returns
+    -------
+    value : scalar of the network's dtype
+        The reduced loss: (L1) to (L6), (R1).
+    gradients : tuple of Gradient
+        For each layer ``delta`` (B, n_l), ``W`` (n_l, n_{l-1}) and ``b`` (n_l,): (B1) to (B4), in the
+        network's dtype, in memory shared with no argument.
+
+    Raises
+    ------
+    TypeError
+        Something that is not a layer, an activation, a loss or an array of numbers; a dtype that is not
+        the network's.
+    ValueError
+        A shape that does not fit, an empty batch, a number that is not finite, a target outside the
+        loss's domain, an unknown reduction, a loss that is not defined for the last activation.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from reference import HalfSquaredError, Layer, Sigmoid, value_and_gradients
+    >>> network = (Layer(np.array([[0.5, -0.25]]), np.array([0.125]), Sigmoid()),)
+    >>> value, gradients = value_and_gradients(network, [[1, 2]], [[1]], HalfSquaredError(), "sum")
+    >>> print(value.round(6), gradients[0].W.round(6), gradients[0].b.round(6))
+    0.109882 [[-0.116741 -0.233482]] [-0.116741]
+    """
+    network, dtype = check_network(network)
+    check_loss(network, loss, reduction)
+    x, y = check_batch(network, dtype, x, y, loss)
+    value, gradients, _, _ = propagate(network, x, y, loss, reduction)
+    return value, gradients

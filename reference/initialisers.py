@@ -1,0 +1,97 @@
+"""Initialisers: first weights and biases of a layer, drawn from a generator given by the caller.
+
+Each takes the generator, the numbers of units ``n`` and inputs ``m``, and returns W (n, m) and b (n,) in
+float64; `initialised` builds a whole network in any dtype.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from .activations import Activation
+from .backpropagation import Layer, Network
+from .functions import Array
+
+Initialiser = Callable[[np.random.Generator, int, int], tuple[Array, Array]]
+
+
+def uniform(rng: np.random.Generator, n: int, m: int) -> tuple[Array, Array]:
+    """The document's: every weight and bias uniform in [0, 1)."""
+    return rng.random((n, m)), rng.random(n)               # (I1)  W, b ~ U[0, 1)
+
+
+def glorot(rng: np.random.Generator, n: int, m: int) -> tuple[Array, Array]:
+    """Glorot and Bengio's normalised initialisation, for tanh and its like; b = 0."""
+    r = np.sqrt(6 / (m + n))
+    return rng.uniform(-r, r, (n, m)), np.zeros(n)         # (I2)  W ~ U[-r, r), r = sqrt(6 / (n_in + n_out)), b = 0
+
+
+def he(rng: np.random.Generator, n: int, m: int) -> tuple[Array, Array]:
+    """He et al.'s, for relu and its like; b = 0."""
+    s = np.sqrt(2 / m)
+    return s * rng.standard_normal((n, m)), np.zeros(n)    # (I3)  W ~ N(0, s^2), s = sqrt(2 / n_in), b = 0
+
+
+def torch_default(rng: np.random.Generator, n: int, m: int) -> tuple[Array, Array]:
+    """What ``torch.nn.Linear`` starts from: weights and biases on the scale of the inputs."""
+    r = np.sqrt(1 / m)
+    return rng.uniform(-r, r, (n, m)), rng.uniform(-r, r, n)  # (I4)  W, b ~ U[-r, r), r = sqrt(1 / n_in)
+
+
+def initialised(
+    rng: np.random.Generator,
+    widths: Sequence[int],
+    activations: Sequence[Activation],
+    initialiser: Initialiser = torch_default,
+    dtype: Any = np.float64,
+) -> Network:
+    """A network with fresh parameters.
+
+    Parameters
+    ----------
+    rng : numpy.random.Generator
+        Drawn from layer by layer, weights before biases.
+    widths : sequence of int
+        n_0 to n_L, each at least 1.
+    activations : sequence of Activation
+        One for each of the L layers.
+    initialiser : function
+        `uniform` (I1), `glorot` (I2), `he` (I3) or `torch_default` (I4).
+    dtype : dtype
+        Of the parameters; they are drawn in float64 and rounded to it.
+
+    Returns
+    -------
+    tuple of Layer
+        W (n_l, n_{l-1}) and b (n_l,) for each layer.
+
+    Raises
+    ------
+    TypeError
+        If ``rng`` is not a generator.
+    ValueError
+        If a width is below 1 or the numbers of widths and activations do not fit.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from reference import Sigmoid, Tanh, initialised
+    >>> network = initialised(np.random.default_rng(0), [3, 5, 1], [Tanh(), Sigmoid()])
+    >>> [layer.W.shape for layer in network]
+    [(5, 3), (1, 5)]
+    """
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng: expected a numpy.random.Generator, as default_rng(0) makes, got {type(rng).__name__}")
+    if len(widths) != len(activations) + 1 or not activations:
+        raise ValueError(
+            f"widths: expected one more than activations, and at least two, got {len(widths)} widths and "
+            f"{len(activations)} activations"
+        )
+    if min(widths) < 1:
+        raise ValueError(f"widths: expected each at least 1, got {list(widths)}")
+    network = []
+    for m, n, sigma in zip(widths, widths[1:], activations, strict=False):
+        W, b = initialiser(rng, n, m)
+        network.append(Layer(W.astype(dtype), b.astype(dtype), sigma))
+    return tuple(network)

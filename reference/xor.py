@@ -1,0 +1,29 @@
+"""The document's example: XOR, two inputs, two hidden units, one output, all sigmoid."""
+
+import numpy as np
+
+from .activations import Sigmoid
+from .backpropagation import Layer, Network, update
+from .functions import Array
+from .gradients import propagate
+from .losses import HalfSquaredError
+
+X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
+Y = np.array([[0.0], [1.0], [1.0], [0.0]])
+
+
+def initial() -> Network:
+    """The document's first parameters: its seed, its order, its layout (inputs in rows) transposed."""
+    rng = np.random.RandomState(42)
+    W1, W2 = rng.rand(2, 2).T, rng.rand(2, 1).T
+    b1, b2 = rng.rand(1, 2)[0], rng.rand(1, 1)[0]
+    return Layer(W1, b1, Sigmoid()), Layer(W2, b2, Sigmoid())
+
+
+def predicted(epochs: int = 10_000, eta: float = 0.1) -> Array:
+    """The output (4, 1) that the last of so many epochs computed, before its update."""
+    network = initial()
+    for _ in range(epochs):
+        evaluation = propagate(network, X, Y, HalfSquaredError(), "sum")
+        network = update(network, evaluation.gradients, eta)
+    return evaluation.steps[-1].a
