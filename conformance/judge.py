@@ -1,0 +1,203 @@
+"""The judge: each documented equation held to its bound on somebody's own numbers.
+
+`local` takes the inputs of every equation from the answer itself, so that each is judged alone, at any
+depth; it names equation, layer and element.  `end_to_end` carries the bound from x to the gradients.  Both run
+the reference's text on `Rounded`; nothing here knows where an answer came from.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from reference import Array, Gradient, Identity, Layer, Loss, Step, backward, forward, update
+from reference.activations import Activation
+from reference.backpropagation import Network
+from reference.gradients import Cotangent, reduced_loss
+from reference.losses import HEADS
+
+from . import assumptions
+from .labels import label
+from .problem import Answer, Problem, State
+from .rounded import Rounded, exact, gamma
+
+
+class Judgement(NamedTuple):
+    """What became of one equation in one layer: a plain record.
+
+    ``margin`` is the largest error divided by its bound, found at ``element``, with what was ``got``, what was
+    ``expected`` and the ``bound`` there.  An element is wrong beyond its bound, and undecided where a zero would
+    pass or the truth may overflow.  ``floor`` is the median, over elements that are not zero, of the smallest
+    relative error that would have been caught.
+    """
+
+    equation: str
+    layer: int
+    elements: int
+    wrong: int
+    undecided: int
+    margin: float
+    floor: float
+    element: tuple[int, ...]
+    got: float
+    expected: float
+    bound: float
+
+
+def compare(equation: str, layer: int, got: Array, expected: Rounded) -> Judgement:
+    """Hold numbers against what is admitted: midpoints and radii.
+
+    Raises
+    ------
+    ValueError
+        If the shape or the dtype is not that of the problem.
+    """
+    if got.shape != expected.shape or got.dtype != expected.dtype:
+        raise ValueError(
+            f"{equation}, layer {layer}: expected shape {expected.shape} and dtype {expected.dtype}, "
+            f"got {got.shape} and {got.dtype}"
+        )
+    format, size, bound = expected.format, abs(expected.mid), expected.rad
+    with np.errstate(all="ignore"):  # NaN and infinity are compared below
+        error = abs(got.astype(format.wide) - expected.mid)
+        overflow = ~(size + bound <= format.largest)
+        margin = np.where(overflow, 0, np.where(np.isnan(error), np.inf, error / bound)).astype(np.float64)
+        margin = np.where(error == 0, 0, margin)
+        relative = np.where(size > 0, bound / size, np.inf).astype(np.float64)
+    # A zero of the structure has a bound of underflow alone, and is decided.
+    zero = (size == 0) & (bound <= format.tiny / format.u)
+    at = np.unravel_index(int(np.argmax(margin)), margin.shape)
+    return Judgement(
+        equation,
+        layer,
+        elements=margin.size,
+        wrong=int((margin > 1).sum()),
+        undecided=int((overflow | (relative >= 1) & ~zero).sum()),
+        margin=float(margin[at]),
+        floor=float(np.median(relative[size > 0])) if (size > 0).any() else 0.0,
+        element=tuple(map(int, at)),
+        got=float(got[at]),
+        expected=float(expected.mid[at]),
+        bound=float(bound[at]),
+    )
+
+
+@dataclass(frozen=True)
+class Widened:
+    """An activation whose results admit every formula that is equal on paper."""
+
+    sigma: Activation
+
+    def apply(self, z: Rounded) -> Rounded:
+        """sigma(z), widened by what `conformance.assumptions` admits."""
+        a: Rounded = self.sigma.apply(z)
+        return a.widened(z.format.u * self._admitted.value(self.sigma, _float(z), _float(a)))
+
+    def pullback(self, z: Rounded, a: Rounded, g: Rounded) -> Rounded:
+        """dL/dz, widened likewise."""
+        delta: Rounded = self.sigma.pullback(z, a, g)
+        by = self._admitted.derivative(self.sigma, _float(z), _float(a), _float(g))
+        return delta.widened(z.format.u * by)
+
+    @property
+    def _admitted(self) -> assumptions.Admitted:
+        return assumptions.ACTIVATIONS.get(type(self.sigma), assumptions.NOTHING)
+
+
+def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
+    """Judge each equation alone, on the answer's own numbers.
+
+    Parameters
+    ----------
+    problem : Problem
+    answer : Answer
+        With its trace; in the problem's dtype.
+
+    Yields
+    ------
+    Judgement
+        (F1), (F2), (B3), (B4) and the update of every layer; (B1) of the last, (B2) of all below, layer 0 being
+        dL/dx; the loss by its own label.
+    """
+    x, y = exact(problem.x), exact(problem.y)
+    states = [State(*map(exact, state)) for state in answer.trace]
+    a_prev = x
+    for l, ((W, b, sigma), (z, a, delta)) in enumerate(zip(problem.network, states, strict=True), start=1):
+        W, b = exact(W), exact(b)
+        linear = (Layer(W, b, Identity()),)
+        got, new = answer.gradients[l - 1], answer.updated[l - 1]
+        yield compare("F1", l, answer.trace[l - 1].z, forward(linear, a_prev)[0].z)
+        yield compare("F2", l, answer.trace[l - 1].a, Widened(sigma).apply(z))
+        (gradient,), g_prev = backward(linear, (Step(a_prev, z, z),), delta)
+        yield compare("B3", l, got.W, gradient.W)
+        yield compare("B4", l, got.b, gradient.b)
+        if l == 1:
+            yield compare("B2", 0, answer.input_gradient, g_prev)
+        else:
+            below = states[l - 2]
+            expected = Widened(problem.network[l - 2].sigma).pullback(below.z, below.a, g_prev)
+            yield compare("B2", l - 1, answer.trace[l - 2].delta, expected)
+        (layer,) = update(linear, (Gradient(delta, exact(got.W), exact(got.b)),), problem.eta)
+        yield compare("U1", l, new.W, layer.W)
+        yield compare("U2", l, new.b, layer.b)
+        a_prev = a
+    z, a, delta = states[-1]
+    value, sigma, g = admitted_loss(problem.network[-1].sigma, z, a, y, problem.loss, problem.reduction)
+    yield compare(loss_label(problem), len(states), answer.value, value)
+    yield compare("B1", len(states), answer.trace[-1].delta, Widened(sigma).pullback(z, a, g))
+
+
+def end_to_end(problem: Problem, *answers: Answer) -> Iterator[tuple[Judgement, ...]]:
+    """Judge answers by the bound carried from x through all layers; their traces are not looked at.
+
+    Yields
+    ------
+    tuple of Judgement
+        One for each answer: of the loss by its label, of (B3), (B4), (U1) and (U2) in each layer, and of (B2) in
+        layer 0, dL/dx.
+    """
+    network = admitted(problem.network)
+    y, head = exact(problem.y), problem.network[-1].sigma
+    steps = forward(network, exact(problem.x))
+    value, sigma, g = admitted_loss(head, steps[-1].z, steps[-1].a, y, problem.loss, problem.reduction)
+    pulled = (*network[:-1], network[-1]._replace(sigma=Widened(sigma)))
+    gradients, input_gradient = backward(pulled, steps, g)
+    updated = update(network, gradients, problem.eta)
+    yield tuple(compare(loss_label(problem), len(steps), answer.value, value) for answer in answers)
+    yield tuple(compare("B2", 0, answer.input_gradient, input_gradient) for answer in answers)
+    for l, (gradient, layer) in enumerate(zip(gradients, updated, strict=True), start=1):
+        yield tuple(compare("B3", l, answer.gradients[l - 1].W, gradient.W) for answer in answers)
+        yield tuple(compare("B4", l, answer.gradients[l - 1].b, gradient.b) for answer in answers)
+        yield tuple(compare("U1", l, answer.updated[l - 1].W, layer.W) for answer in answers)
+        yield tuple(compare("U2", l, answer.updated[l - 1].b, layer.b) for answer in answers)
+
+
+def admitted(network: Network) -> Network:
+    """The network with exact parameters and widened activations, to be run on `Rounded`."""
+    return tuple(Layer(exact(W), exact(b), Widened(sigma)) for W, b, sigma in network)
+
+
+def admitted_loss(sigma: Activation, z: Rounded, a: Rounded, y: Rounded, loss: Loss, reduction: str) -> Cotangent:
+    """The reference's reduced loss and cotangent, widened by every formula that is equal on paper."""
+    value, pulled, g = reduced_loss(sigma, z, a, y, loss, reduction)  # type: ignore[arg-type]
+    head = HEADS.get((type(sigma), type(loss)))
+    term = head.loss if head else loss
+    by = assumptions.LOSSES.get(type(term), assumptions.NOTHING)
+    arguments = (_float(z), _float(a), _float(y))
+    u, N = z.format.u, 1 if reduction == "sum" else y.shape[0]
+    # The losses' terms are not negative: whoever adds all B K of them in one sum is within this of their total.
+    any_order = gamma(y.mid.size, u) * abs(_float(value))
+    value = value.widened(u * np.sum(by.value(*arguments)) / N + any_order)
+    return Cotangent(value, pulled, g.widened(u * by.derivative(*arguments) / N))
+
+
+def loss_label(problem: Problem) -> str:
+    """The label of the loss as it is evaluated: that of the logits for a fused head."""
+    head = HEADS.get((type(problem.network[-1].sigma), type(problem.loss)))
+    return label(type(head.loss if head else problem.loss).value)
+
+
+def _float(x: Rounded) -> Array:
+    """The midpoints in float64, for the assumptions' formulas."""
+    return x.mid.astype(np.float64)

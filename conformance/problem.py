@@ -1,0 +1,113 @@
+"""What is asked and what is answered: frozen values that every room of the suite passes on.
+
+An `Architecture` is the plain description from which `fill` makes a `Problem`, always the same one: Hypothesis
+draws and shrinks architectures, and the printed one replays its problem.
+"""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from reference import Activation, Array, Layer, Loss
+from reference.backpropagation import Network
+from reference.gradients import Reduction
+from reference.losses import TARGETS
+
+
+class Problem(NamedTuple):
+    """A network, a batch x (B, n_0) with targets y (B, n_L), a loss, and a learning rate for one step."""
+
+    network: Network
+    x: Array
+    y: Array
+    loss: Loss
+    reduction: Reduction
+    eta: float
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The format in which the subject is to compute."""
+        dtype: np.dtype[Any] = self.x.dtype
+        return dtype
+
+
+class Parameters(NamedTuple):
+    """A layer's weights and biases, or their gradients."""
+
+    W: Array
+    b: Array
+
+
+class State(NamedTuple):
+    """A layer's z, a and delta = dL/dz, each (B, n_l)."""
+
+    z: Array
+    a: Array
+    delta: Array
+
+
+class Answer(NamedTuple):
+    """What a subject computed: the loss, gradients and trace for each layer, dL/dx, and the updated parameters."""
+
+    value: Array
+    gradients: tuple[Parameters, ...]
+    trace: tuple[State, ...]
+    input_gradient: Array
+    updated: tuple[Parameters, ...]
+
+
+class Architecture(NamedTuple):
+    """All that determines a problem.
+
+    ``widths`` are n_0 to n_L; ``patterns`` name how W, x and y are filled (biases are always generic).
+    """
+
+    widths: tuple[int, ...]
+    activations: tuple[Activation, ...]
+    loss: Loss
+    reduction: Reduction
+    batch: int
+    dtype: str
+    patterns: tuple[str, str, str]
+    seed: int
+    eta: float
+
+
+PATTERNS = ("generic", "zeros", "constant", "integers", "large", "tiny")
+"""How an array is filled: normal numbers; zeros; one number; whole numbers from -3 to 3; scaled up; scaled down."""
+
+
+def fill(architecture: Architecture) -> Problem:
+    """The problem of that architecture, drawn from its seed."""
+    widths, activations, loss, reduction, B, dtype, patterns, seed, eta = architecture
+    rng = np.random.default_rng(seed)
+    # A gradient multiplies all weights, samples and targets: so scaled, none overflows and few underflow.
+    budget = -np.log2(float(np.finfo(dtype).tiny)) / 4
+    scale = 2.0 ** np.floor(budget / (2 * len(widths)))
+
+    def array(shape: tuple[int, ...], pattern: str) -> Array:
+        filled: dict[str, Array] = {
+            "generic": rng.standard_normal(shape),
+            "zeros": np.zeros(shape),
+            "constant": np.full(shape, rng.standard_normal()),
+            "integers": rng.integers(-3, 4, shape),
+            "large": scale * rng.standard_normal(shape),
+            "tiny": rng.standard_normal(shape) / scale,
+        }
+        return filled[pattern].astype(dtype)
+
+    layers = []
+    for m, n, sigma in zip(widths, widths[1:], activations, strict=False):
+        W = array((n, m), patterns[0])
+        if patterns[0] == "generic":
+            W = W / np.sqrt(m, dtype=dtype)
+        layers.append(Layer(W, array((n,), "generic"), sigma))
+    x, y = array((B, widths[0]), patterns[1]), array((B, widths[-1]), patterns[2])
+    return Problem(tuple(layers), x, _within(y, *TARGETS.get(type(loss), (-np.inf, np.inf))), loss, reduction, eta)
+
+
+def _within(y: Array, low: float, high: float) -> Array:
+    """The targets, folded into the loss's domain; a whole number stays one, so that 0 and 1 occur."""
+    if high == np.inf:
+        return y if low == -np.inf else abs(y)
+    return np.where(abs(y) <= high, abs(y), abs(y) % 1).astype(y.dtype)

@@ -1,0 +1,293 @@
+"""`Rounded`: arrays that bound the rounding error of every legitimate evaluation of what they are put through.
+
+A `Rounded` is a midpoint, computed in a wider format than the one judged, and a radius.  Run the reference's
+own text on it and each result's midpoint and radius enclose what any program may return that evaluates the
+same expression in the format judged: in any order of summation, with or without fused multiply-add, with a
+reciprocal and a product for a division, with library functions within `KAPPA` units, with gradual underflow
+or results flushed to zero.  The assumptions stand in `conformance.assumptions`.
+
+Every operation does two things: it carries the operands' radii through, and it adds the rounding of its own,
+relative to the largest value that the operand's radii allow.  What cannot be bounded (a division by what may
+be zero, the logarithm of what may be negative) has an infinite radius.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+
+from reference import Array
+
+from .assumptions import DIVISION, KAPPA
+
+
+class Format(NamedTuple):
+    """A floating-point format to be judged.
+
+    ``u`` is its unit roundoff, ``tiny`` its smallest normal and ``largest`` its largest number; midpoints are
+    computed in ``wide``, whose own rounding is counted in ``u``.
+    """
+
+    dtype: np.dtype[Any]
+    wide: type[np.floating[Any]]
+    u: float
+    tiny: float
+    largest: float
+
+
+def _format(dtype: type[np.floating[Any]], wide: type[np.floating[Any]]) -> Format:
+    info = np.finfo(dtype)
+    # Where the platform's long double is no wider than float64, this doubles the bound and keeps it sound.
+    return Format(
+        np.dtype(dtype), wide, float(info.eps) / 2 + float(np.finfo(wide).eps), float(info.tiny), float(info.max)
+    )
+
+
+FORMATS = {f.dtype: f for f in (_format(np.float32, np.float64), _format(np.float64, np.longdouble))}
+"""The formats that can be judged, by dtype."""
+
+
+def gamma(n: int, u: float) -> float:
+    """The relative error of n roundings in a row: n u / (1 - n u), infinite from n u = 1 on.
+
+    Higham, Accuracy and Stability of Numerical Algorithms, second edition, lemma 3.1.
+    """
+    return n * u / (1 - n * u) if n * u < 1 else np.inf
+
+
+def _up(radius: Array, n: int = 1) -> Array:
+    """The radius, enlarged by what computing it in float64 with sums of n terms may have lost; NaN is infinite."""
+    radius = np.asarray(radius, dtype=np.float64) * (1 + (n + 16) * np.finfo(np.float64).eps)
+    return np.where(np.isnan(radius), np.inf, radius)
+
+
+class Rounded(NDArrayOperatorsMixin):
+    """An array of midpoints ``mid`` (in the wide format) and radii ``rad`` (float64) of one shape.
+
+    A sum remembers how many ``terms`` it has, the sum of their absolute values and the radius that the terms
+    brought with them, so that adding to it (a bias to a matrix product) is one longer sum in any order.
+    """
+
+    def __init__(
+        self,
+        mid: Array,
+        rad: Array,
+        format: Format,
+        terms: int = 1,
+        absolute: Array = None,
+        brought: Array = None,
+    ) -> None:
+        self.mid: np.ndarray[Any, Any] = np.asarray(mid, dtype=format.wide)
+        self.rad = np.broadcast_to(np.where(np.isfinite(self.mid), rad, np.inf), self.mid.shape)
+        self.format = format
+        self.terms = terms
+        self.absolute = abs(self.mid).astype(np.float64) if absolute is None else absolute
+        self.brought = self.rad if brought is None else brought
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of an array."""
+        return tuple(self.mid.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The format judged, not that of the midpoints."""
+        return self.format.dtype
+
+    @property
+    def T(self) -> "Rounded":
+        """The transpose."""
+        return Rounded(self.mid.T, self.rad.T, self.format)
+
+    def __repr__(self) -> str:
+        return f"Rounded({self.mid} +/- {self.rad}, {self.format.dtype})"
+
+    def widened(self, by: Array) -> "Rounded":
+        """With ``by`` (not negative) added to the radius."""
+        return Rounded(self.mid, _up(self.rad + by), self.format)
+
+    def sum(self, axis: int | None = None, keepdims: bool = False) -> "Rounded":
+        """The sum in any order."""
+        with np.errstate(all="ignore"):
+            mid = self.mid.sum(axis=axis, keepdims=keepdims)
+            n = self.mid.size // max(mid.size, 1)
+            brought = self.rad.sum(axis=axis, keepdims=keepdims)
+            absolute = abs(self.mid).astype(np.float64).sum(axis=axis, keepdims=keepdims)
+            return _summed(mid, brought, absolute, n, self.format)
+
+    def max(self, axis: int, keepdims: bool = False) -> "Rounded":
+        """The largest along an axis; it lies within the largest radius of the largest midpoint."""
+        mid, rad = self.mid.max(axis=axis, keepdims=keepdims), self.rad.max(axis=axis, keepdims=keepdims)
+        return Rounded(mid, rad, self.format)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if method != "__call__" or options or ufunc not in OPERATIONS:
+            raise TypeError(f"Rounded: no bound is known for numpy.{ufunc.__name__} ({method}, {options})")
+        with np.errstate(all="ignore"):  # what overflows has an infinite radius
+            return OPERATIONS[ufunc](*(_rounded(x, self.format) for x in inputs))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function is not np.where or kwargs:
+            raise TypeError(f"Rounded: no bound is known for numpy.{function.__name__}")
+        condition, x, y = args
+        with np.errstate(all="ignore"):
+            return _where(condition, _rounded(x, self.format), _rounded(y, self.format))
+
+
+class Order(NamedTuple):
+    """The outcome of a comparison: where it surely holds and where it surely does not; else undecided."""
+
+    yes: Array
+    no: Array
+
+
+def exact(array: Array) -> Rounded:
+    """The numbers of a float32 or float64 array, taken as they are.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is another.
+    """
+    if array.dtype not in FORMATS:
+        raise TypeError(f"Rounded: expected float32 or float64, got {array.dtype}")
+    return Rounded(array, np.zeros(array.shape), FORMATS[array.dtype])
+
+
+def _rounded(x: Any, format: Format) -> Rounded:
+    """An operand as a Rounded: arrays and whole numbers are exact, other constants are within a rounding."""
+    if isinstance(x, Rounded):
+        return x
+    if isinstance(x, float) and not x.is_integer():
+        return Rounded(np.asarray(x), format.u * abs(x), format)
+    if isinstance(x, int | float) or x.dtype.kind in "biu" or x.dtype == format.dtype:
+        return Rounded(np.asarray(x), np.float64(0), format)
+    raise TypeError(f"Rounded: expected numbers of dtype {format.dtype}, got {x.dtype}")
+
+
+def _summed(mid: Array, brought: Array, absolute: Array, terms: int, format: Format) -> Rounded:
+    """A sum of that many terms, in any order, from the terms' radii and absolute values."""
+    rounding = gamma(terms - 1, format.u) * (absolute + brought) + (terms - 1) * format.tiny
+    return Rounded(mid, _up(brought + rounding, terms), format, terms, absolute, brought)
+
+
+def _add(x: Rounded, y: Rounded) -> Rounded:
+    mid, brought = x.mid + y.mid, x.brought + y.brought
+    absolute = x.absolute + y.absolute
+    if x.terms == y.terms == 1:  # two terms have one order: the rounding is relative to their sum
+        rad = brought + x.format.u * (abs(mid) + brought) + x.format.tiny
+        return Rounded(mid, _up(rad), x.format, 2, absolute, brought)
+    return _summed(mid, brought, absolute, x.terms + y.terms, x.format)
+
+
+def _negative(x: Rounded) -> Rounded:
+    return Rounded(-x.mid, x.rad, x.format, x.terms, x.absolute, x.brought)
+
+
+def _subtract(x: Rounded, y: Rounded) -> Rounded:
+    return _add(x, _negative(y))
+
+
+def _multiply(x: Rounded, y: Rounded) -> Rounded:
+    mid, p, q = x.mid * y.mid, abs(x.mid), abs(y.mid)
+    carried = p * y.rad + q * x.rad + x.rad * y.rad
+    units = 0 if _scales(x) or _scales(y) else x.format.u
+    return Rounded(mid, _up(carried + units * (abs(mid) + carried) + x.format.tiny), x.format)
+
+
+def _divide(x: Rounded, y: Rounded) -> Rounded:
+    mid, least = x.mid / y.mid, abs(y.mid) - y.rad
+    carried = (x.rad + abs(mid) * y.rad) / least
+    units = 0 if _scales(y) else DIVISION * x.format.u
+    rad = carried + units * (abs(mid) + carried) + x.format.tiny
+    return Rounded(mid, _up(np.where(least > 0, rad, np.inf)), x.format)
+
+
+def _scales(x: Rounded) -> bool:
+    """Whether x is a power of two, by which products and quotients are exact but for underflow."""
+    return x.shape == () and not x.rad and abs(np.frexp(x.mid)[0]) == 0.5
+
+
+def _matmul(x: Rounded, y: Rounded) -> Rounded:
+    n, format = x.shape[-1], x.format
+    p, q = x.absolute if x.terms == 1 else abs(x.mid).astype(np.float64), abs(y.mid).astype(np.float64)
+    absolute = _up(p @ q, n)
+    brought = np.full(absolute.shape, n * format.tiny)  # each product may underflow
+    if x.rad.any():
+        brought = brought + x.rad @ q
+    if y.rad.any():
+        brought = brought + (p + x.rad) @ y.rad
+    # n products and n - 1 additions, but each product joins a sum: n roundings reach a term at most.
+    rounding = gamma(n, format.u) * (absolute + brought)
+    return Rounded(x.mid @ y.mid, _up(brought + rounding, n), format, n + 1, absolute, brought)
+
+
+def _power(x: Rounded, exponent: Rounded) -> Rounded:
+    if exponent.shape != () or exponent.mid != 2:
+        raise TypeError(f"Rounded: no bound is known for the power {exponent.mid}")
+    return _multiply(x, x)
+
+
+def _function(
+    f: Callable[[Array], Array], carried: Callable[[Array, Array, Array], Array]
+) -> Callable[[Rounded], Rounded]:
+    """A library function: the radius carried through it, and KAPPA units of its value."""
+
+    def apply(x: Rounded) -> Rounded:
+        mid = f(x.mid)
+        through = carried(x.mid, x.rad, mid)
+        rounding = KAPPA * x.format.u * (abs(mid) + through) + x.format.tiny
+        return Rounded(mid, _up(through + rounding), x.format)
+
+    return apply
+
+
+def _steepest_tanh(m: Array, r: Array) -> Array:
+    """The largest slope of tanh within r of m."""
+    return 1 - np.tanh(np.maximum(abs(m) - r, 0)) ** 2
+
+
+def _compare(surely: Callable[[Array], Array], surely_not: Callable[[Array], Array]) -> Callable[..., Order]:
+    """A comparison of x with y by the lower and upper end of x - y, neither of which is rounded away from 0."""
+
+    def compare(x: Rounded, y: Rounded) -> Order:
+        difference, radius = x.mid - y.mid, x.rad + y.rad
+        ends = np.stack([difference - radius, difference + radius])
+        return Order(surely(ends), surely_not(ends))
+
+    return compare
+
+
+OPERATIONS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: _add,
+    np.subtract: _subtract,
+    np.negative: _negative,
+    np.positive: lambda x: x,
+    np.multiply: _multiply,
+    np.divide: _divide,
+    np.matmul: _matmul,
+    np.power: _power,
+    np.exp: _function(np.exp, lambda m, r, e: e * np.expm1(r)),
+    np.expm1: _function(np.expm1, lambda m, r, e: np.exp(m) * np.expm1(r)),
+    np.log: _function(np.log, lambda m, r, e: np.where(m > r, -np.log1p(-r / m), np.inf)),
+    np.log1p: _function(np.log1p, lambda m, r, e: np.where(1 + m > r, -np.log1p(-r / (1 + m)), np.inf)),
+    np.tanh: _function(np.tanh, lambda m, r, e: r * _steepest_tanh(m, r)),
+    np.greater: _compare(lambda ends: ends[0] > 0, lambda ends: ends[1] <= 0),
+    np.equal: _compare(lambda ends: (ends == 0).all(axis=0), lambda ends: (ends[0] > 0) | (ends[1] < 0)),
+}
+"""What a Rounded can be put through; anything else is a TypeError."""
+
+
+def _where(condition: Order | Array, x: Rounded, y: Rounded) -> Rounded:
+    """x or y where the condition is decided, the hull of both where it is not."""
+    if not isinstance(condition, Order):
+        condition = Order(condition, ~condition)
+    mid, rad = np.where(condition.yes, x.mid, y.mid), np.where(condition.yes, x.rad, y.rad)
+    undecided = ~(condition.yes | condition.no)
+    if undecided.any():
+        low, high = np.minimum(x.mid - x.rad, y.mid - y.rad), np.maximum(x.mid + x.rad, y.mid + y.rad)
+        middle = (low + high) / 2
+        mid = np.where(undecided, middle, mid)
+        rad = np.where(undecided, _up(np.maximum(high - middle, middle - low)), rad)
+    return Rounded(mid, rad, x.format)

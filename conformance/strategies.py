@@ -1,0 +1,70 @@
+"""Hypothesis strategies: random architectures, and the problems they fill.
+
+Hypothesis draws the architecture, a pattern for each array and a seed; NumPy's generator fills the arrays.
+Widths are pairwise distinct (equal extents hide mixed-up axes), or hold ones and equal pairs.
+"""
+
+from inspect import signature
+
+from hypothesis import strategies as st
+
+from reference import ACTIVATIONS, LOSSES, Activation, Loss
+from reference.losses import REQUIRED_HEAD
+
+from .problem import PATTERNS, Architecture, Problem, fill
+
+DEPTH = 8
+WIDTH = 24
+BATCH = 17
+
+SLOPES = st.floats(0.0625, 2, width=32)
+"""Parameters of activations: numbers that float32 holds, above 1 as well."""
+
+
+def activations() -> st.SearchStrategy[Activation]:
+    """Any activation, those with a parameter also with another than its default."""
+    return st.sampled_from(list(ACTIVATIONS.values())).flatmap(
+        lambda kind: st.just(kind()) | st.builds(kind, *(SLOPES for _ in signature(kind).parameters))
+    )
+
+
+def losses() -> st.SearchStrategy[Loss]:
+    """Any loss."""
+    return st.sampled_from([loss() for loss in LOSSES.values()])
+
+
+@st.composite
+def architectures(draw: st.DrawFn, depth: int = DEPTH, width: int = WIDTH) -> Architecture:
+    """A network of 1 to ``depth`` layers with its loss, reduction, batch, dtype, patterns and seed."""
+    L = draw(st.integers(1, depth))
+    extents = st.integers(1, width)
+    widths = draw(
+        st.one_of(
+            st.lists(extents, min_size=L + 1, max_size=L + 1, unique=True),
+            st.lists(st.sampled_from((1, 3, 4)) | extents, min_size=L + 1, max_size=L + 1),
+        )
+    )
+    loss = draw(losses())
+    head = REQUIRED_HEAD.get(type(loss))
+    return Architecture(
+        widths=tuple(widths),
+        activations=(
+            *draw(st.lists(activations(), min_size=L - 1, max_size=L - 1)),
+            head() if head else draw(activations()),
+        ),
+        loss=loss,
+        reduction=draw(st.sampled_from(("sum", "mean"))),
+        batch=draw(st.integers(1, BATCH)),
+        dtype=draw(st.sampled_from(("float64", "float32"))),
+        patterns=(draw(PATTERN), draw(PATTERN), draw(PATTERN)),
+        seed=draw(st.integers(0, 2**32 - 1)),
+        eta=draw(st.sampled_from((0.1, 0.5, 3.0, 0.001))),
+    )
+
+
+PATTERN = st.sampled_from(PATTERNS)
+
+
+def problems(depth: int = DEPTH, width: int = WIDTH) -> st.SearchStrategy[Problem]:
+    """The problem of a random architecture."""
+    return architectures(depth, width).map(fill)
