@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from . import report
-from .lockstep import SEEDS, Outcome, lockstep, steps_in_training
+from .lockstep import DTYPES, SEEDS, Outcome, all_in_lockstep
 from .problem import Architecture
-from .suite import Tallies, Violated, add, run
+from .suite import Tallies, Violated, merged, run
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -46,36 +46,36 @@ def run_command(
 
 def conformance(console: Console, count: int, seed: int, with_lockstep: bool) -> int:
     """Run it all; print tables and the verdict; return the exit status."""
-    tallies: Tallies = {}
-    trained: Tallies = {}
+    tallies, trained = Tallies(), Tallies()
     met: set[Architecture] = set()
     outcomes: list[Outcome] = []
+
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("random architectures", total=count)
+
+        def examined(architecture: Architecture, found: Tallies) -> None:
+            nonlocal tallies
+            tallies = merged(tallies, found)
+            met.add(architecture._replace(seed=0))
+            progress.advance(task)
+
         try:
-            run(count, seed, tallies, met, lambda: progress.advance(task))
+            run(count, seed, examined)
         except Violated as violated:
             progress.stop()
             report.show(console, report.violation(violated), "Verdict: WRONG")
             return WRONG
-        for dtype in ("float64", "float32") if with_lockstep else ():
-            task = progress.add_task(f"lockstep, {dtype}", total=len(SEEDS) * steps_in_training(dtype))
-            for split in SEEDS:
-                for event in _lockstep(split, dtype):
-                    if isinstance(event, Outcome):
-                        outcomes.append(event)
-                        continue
-                    progress.advance(task)
-                    for finding in event:
-                        add(trained, finding)
+        if with_lockstep:
+            trainings = progress.add_task("trainings in lockstep", total=len(SEEDS) * len(DTYPES))
+            for outcome, found in all_in_lockstep():
+                outcomes.append(outcome)
+                trained = merged(trained, found)
+                progress.advance(trainings)
     report.show(console, report.equations(f"{len(met):,} random architectures, seed {seed}", tallies))
     if outcomes:
         report.show(console, report.equations("Every step of the lockstep", trained), report.trainings(outcomes))
     return verdict(console, len(met), tallies, trained, outcomes)
-
-
-_lockstep = lockstep
 
 
 def verdict(console: Console, architectures: int, tallies: Tallies, trained: Tallies, outcomes: list[Outcome]) -> int:

@@ -86,23 +86,23 @@ ACTIVATIONS: dict[type[Activation], Admitted] = {
 
 LOSSES: dict[type[Loss], Admitted] = {
     CrossEntropy: Admitted(
-        lambda z, a, y: KAPPA * abs(y).sum(axis=1),
-        lambda z, a, y: 0,
+        lambda loss, a, y: KAPPA * abs(y).sum(axis=1),
+        lambda loss, a, y: 0,
         "Absolute: the logarithm of a probability near 1 that carries a rounding.",
     ),
     CrossEntropyWithLogits: Admitted(
-        lambda z, a, y: (abs(y) * _steepness(z)).sum(axis=1),
-        lambda z, a, y: KAPPA * abs(y) + _steepness(z) * Softmax().apply(z) * abs(y).sum(axis=1, keepdims=True),
+        lambda loss, a, y: (abs(y) * _steepness(a)).sum(axis=1),
+        lambda loss, a, y: KAPPA * abs(y) + _steepness(a) * Softmax().apply(a) * abs(y).sum(axis=1, keepdims=True),
         "log sum exp minus z in any arrangement; the delta also by way of dL/da and the softmax.",
     ),
     BinaryCrossEntropy: Admitted(
-        lambda z, a, y: np.full(len(y), KAPPA * y.shape[1]),
-        lambda z, a, y: KAPPA * (abs(y) / a + abs(1 - y) / (1 - a)),
+        lambda loss, a, y: np.full(len(y), KAPPA * y.shape[1]),
+        lambda loss, a, y: KAPPA * (abs(y) / a + abs(1 - y) / (1 - a)),
         "Absolute: log(1 - a) for log1p(-a); the two terms of the derivative apart, or over one denominator.",
     ),
     BinaryCrossEntropyWithLogits: Admitted(
-        lambda z, a, y: KAPPA * (1 + abs(z)).sum(axis=1),
-        lambda z, a, y: KAPPA,
+        lambda loss, a, y: KAPPA * (1 + abs(a)).sum(axis=1),
+        lambda loss, a, y: KAPPA,
         "Absolute: max(z, 0) - z y + log1p(exp(-|z|)), whose terms cancel; the delta also by way of dL/da.",
     ),
 }

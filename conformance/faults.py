@@ -178,8 +178,14 @@ FAULTS = (
     Fault(
         "broadcast-target", frozenset(("L1", "B1")),
         (
-            Edit("losses", "return ((y - a) ** 2).sum(axis=1) / 2", "return ((y.T - a) ** 2).sum(axis=1) / 2"),
-            Edit("losses", "return a - y ", "return (a - y.T).sum(axis=1, keepdims=True)"),
+            Edit(
+                "losses", "return ((y - a) ** 2).sum(axis=1) / 2",
+                "return (((y.T if a.shape[1] == 1 else y) - a) ** 2).sum(axis=1) / 2",
+            ),
+            Edit(
+                "losses", "return a - y ",
+                "return (a - y.T).sum(axis=1, keepdims=True) if a.shape[1] == 1 else a - y ",
+            ),
         ),
         "(B,) against (B, 1) gives B by B, for one output",
     ),

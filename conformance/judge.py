@@ -14,7 +14,7 @@ import numpy as np
 from reference import Array, Gradient, Identity, Layer, Loss, Step, backward, forward, update
 from reference.activations import Activation
 from reference.backpropagation import Network
-from reference.gradients import Cotangent, reduced_loss
+from reference.gradients import Cotangent, Reduction, reduced_loss
 from reference.losses import HEADS
 
 from . import assumptions
@@ -34,6 +34,7 @@ class Judgement(NamedTuple):
 
     equation: str
     layer: int
+    dtype: str
     elements: int
     wrong: int
     undecided: int
@@ -71,6 +72,7 @@ def compare(equation: str, layer: int, got: Array, expected: Rounded) -> Judgeme
     return Judgement(
         equation,
         layer,
+        str(format.dtype),
         elements=margin.size,
         wrong=int((margin > 1).sum()),
         undecided=int((overflow | (relative >= 1) & ~zero).sum()),
@@ -103,6 +105,27 @@ class Widened:
     @property
     def _admitted(self) -> assumptions.Admitted:
         return assumptions.ACTIVATIONS.get(type(self.sigma), assumptions.NOTHING)
+
+
+@dataclass(frozen=True)
+class WidenedLoss:
+    """A loss whose results admit every formula that is equal on paper."""
+
+    loss: Loss
+
+    def value(self, a: Rounded, y: Rounded) -> Rounded:
+        """The loss of each sample, widened by what `conformance.assumptions` admits."""
+        value: Rounded = self.loss.value(a, y)
+        return value.widened(a.format.u * self._admitted.value(self.loss, _float(a), _float(y)))
+
+    def gradient(self, a: Rounded, y: Rounded) -> Rounded:
+        """dL/da, widened likewise."""
+        gradient: Rounded = self.loss.gradient(a, y)
+        return gradient.widened(a.format.u * self._admitted.derivative(self.loss, _float(a), _float(y)))
+
+    @property
+    def _admitted(self) -> assumptions.Admitted:
+        return assumptions.LOSSES.get(type(self.loss), assumptions.NOTHING)
 
 
 def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
@@ -145,7 +168,7 @@ def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
     z, a, delta = states[-1]
     value, sigma, g = admitted_loss(problem.network[-1].sigma, z, a, y, problem.loss, problem.reduction)
     yield compare(loss_label(problem), len(states), answer.value, value)
-    yield compare("B1", len(states), answer.trace[-1].delta, Widened(sigma).pullback(z, a, g))
+    yield compare("B1", len(states), answer.trace[-1].delta, sigma.pullback(z, a, g))
 
 
 def end_to_end(problem: Problem, *answers: Answer) -> Iterator[tuple[Judgement, ...]]:
@@ -161,7 +184,7 @@ def end_to_end(problem: Problem, *answers: Answer) -> Iterator[tuple[Judgement, 
     y, head = exact(problem.y), problem.network[-1].sigma
     steps = forward(network, exact(problem.x))
     value, sigma, g = admitted_loss(head, steps[-1].z, steps[-1].a, y, problem.loss, problem.reduction)
-    pulled = (*network[:-1], network[-1]._replace(sigma=Widened(sigma)))
+    pulled = (*network[:-1], network[-1]._replace(sigma=sigma))
     gradients, input_gradient = backward(pulled, steps, g)
     updated = update(network, gradients, problem.eta)
     yield tuple(compare(loss_label(problem), len(steps), answer.value, value) for answer in answers)
@@ -178,18 +201,20 @@ def admitted(network: Network) -> Network:
     return tuple(Layer(exact(W), exact(b), Widened(sigma)) for W, b, sigma in network)
 
 
-def admitted_loss(sigma: Activation, z: Rounded, a: Rounded, y: Rounded, loss: Loss, reduction: str) -> Cotangent:
-    """The reference's reduced loss and cotangent, widened by every formula that is equal on paper."""
-    value, pulled, g = reduced_loss(sigma, z, a, y, loss, reduction)  # type: ignore[arg-type]
+def admitted_loss(
+    sigma: Activation, z: Rounded, a: Rounded, y: Rounded, loss: Loss, reduction: Reduction
+) -> Cotangent:
+    """The reference's reduced loss and the cotangent that starts the backward pass, widened likewise.
+
+    A fused head is taken as its loss of the logits, with the identity as last activation.
+    """
     head = HEADS.get((type(sigma), type(loss)))
-    term = head.loss if head else loss
-    by = assumptions.LOSSES.get(type(term), assumptions.NOTHING)
-    arguments = (_float(z), _float(a), _float(y))
-    u, N = z.format.u, 1 if reduction == "sum" else y.shape[0]
+    if head:
+        sigma, a, loss = Identity(), z, head.loss
+    value, sigma, g = reduced_loss(sigma, z, a, y, WidenedLoss(loss), reduction)
     # The losses' terms are not negative: whoever adds all B K of them in one sum is within this of their total.
-    any_order = gamma(y.mid.size, u) * abs(_float(value))
-    value = value.widened(u * np.sum(by.value(*arguments)) / N + any_order)
-    return Cotangent(value, pulled, g.widened(u * by.derivative(*arguments) / N))
+    any_order = gamma(y.mid.size, z.format.u) * abs(_float(value))
+    return Cotangent(value.widened(any_order), Widened(sigma), g)
 
 
 def loss_label(problem: Problem) -> str:

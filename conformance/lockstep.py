@@ -5,6 +5,8 @@ PyTorch network trains freely, on the same mini-batches from the same first weig
 what the roundings of a whole training come to.
 """
 
+import multiprocessing
+import signal
 from collections.abc import Iterator
 from typing import NamedTuple
 
@@ -21,12 +23,14 @@ from . import twin
 from .judge import admitted
 from .problem import Problem
 from .rounded import exact
-from .suite import Finding, examine
+from .suite import Tallies, examine, merged, tallied
 
 SEEDS = (0, 1, 2, 3, 4)
 """Of the splits, the first weights and the shuffling."""
 
-WIDTHS, BATCH, ETA, EPOCHS = (64, 32, 10), 16, 0.5, 12
+DTYPES = ("float64", "float32")
+
+WIDTHS, BATCH, ETA, EPOCHS = (64, 32, 10), 32, 0.7, 20
 
 
 class Digits(NamedTuple):
@@ -65,42 +69,54 @@ def digits(seed: int, dtype: str) -> Digits:
     return Digits(parts[0], parts[2], parts[1], parts[3])
 
 
-def steps_in_training(dtype: str) -> int:
-    """How many findings' worth of steps `lockstep` yields."""
-    return EPOCHS * -(-len(digits(SEEDS[0], dtype).train_x) // BATCH)
-
-
-def lockstep(seed: int, dtype: str) -> Iterator[list[Finding] | Outcome]:
-    """Train; yield the findings of every step, then the outcome."""
+def lockstep(dtype: str, seed: int, epochs: int = EPOCHS) -> tuple[Outcome, Tallies]:
+    """Train on one split of the digits; the outcome, and the findings of all steps."""
     data, rng = digits(seed, dtype), np.random.default_rng(seed)
     network = initialised(rng, WIDTHS, (Tanh(), Softmax()), torch_default, dtype)
     free = twin.tensors(network)
     optimiser = torch.optim.SGD([p for layer in free for p in layer], lr=ETA)
-    steps, drift = 0, []
-    for _ in range(EPOCHS):
+    steps, drift, tallies = 0, [], Tallies()
+    for _ in range(epochs):
         order = rng.permutation(len(data.train_x))
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
             problem = Problem(network, data.train_x[rows], data.train_y[rows], CrossEntropy(), "mean", ETA)
-            yield list(examine(problem))
+            tallies = merged(tallies, tallied(examine(problem)))
             network = update(network, propagate(*problem[:5]).gradients, ETA)
             _free_step(problem, free, optimiser)
             steps += 1
         drift.append(_distance(network, free))
     labels = data.test_y.argmax(axis=1)
     ours = forward(network, data.test_x)[-1].z.argmax(axis=1)
+    theirs = twin.forward(network, free, torch.tensor(data.test_x))[0][-1].detach().numpy().argmax(axis=1)
     differing, unexplained = _same_predictions(network, data.test_x)
-    free_logits = twin.forward(network, free, torch.tensor(data.test_x))[0][-1].detach().numpy()
-    yield Outcome(
+    return Outcome(
         dtype,
         seed,
         steps,
         tuple(drift),
         float((ours == labels).mean()),
-        float((free_logits.argmax(axis=1) == labels).mean()),
+        float((theirs == labels).mean()),
         differing,
         unexplained,
-    )
+    ), tallies
+
+
+def all_in_lockstep() -> Iterator[tuple[Outcome, Tallies]]:
+    """Every dtype and seed, two at a time in processes of their own, which an interruption ends."""
+    tasks = [(dtype, seed) for seed in SEEDS for dtype in DTYPES]
+    with multiprocessing.get_context("spawn").Pool(len(DTYPES), initializer=_quiet) as pool:
+        yield from pool.imap(_lockstep, tasks)
+
+
+def _lockstep(task: tuple[str, int]) -> tuple[Outcome, Tallies]:
+    return lockstep(*task)
+
+
+def _quiet() -> None:
+    """Leave the interrupt to the parent, and the other core to the other process."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(1)
 
 
 def _free_step(problem: Problem, free: list[tuple[torch.Tensor, torch.Tensor]], optimiser: torch.optim.SGD) -> None:
@@ -109,7 +125,7 @@ def _free_step(problem: Problem, free: list[tuple[torch.Tensor, torch.Tensor]], 
     zs, outputs = twin.forward(problem.network, free, torch.tensor(problem.x))
     targets = torch.tensor(problem.y)
     value = twin.loss_value(problem.network, problem.loss, problem.reduction, zs[-1], outputs[-1], targets)
-    value.backward()  # type: ignore[no-untyped-call]
+    value.backward()
     optimiser.step()
 
 

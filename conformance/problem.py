@@ -59,7 +59,8 @@ class Answer(NamedTuple):
 class Architecture(NamedTuple):
     """All that determines a problem.
 
-    ``widths`` are n_0 to n_L; ``patterns`` name how W, x and y are filled (biases are always generic).
+    ``widths`` are n_0 to n_L; ``patterns`` name how W, x and y are filled.  Biases are generic, but whole numbers
+    where W and x are, so that some z is exactly 0 and meets a kink; they are never 0.
     """
 
     widths: tuple[int, ...]
@@ -101,7 +102,10 @@ def fill(architecture: Architecture) -> Problem:
         W = array((n, m), patterns[0])
         if patterns[0] == "generic":
             W = W / np.sqrt(m, dtype=dtype)
-        layers.append(Layer(W, array((n,), "generic"), sigma))
+        b = array((n,), "generic")
+        if patterns[:2] == ("integers", "integers"):
+            b = np.copysign(1 + np.floor(abs(b)), b)
+        layers.append(Layer(W, b, sigma))
     x, y = array((B, widths[0]), patterns[1]), array((B, widths[-1]), patterns[2])
     return Problem(tuple(layers), x, _within(y, *TARGETS.get(type(loss), (-np.inf, np.inf))), loss, reduction, eta)
 

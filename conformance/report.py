@@ -6,33 +6,46 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from .lockstep import Outcome
-from .suite import REACHES, SUBJECTS, Finding, Tallies, Violated
+from .lockstep import DTYPES, Outcome
+from .suite import REACHES, SUBJECTS, Finding, Tallies, Tally, Violated
 
 
 def equations(title: str, tallies: Tallies) -> Table:
     """A row for each equation: elements, largest error over bound, undecided share and detection floor."""
     table = Table(title=title, title_justify="left", caption_justify="left")
     table.caption = (
-        "error/bound: the largest; within the bound up to 1.  undecided: the bound is as large as the value.  "
+        "alone: on the subject's own inputs.  error/bound: the largest; within the bound up to 1.  "
+        "undecided: the bound is as large as the value.  "
         "floor: the smallest relative error that would have been caught, in the median."
     )
     table.add_column("equation")
-    for name in ("elements", *(f"error/bound\n{subject}" for subject in SUBJECTS), "undecided", "floor"):
+    for name in ("elements", *(f"error/bound\n{subject}" for subject in SUBJECTS), "undecided"):
         table.add_column(name, justify="right")
+    for dtype in DTYPES:
+        table.add_column(f"floor\n{dtype}", justify="right")
     for reach in REACHES:
         table.add_row(Text(reach, "italic"))
-        for equation in sorted({e for _, r, e in tallies if r == reach}):
-            rows = [tallies[subject, reach, equation] for subject in SUBJECTS]
+        for equation in sorted({key.equation for key in tallies if key.reach == reach}):
+            rows = {key: tally for key, tally in tallies.items() if (key.reach, key.equation) == (reach, equation)}
+            elements = sum(tally.elements for tally in rows.values())
             table.add_row(
                 f"  {equation}",
-                f"{sum(row.elements for row in rows):,}",
-                *(Text(_margin(row.worst.margin), "red" if row.wrong else "") for row in rows),
-                f"{sum(row.undecided for row in rows) / sum(row.elements for row in rows):.1%}",
-                f"{rows[0].floor:.0e}" if rows[0].floors else "exact",
+                f"{elements:,}",
+                *(_worst([tally for key, tally in rows.items() if key.subject == subject]) for subject in SUBJECTS),
+                f"{sum(tally.undecided for tally in rows.values()) / elements:.1%}",
+                *(_floor([tally for key, tally in rows.items() if key.dtype == dtype]) for dtype in DTYPES),
             )
         table.add_section()
     return table
+
+
+def _worst(tallies: list[Tally]) -> Text:
+    margin = max(tally.worst.margin for tally in tallies)
+    return Text(_margin(margin), "red" if margin > 1 else "")
+
+
+def _floor(tallies: list[Tally]) -> str:
+    return f"{tallies[0].floor:.0e}" if tallies else ""
 
 
 def trainings(outcomes: Sequence[Outcome]) -> Table:
@@ -71,7 +84,7 @@ def finding_line(finding: Finding) -> Text:
     subject, reach, j = finding
     where = f"({j.equation}) in layer {j.layer}, element {list(j.element)}"
     return Text(
-        f"{subject}: {where}, {reach}: got {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.2g}; "
+        f"{subject}: {where}, bound {reach}: got {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.2g}; "
         f"{j.wrong} of {j.elements} elements are wrong, by up to {_margin(j.margin)} bounds"
     )
 

@@ -3,7 +3,8 @@
 `examine` is one problem; `run` is many.  Tests and the command line judge by the same function.
 """
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 import hypothesis
@@ -19,7 +20,7 @@ from .twin import twin_answer
 SUBJECTS = {"reference": reference_answer, "twin": twin_answer}
 """Who is asked."""
 
-REACHES = ("equation alone", "from end to end")
+REACHES = ("alone", "end to end")
 """How far a bound is carried: through one equation, or from x."""
 
 
@@ -32,22 +33,59 @@ class Finding(NamedTuple):
 
 
 class Tally(NamedTuple):
-    """The judgements of one equation, added up; ``worst`` has the largest margin."""
+    """The judgements of one equation, added up; ``worst`` has the largest margin.
+
+    ``floors`` counts the detection floors by their logarithm to base 2, so that tallies of any size merge.
+    """
 
     elements: int
     wrong: int
     undecided: int
-    floors: tuple[float, ...]
+    floors: Mapping[float, int]
     worst: Judgement
 
     @property
     def floor(self) -> float:
-        """The median detection floor."""
-        return float(np.median(self.floors))
+        """The median detection floor, 0 where every bound is exact."""
+        floors = sorted(Counter(self.floors).elements())
+        return float(2 ** floors[len(floors) // 2]) if floors else 0.0
 
 
-Tallies = dict[tuple[str, str, str], Tally]
-"""By subject, reach and equation."""
+class Key(NamedTuple):
+    """What is added up together."""
+
+    subject: str
+    reach: str
+    equation: str
+    dtype: str
+
+
+Tallies = dict[Key, Tally]
+
+
+def tallied(findings: Iterable[Finding]) -> Tallies:
+    """Findings, added up."""
+    tallies: Tallies = {}
+    for subject, reach, j in findings:
+        floors = {round(float(np.log2(j.floor)), 1): 1} if 0 < j.floor < np.inf else {}
+        one = Tally(j.elements, j.wrong, j.undecided, floors, j)
+        tallies = merged(tallies, {Key(subject, reach, j.equation, j.dtype): one})
+    return tallies
+
+
+def merged(p: Tallies, q: Tallies) -> Tallies:
+    """Two tallies as one."""
+    return p | {key: _sum(p[key], tally) if key in p else tally for key, tally in q.items()}
+
+
+def _sum(p: Tally, q: Tally) -> Tally:
+    return Tally(
+        p.elements + q.elements,
+        p.wrong + q.wrong,
+        p.undecided + q.undecided,
+        Counter(p.floors) + Counter(q.floors),
+        max(p.worst, q.worst, key=lambda j: j.margin),
+    )
 
 
 class Violated(AssertionError):
@@ -69,32 +107,14 @@ def examine(problem: Problem) -> Iterator[Finding]:
             yield Finding(subject, REACHES[1], judgement)
 
 
-def add(tallies: Tallies, finding: Finding) -> None:
-    """Count a finding in."""
-    subject, reach, judgement = finding
-    key = (subject, reach, judgement.equation)
-    before = tallies.get(key, Tally(0, 0, 0, (), judgement))
-    tallies[key] = Tally(
-        before.elements + judgement.elements,
-        before.wrong + judgement.wrong,
-        before.undecided + judgement.undecided,
-        (*before.floors, judgement.floor) if judgement.floor else before.floors,
-        max(before.worst, judgement, key=lambda j: j.margin),
-    )
-
-
-def run(count: int, seed: int, tallies: Tallies, met: set[Architecture], progress: Callable[[], object]) -> None:
-    """Examine that many random architectures, deterministically from the seed.
+def run(count: int, seed: int, examined: Callable[[Architecture, Tallies], object]) -> None:
+    """Examine that many random problems, deterministically from the seed.
 
     Parameters
     ----------
     count, seed : int
-    tallies : dict
-        Where the findings are counted, also those before an interruption.
-    met : set
-        Gathers the architectures, their seeds set to 0.
-    progress : function
-        Called after each.
+    examined : function
+        Called after each with its architecture and its findings, tallied.
 
     Raises
     ------
@@ -117,9 +137,6 @@ def run(count: int, seed: int, tallies: Tallies, met: set[Architecture], progres
         wrong = [finding for finding in findings if finding.judgement.wrong]
         if wrong:
             raise Violated(architecture, wrong)
-        for finding in findings:
-            add(tallies, finding)
-        met.add(architecture._replace(seed=0))
-        progress()
+        examined(architecture, tallied(findings))
 
     every_equation_is_within_its_bound()

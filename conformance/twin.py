@@ -95,14 +95,14 @@ def twin_answer(problem: Problem) -> Answer:
     for z in zs:
         z.retain_grad()
     value = loss_value(problem.network, problem.loss, problem.reduction, zs[-1], outputs[-1], y)
-    value.backward()  # type: ignore[no-untyped-call]
-    gradients = tuple(Parameters(_grad(W), _grad(b)) for W, b in parameters)
+    value.backward()
+    gradients = tuple(Parameters(grad(W), grad(b)) for W, b in parameters)
     torch.optim.SGD([p for layer in parameters for p in layer], lr=problem.eta).step()
     return Answer(
         value.detach().numpy(),
         gradients,
-        tuple(State(_array(z), _array(a), _grad(z)) for z, a in zip(zs, outputs, strict=True)),
-        _grad(x),
+        tuple(State(_array(z), _array(a), grad(z)) for z, a in zip(zs, outputs, strict=True)),
+        grad(x),
         tuple(Parameters(_array(W), _array(b)) for W, b in parameters),
     )
 
@@ -116,6 +116,7 @@ def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
     return array
 
 
-def _grad(tensor: Tensor) -> np.ndarray[Any, Any]:
+def grad(tensor: Tensor) -> np.ndarray[Any, Any]:
+    """What a tensor has gathered."""
     assert tensor.grad is not None  # every layer reaches the loss
     return _array(tensor.grad)

@@ -92,7 +92,7 @@ def _own(name: str, x: Array) -> Array:
         if isinstance(element, int | float | complex):
             return getattr(np, name)(element)
         method = getattr(element, name, None)
-        if method is not None:
+        if callable(method):  # mpmath's .exp is an exponent
             return method()
         library = sys.modules[type(element).__module__.partition(".")[0]]
         if hasattr(library, name):

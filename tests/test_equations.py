@@ -1,0 +1,201 @@
+"""The equations of the network, (F1) to (U2): each held to its bound, alone and from end to end, in both subjects."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from conformance import twin
+from conformance.judge import Widened, compare, end_to_end, local
+from conformance.problem import Architecture, Parameters, Problem, fill
+from conformance.rounded import exact
+from conformance.strategies import problems
+from conformance.subjects import reference_answer
+from conformance.suite import SUBJECTS, examine
+from reference import Activation, HalfSquaredError, Identity, Layer, Sigmoid, Tanh, backward, forward, propagate, update
+
+EQUATIONS = settings(max_examples=25)
+
+
+def hold(problem: Problem, *equations: str) -> None:
+    """The equations' judgements are made, for both subjects, and none is wrong."""
+    judged = {
+        (subject, judgement.equation): judgement
+        for subject, ask in SUBJECTS.items()
+        for judgement in local(problem, ask(problem))
+    }
+    for subject in SUBJECTS:
+        for equation in equations:
+            assert (subject, equation) in judged
+    wrong = [(key, judgement) for key, judgement in judged.items() if key[1] in equations and judgement.margin > 1]
+    assert not wrong
+
+
+@EQUATIONS
+@given(problems())
+def test_F1_weighted_sum(problem: Problem) -> None:
+    hold(problem, "F1")
+
+
+@EQUATIONS
+@given(problems())
+def test_F2_activation(problem: Problem) -> None:
+    hold(problem, "F2")
+
+
+@EQUATIONS
+@given(problems())
+def test_B1_output_error(problem: Problem) -> None:
+    hold(problem, "B1")
+
+
+@EQUATIONS
+@given(problems())
+def test_B2_hidden_error_and_input_gradient(problem: Problem) -> None:
+    hold(problem, "B2")
+
+
+@EQUATIONS
+@given(problems())
+def test_B3_weight_gradient(problem: Problem) -> None:
+    hold(problem, "B3")
+
+
+@EQUATIONS
+@given(problems())
+def test_B4_bias_gradient(problem: Problem) -> None:
+    hold(problem, "B4")
+
+
+@EQUATIONS
+@given(problems())
+def test_U1_U2_weight_and_bias_update(problem: Problem) -> None:
+    hold(problem, "U1", "U2")
+
+
+@given(problems())
+def test_every_equation_alone_and_from_end_to_end(problem: Problem) -> None:
+    assert not [finding for finding in examine(problem) if finding.judgement.wrong]
+
+
+@pytest.mark.parametrize(("dtype", "depth"), [("float64", 6), ("float32", 3)])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_bound_carried_end_to_end_is_no_formality(dtype: str, depth: int, seed: int) -> None:
+    """On generic networks of width 16 a gradient of zero does not pass in any layer, nor one that is 1 % off."""
+    architecture = Architecture(
+        (5, *(16,) * (depth - 1), 3),
+        (*(Tanh() for _ in range(depth - 1)), Identity()),
+        HalfSquaredError(),
+        "sum",
+        batch=7,
+        dtype=dtype,
+        patterns=("generic", "generic", "generic"),
+        seed=seed,
+        eta=0.1,
+    )
+    problem = fill(architecture)
+    answer = reference_answer(problem)
+    for factor in (0, 1.01):
+        scaled = tuple(Parameters((factor * W).astype(dtype), (factor * b).astype(dtype)) for W, b in answer.gradients)
+        found = {(j.equation, j.layer): j for (j,) in end_to_end(problem, answer._replace(gradients=scaled))}
+        for l in range(1, depth + 1):
+            assert found["B3", l].wrong
+            assert found["B4", l].wrong
+
+
+@given(problems(depth=4), st.integers(0, 2**32 - 1))
+def test_B1_B2_for_any_cotangent(problem: Problem, seed: int) -> None:
+    """`backward` is a vector-Jacobian product: any g, not only a loss's."""
+    steps = forward(problem.network, problem.x)
+    g = np.random.default_rng(seed).standard_normal(steps[-1].a.shape).astype(problem.dtype)
+    gradients, input_gradient = backward(problem.network, steps, g)
+    parameters, x = twin.tensors(problem.network), torch.tensor(problem.x, requires_grad=True)
+    zs, outputs = twin.forward(problem.network, parameters, x)
+    deltas = torch.autograd.grad(outputs[-1], [*zs, x], torch.tensor(g))
+    theirs = [delta.numpy() for delta in deltas]
+    ours = [*(gradient.delta for gradient in gradients), input_gradient]
+    states = [(exact(step.z), exact(step.a)) for step in steps]
+    torch_states = [(exact(z.detach().numpy()), exact(a.detach().numpy())) for z, a in zip(zs, outputs, strict=True)]
+    for deltas_of, states_of in ((ours, states), (theirs, torch_states)):
+        cotangent = exact(g)
+        for l in range(len(states_of), 0, -1):
+            z, a = states_of[l - 1]
+            expected = Widened(problem.network[l - 1].sigma).pullback(z, a, cotangent)
+            assert compare("B1", l, deltas_of[l - 1], expected).margin <= 1
+            cotangent = exact(deltas_of[l - 1]) @ exact(problem.network[l - 1].W)
+        assert compare("B2", 0, deltas_of[-1], cotangent).margin <= 1
+
+
+def small_problem(dtype: str) -> tuple[tuple[Layer, ...], np.ndarray, np.ndarray]:
+    """A network 3-4-2 with a batch of 5, and a cotangent."""
+    rng = np.random.default_rng(3)
+    widths = (3, 4, 2)
+    sigmas: tuple[Activation, ...] = (Tanh(), Sigmoid())
+    network = tuple(
+        Layer(rng.standard_normal((n, m)).astype(dtype), rng.standard_normal(n).astype(dtype), sigma)
+        for m, n, sigma in zip(widths, widths[1:], sigmas, strict=False)
+    )
+    return network, rng.standard_normal((5, 3)).astype(dtype), rng.standard_normal((5, 2)).astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_arguments_are_neither_changed_nor_shared_and_bits_repeat(dtype: str) -> None:
+    lasts: tuple[Activation, ...] = (Sigmoid(), Identity())
+    for last in lasts:
+        network, x, g = small_problem(dtype)
+        network = (network[0], network[1]._replace(sigma=last))
+        arguments = [x, g, *(p for W, b, _ in network for p in (W, b))]
+        before = [p.copy() for p in arguments]
+        for p in arguments:
+            p.flags.writeable = False
+
+        def results(
+            network: tuple[Layer, ...] = network, x: np.ndarray = x, g: np.ndarray = g
+        ) -> list[np.ndarray]:
+            gradients, input_gradient = backward(network, forward(network, x), g)
+            updated = update(network, gradients, 0.1)
+            return [
+                input_gradient,
+                *(part for gradient in gradients for part in gradient),
+                *(part for W, b, _ in updated for part in (W, b)),
+            ]
+
+        first, second = results(), results()
+        for p, q in zip(first, second, strict=True):
+            assert p.dtype == np.dtype(dtype)
+            assert p.tobytes() == q.tobytes()
+            assert not any(np.shares_memory(p, argument) for argument in arguments)
+        for p, q in zip(arguments, before, strict=True):
+            assert p.tobytes() == q.tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_layout_of_the_arguments_does_not_matter_beyond_rounding(dtype: str) -> None:
+    """Fortran order, strides and reversed views give answers within the same bounds."""
+    network, x, _ = small_problem(dtype)
+    y = np.random.default_rng(4).random((5, 2)).astype(dtype)
+    wide = np.repeat(np.repeat(x, 2, axis=0), 3, axis=1)
+    views = (np.asfortranarray(x), wide[::2, ::3], x[::-1, ::-1].copy()[::-1, ::-1])
+    for view in views:
+        assert (view == x).all()
+        layers = tuple(layer._replace(W=np.asfortranarray(layer.W)) for layer in network)
+        problem = Problem(layers, view, y, HalfSquaredError(), "sum", 0.1)
+        assert not [j for j in local(problem, reference_answer(problem)) if j.wrong]
+
+
+def test_eta_zero_changes_nothing() -> None:
+    network, x, g = small_problem("float64")
+    gradients, _ = backward(network, forward(network, x), g)
+    for before, after in zip(network, update(network, gradients, 0.0), strict=True):
+        assert (before.W == after.W).all()
+        assert (before.b == after.b).all()
+
+
+def test_no_hidden_layer_and_one_unit() -> None:
+    """The smallest network: dL/dw = delta x, by hand."""
+    network = (Layer(np.array([[2.0]]), np.array([-1.0]), Identity()),)
+    value, gradients, input_gradient, steps = propagate(
+        network, np.array([[3.0]]), np.array([[1.0]]), HalfSquaredError(), "mean"
+    )
+    assert (value, steps[0].z, gradients[0].W, gradients[0].b, input_gradient) == (8, 5, 12, 4, 8)

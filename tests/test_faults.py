@@ -1,0 +1,78 @@
+"""The suite finds the mistakes that people make, each planted in a copy of the text, in the equation it violates."""
+
+import numpy as np
+import pytest
+from hypothesis import Phase, find, settings
+
+from conformance.faults import FAULTS, KEEPING, Accumulating, Edit, Fault, Stale, planted
+from conformance.judge import Judgement, local
+from conformance.problem import Answer, Architecture, Problem, fill
+from conformance.strategies import architectures
+from conformance.subjects import reference_answer
+from reference import HalfSquaredError, Identity, Layer, ReLU, Sigmoid, Tanh, backward, forward
+
+SEARCH = settings(max_examples=2000, phases=(Phase.generate,), derandomize=True, database=None, deadline=None)
+
+
+def wrong(problem: Problem, answer: Answer) -> list[Judgement]:
+    return [judgement for judgement in local(problem, answer) if judgement.wrong]
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.name)
+def test_planted_fault_is_found(fault: Fault) -> None:
+    text = planted(*fault.edits)
+
+    def violated(architecture: Architecture) -> set[str]:
+        problem = fill(architecture)
+        with np.errstate(all="ignore"):  # a faulty text may overflow
+            return {judgement.equation for judgement in wrong(problem, reference_answer(problem, text))}
+
+    example = find(architectures(), lambda architecture: bool(violated(architecture)), settings=SEARCH)
+    assert violated(example) <= fault.equations
+    assert not wrong(fill(example), reference_answer(fill(example)))
+
+
+def small() -> Problem:
+    """A network 2-2-3 with a batch of 3."""
+    network = (
+        Layer(np.array([[1.0, -2.0], [0.5, 0.25]]), np.array([1.0, -0.5]), ReLU()),
+        Layer(np.array([[0.75, -1.25], [2.0, 3.0], [-1.0, 0.5]]), np.array([0.5, -0.25, 0.125]), Tanh()),
+    )
+    x, y = np.array([[1.0, 1.0], [3.0, -1.0], [-2.0, 5.0]]), np.arange(9.0).reshape(3, 3) / 7
+    return Problem(network, x, y, HalfSquaredError(), "sum", 0.1)
+
+
+@pytest.mark.parametrize("mistake", KEEPING)
+def test_a_subject_that_keeps_something_is_found_in_the_second_call(mistake: type[Accumulating | Stale]) -> None:
+    sigmas, patterns = (Tanh(), Sigmoid(), Identity()), ("generic", "generic", "generic")
+    architecture = Architecture((3, 5, 4, 2), sigmas, HalfSquaredError(), "mean", 3, "float64", patterns, 1, 0.1)
+    first, second = fill(architecture), fill(architecture._replace(seed=2))
+    ask = mistake()
+    assert not wrong(first, ask(first))
+    assert wrong(second, ask(second))
+
+
+def test_an_aliased_delta_changes_its_argument() -> None:
+    """aliased-delta: computed in place over the cotangent; the reference leaves g as it is."""
+    text = planted(
+        Edit("backpropagation", "delta = sigma.pullback(z, a, g)  ", "g[...] = delta = sigma.pullback(z, a, g)  ")
+    )
+    problem = small()
+    steps = forward(problem.network, problem.x)
+    g = problem.y + 1
+    for pull, unchanged in ((backward, True), (text.backward, False)):
+        cotangent = g.copy()
+        pull(problem.network, steps, cotangent)
+        assert (cotangent == g).all() == unchanged
+
+
+def test_an_edit_that_does_not_fit_is_refused() -> None:
+    with pytest.raises(ValueError, match="expected 'no such text' once, found 0"):
+        planted(Edit("backpropagation", "no such text", ""))
+
+
+def test_a_copy_without_edits_answers_with_the_same_bits() -> None:
+    problem = small()
+    ours, copy = reference_answer(problem), reference_answer(problem, planted())
+    for p, q in zip(ours.gradients, copy.gradients, strict=True):
+        assert p.W.tobytes() == q.W.tobytes()

@@ -1,0 +1,63 @@
+"""Every label stands in three places: EQUATIONS.md, the code line that computes it, a test's name."""
+
+import ast
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import reference
+from conformance.labels import LABEL, label
+from reference import CrossEntropy, Sigmoid, forward
+
+PACKAGE = Path(reference.__file__).parent
+LITERAL = {"F1", "F2", "L1", "G1", "B1", "B2", "B3", "B4", "U1", "U2"}
+"""The document's own equations, which the literal text writes once more."""
+
+
+def documented() -> Counter[str]:
+    """Labels that EQUATIONS.md defines: bold, in parentheses, at the start of a table row or a paragraph."""
+    return Counter(re.findall(r"^(?:\| )?\*\*\(([A-Z]\d+)\)\*\*", (PACKAGE / "EQUATIONS.md").read_text(), re.M))
+
+
+def coded() -> Counter[str]:
+    texts = (path.read_text() for path in PACKAGE.glob("*.py") if path.stem != "literal")
+    return Counter(found for text in texts for found in LABEL.findall(text))
+
+
+def in_test_names() -> set[str]:
+    names = [
+        node.name
+        for path in Path(__file__).parent.glob("test_*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef) and node.name.startswith("test_")
+    ]
+    return {part for name in names for part in name.split("_") if re.fullmatch(r"[A-Z]\d+", part)}
+
+
+def test_every_label_is_documented_once_and_coded_once() -> None:
+    assert set(documented().values()) == {1}
+    assert set(coded().values()) == {1}
+    assert documented() == coded()
+
+
+def test_every_label_is_in_the_name_of_a_test() -> None:
+    assert in_test_names() == set(documented())
+
+
+def test_the_literal_text_has_the_documents_labels_once() -> None:
+    assert Counter(LABEL.findall((PACKAGE / "literal.py").read_text())) == Counter(LITERAL)
+
+
+def test_labels_are_read_from_the_text() -> None:
+    assert label(Sigmoid.apply) == "A2"
+    assert label(CrossEntropy.value) == "L3"
+    with pytest.raises(ValueError, match="forward: expected one labelled line, found 2"):
+        label(forward)
+
+
+def test_every_parameter_and_name_is_documented() -> None:
+    text = (PACKAGE / "EQUATIONS.md").read_text()
+    for name in (*reference.ACTIVATIONS, *reference.LOSSES):
+        assert f"`{name}`" in text or f"`{name}(" in text

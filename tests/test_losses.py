@@ -1,0 +1,162 @@
+"""Each loss (L), its gradient (G), the reductions (R) and the fused heads (H): certified, bounded, beside PyTorch."""
+
+import warnings
+from functools import partial
+
+import numpy as np
+import torch
+from certified import balls, forward_mode, overlap, radius_used, random
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance import twin
+from conformance.judge import Widened, WidenedLoss, admitted_loss
+from conformance.rounded import exact
+from reference import (
+    Array,
+    BinaryCrossEntropy,
+    BinaryCrossEntropyWithLogits,
+    CrossEntropy,
+    CrossEntropyWithLogits,
+    HalfSquaredError,
+    Identity,
+    Loss,
+    MeanSquaredError,
+    Sigmoid,
+    Softmax,
+)
+from reference.gradients import reduced_loss
+from reference.losses import HEADS, sigmoid_binary_cross_entropy_delta, softmax_cross_entropy_delta
+
+DTYPES = ("float32", "float64")
+
+
+def outputs_and_targets(loss: Loss, dtype: str) -> tuple[np.ndarray, np.ndarray]:
+    """Outputs (5, 3) and targets in the loss's domain; those of cross-entropies are soft, zeros and ones as well."""
+    rng = np.random.default_rng(11)
+    a, y = random(rng, (5, 3), dtype), random(rng, (5, 3), dtype)
+    if isinstance(loss, CrossEntropy | BinaryCrossEntropy):
+        a = (Softmax() if isinstance(loss, CrossEntropy) else Sigmoid()).apply(a)
+    if not isinstance(loss, HalfSquaredError | MeanSquaredError):
+        y = abs(y) % 1
+        y[0], y[1] = (1, 0, 0), (0, 1, 1)
+    return a, y
+
+
+def check(loss: Loss) -> None:
+    """Value and gradient of the reference and of PyTorch within bounds, which hold the certified truth."""
+    for dtype in DTYPES:
+        a, y = outputs_and_targets(loss, dtype)
+        leaf = torch.tensor(a, requires_grad=True)
+        theirs = twin.LOSSES[type(loss)](leaf, torch.tensor(y))
+        c = random(np.random.default_rng(12), (5,), dtype)
+        theirs.backward(torch.tensor(c))
+        bounds = WidenedLoss(loss)
+        value, gradient = bounds.value(exact(a), exact(y)), bounds.gradient(exact(a), exact(y))
+        for got in (loss.value(a, y), theirs.detach().numpy()):
+            assert got.dtype == a.dtype
+            assert radius_used(got, loss.value(balls(a), balls(y)), value) <= 1
+        truth = loss.gradient(balls(a), balls(y))
+        assert radius_used(loss.gradient(a, y), truth, gradient) <= 1
+        weighted = gradient * exact(c[:, None])
+        assert radius_used(twin.grad(leaf), truth * balls(c[:, None]), weighted) <= 1
+        v = random(np.random.default_rng(13), (5, 3), dtype)
+        pushed = forward_mode(partial(_value_of, loss, balls(y)), a, v)
+        assert overlap((truth * balls(v)).sum(axis=1), pushed)
+
+
+def _value_of(loss: Loss, y: Array, a: Array) -> Array:
+    return loss.value(a, y)
+
+
+def test_L1_G1_half_squared_error() -> None:
+    check(HalfSquaredError())
+
+
+def test_L2_G2_mean_squared_error() -> None:
+    check(MeanSquaredError())
+
+
+def test_L3_G3_cross_entropy() -> None:
+    check(CrossEntropy())
+
+
+def test_L4_G4_cross_entropy_with_logits() -> None:
+    check(CrossEntropyWithLogits())
+
+
+def test_L5_G5_binary_cross_entropy() -> None:
+    check(BinaryCrossEntropy())
+
+
+def test_L6_G6_binary_cross_entropy_with_logits() -> None:
+    check(BinaryCrossEntropyWithLogits())
+
+
+def test_L1_has_the_half_and_L2_the_mean() -> None:
+    a, y = np.array([[3.0, 1.0]]), np.array([[1.0, 2.0]])
+    assert HalfSquaredError().value(a, y) == (4 + 1) / 2
+    assert MeanSquaredError().value(a, y) == (4 + 1) / 2
+    assert HalfSquaredError().gradient(a, y).tolist() == [[2, -1]]
+    a, y = np.array([[3.0, 1.0, 5.0, 7.0]]), np.array([[1.0, 2.0, 5.0, 7.0]])
+    assert MeanSquaredError().value(a, y) == (4 + 1) / 4
+    assert MeanSquaredError().gradient(a, y).tolist() == [[1, -0.5, 0, 0]]
+
+
+def test_R1_R2_reduction_is_over_the_batch_alone() -> None:
+    z, y = np.array([[3.0, 1.0], [0.0, 2.0], [1.0, 1.0], [2.0, 6.0]]), np.zeros((4, 2))
+    for loss in (HalfSquaredError(), MeanSquaredError()):
+        total = reduced_loss(Identity(), z, z, y, loss, "sum")
+        mean = reduced_loss(Identity(), z, z, y, loss, "mean")
+        assert total.value == loss.value(z, y).sum() == 4 * mean.value
+        assert (total.g == loss.gradient(z, y)).all()
+        assert (total.g == 4 * mean.g).all()
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 7), st.sampled_from(DTYPES))
+def test_H1_H2_fused_delta_is_the_chain_where_the_chain_is_defined(seed: int, B: int, K: int, dtype: str) -> None:
+    rng = np.random.default_rng(seed)
+    z, y = random(rng, (B, K), dtype), rng.random((B, K)).astype(dtype)  # sums of targets are not one
+    for (sigma, loss), head in ((pair, head) for pair, head in HEADS.items()):
+        a = sigma().apply(z)
+        chain = sigma().pullback(z, a, loss().gradient(a, y))
+        # On paper, without rounding: the two are one.
+        p = sigma().apply(balls(z))
+        assert overlap(sigma().pullback(balls(z), p, loss().gradient(p, balls(y))), head.delta(p, balls(y)))
+        assert overlap(loss().value(p, balls(y)), head.loss.value(balls(z), balls(y)))
+        # In floats: each is within the bound of the other way.
+        truth = head.delta(p, balls(y))
+        g = admitted_loss(sigma(), exact(z), exact(a), exact(y), loss(), "sum").g
+        assert radius_used(head.delta(a, y), truth, g) <= 1
+        # The chain divides by probabilities and multiplies by them again: the bound carried along that way.
+        value = Widened(sigma()).apply(exact(z))
+        carried = Widened(sigma()).pullback(exact(z), value, WidenedLoss(loss()).gradient(value, exact(y)))
+        assert radius_used(chain, truth, carried) <= 1
+
+
+def test_H1_H2_are_the_documented_differences() -> None:
+    p, y = np.array([[0.25, 0.75]]), np.array([[0.5, 1.5]])
+    assert softmax_cross_entropy_delta(p, y).tolist() == [[0.25 * 2 - 0.5, 0.75 * 2 - 1.5]]
+    assert sigmoid_binary_cross_entropy_delta(p, np.array([[1.0, 0.0]])).tolist() == [[-0.75, 0.75]]
+
+
+def test_H1_H2_are_finite_for_all_finite_logits() -> None:
+    for dtype in DTYPES:
+        largest = np.finfo(dtype).max
+        z = np.array([[largest, -largest, 0], [0, 200, -200], [-largest, -largest, -1]], dtype=dtype)
+        y = np.array([[1, 0, 0], [1, 0, 0], [0, 0.5, 0.5]], dtype=dtype)
+        for (sigma, loss), _ in HEADS.items():
+            with warnings.catch_warnings():
+                warnings.simplefilter("error")
+                a = sigma().apply(z)
+                value, _, g = reduced_loss(sigma(), z[:2], a[:2], y[:2], loss(), "mean")
+                assert np.isfinite(value)
+                assert np.isfinite(g).all()
+
+
+def test_chain_is_not_finite_where_a_probability_is_zero() -> None:
+    z, y = np.array([[0.0, 200.0]], dtype="float32"), np.array([[1.0, 0.0]], dtype="float32")
+    a = Softmax().apply(z)
+    with np.errstate(all="ignore"):
+        assert not np.isfinite(Softmax().pullback(z, a, CrossEntropy().gradient(a, y))).all()
+    assert np.isfinite(softmax_cross_entropy_delta(a, y)).all()

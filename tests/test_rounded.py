@@ -1,0 +1,205 @@
+"""`Rounded` is sound: what programs compute in other orders and by other formulas stays within the radius.
+
+The truth is the ball's; the programs are float32 and float64 evaluations of random expressions.
+"""
+
+from collections.abc import Callable
+from fractions import Fraction
+from math import fsum
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from certified import balls, radius_used, random
+from flint import arb
+from hypothesis import given
+from hypothesis import strategies as st
+
+from conformance import assumptions
+from conformance.judge import Widened, compare
+from conformance.rounded import FORMATS, Rounded, exact, gamma
+from reference import Array, Identity, Layer, ReLU, Sigmoid, Softmax, Tanh, backward, forward
+from reference.functions import exp, expm1, log, log1p, tanh, where
+
+DTYPES = ("float32", "float64")
+SEEDS = st.integers(0, 2**32 - 1)
+
+
+def within(programs: list[Array], truth: Array, admitted: Rounded) -> bool:
+    return all(radius_used(np.asarray(program), truth, admitted) <= 1 for program in programs)
+
+
+EXPRESSIONS: list[Callable[[Any, Any, Any], Any]] = [
+    lambda a, b, c: a * b - c,
+    lambda a, b, c: (a - b) * (a + b) / (c * c + 1),
+    lambda a, b, c: 1 / (2 + tanh(a)) - b / 3,
+    lambda a, b, c: exp(a) * expm1(b) + log(c * c + 1 / 4),
+    lambda a, b, c: log1p(exp(-a)) ** 2 * (b - c),
+    lambda a, b, c: where(a > b, a * c, b / 2),
+    lambda a, b, c: (a * b).sum(axis=1, keepdims=True) * c,
+    lambda a, b, c: (a @ b.T) @ c / a.shape[1],
+    lambda a, b, c: -a + (+b) * 0.1 - exp(a - a.max(axis=1, keepdims=True)),
+]
+"""Every operation that a Rounded knows, composed."""
+
+
+@given(SEEDS, st.sampled_from(EXPRESSIONS), st.sampled_from(DTYPES), st.integers(1, 9), st.integers(1, 9))
+def test_expressions_stay_within(
+    seed: int, f: Callable[[Any, Any, Any], Any], dtype: str, rows: int, columns: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    a, b, c = (random(rng, (rows, columns), dtype) for _ in range(3))
+    # 0.1 is a hyper-parameter: the truth knows it as the float64 that it is.
+    assert within([f(a, b, c)], f(balls(a), balls(b), balls(c)), f(exact(a), exact(b), exact(c)))
+
+
+@given(SEEDS, st.sampled_from(DTYPES), st.integers(1, 40))
+def test_sums_in_any_order_stay_within(seed: int, dtype: str, n: int) -> None:
+    """Sequential, reversed, shuffled, pairwise, with the bias first or last, and in wider accumulators."""
+    rng = np.random.default_rng(seed)
+    W, x, b = random(rng, (1, n), dtype), random(rng, (1, n), dtype), random(rng, (1,), dtype, 100)
+    terms = [x[0, i] * W[0, i] for i in range(n)]
+    shuffled = [terms[i] for i in rng.permutation(n)]
+    orders: list[list[Any]] = [[*terms, b[0]], [b[0], *terms], [*terms[::-1], b[0]], [*shuffled, b[0]]]
+    programs = []
+    for order in orders:
+        total = order[0]
+        for term in order[1:]:
+            total = total + term
+        programs.append(total)
+    pairwise = [*terms, b[0]]
+    while len(pairwise) > 1:
+        pairwise = [sum(pairwise[i : i + 2][1:], pairwise[i]) for i in range(0, len(pairwise), 2)]
+    programs.append(pairwise[0])
+    fused = b.astype(dtype)[0]  # each product is added without a rounding of its own
+    for i in range(n):
+        fused = np.dtype(dtype).type(Fraction(float(x[0, i])) * Fraction(float(W[0, i])) + Fraction(float(fused)))
+    programs.append(fused)
+    programs.append(np.dtype(dtype).type(fsum([*(float(p) * float(q) for p, q in zip(x[0], W[0], strict=True)), b[0]])))
+    network = (Layer(W, b, Identity()),)
+    truth = forward((Layer(balls(W), balls(b), Identity()),), balls(x))[0].z
+    admitted = forward((Layer(exact(W), exact(b), Identity()),), exact(x))[0].z
+    assert within([forward(network, x)[0].z, *(np.array([[p]]) for p in programs)], truth, admitted)
+
+
+@given(SEEDS, st.sampled_from(DTYPES))
+def test_other_formulas_stay_within(seed: int, dtype: str) -> None:
+    """Naive sigmoid, tanh by way of sigmoid, unshifted and logarithmic softmax: right on paper, so admitted."""
+    rng = np.random.default_rng(seed)
+    z = random(rng, (3, 4), dtype, 5)
+    one = np.dtype(dtype).type(1)
+    e = np.exp(z)
+    others: dict[Any, list[Array]] = {
+        Sigmoid(): [one / (one + np.exp(-z)), e / (one + e), (np.tanh(z / 2) + one) / 2],
+        Tanh(): [2 / (one + np.exp(-2 * z)) - one, (e - 1 / e) / (e + 1 / e), 2 * Sigmoid().apply(2 * z) - 1],
+        Softmax(): [
+            e / e.sum(axis=1, keepdims=True),
+            np.exp(z - np.log(e.sum(axis=1, keepdims=True))),
+            Softmax().apply(z[:, ::-1])[:, ::-1],
+        ],
+    }
+    for sigma, programs in others.items():
+        assert within(programs, sigma.apply(balls(z)), Widened(sigma).apply(exact(z)))
+
+
+@given(SEEDS, st.sampled_from(DTYPES), st.sampled_from((-30, 0, 20)))
+def test_underflow_stays_within(seed: int, dtype: str, scale: int) -> None:
+    """Products that are subnormal, or flushed to zero."""
+    rng = np.random.default_rng(seed)
+    tiny = float(np.finfo(dtype).tiny)
+    a = random(rng, (2, 3), dtype, 2.0**scale * tiny**0.5)
+    b = random(rng, (2, 3), dtype, tiny**0.5)
+    product = a * b
+    flushed = np.where(abs(product) < tiny, 0, product).astype(dtype)
+    summed = (a * b).sum(axis=1)
+    truth, admitted = balls(a) * balls(b), exact(a) * exact(b)
+    assert within([product, flushed], truth, admitted)
+    assert within([summed, flushed.sum(axis=1)], truth.sum(axis=1), admitted.sum(axis=1))
+
+
+def test_an_undecided_order_takes_the_hull() -> None:
+    z = exact(np.array([[0.25]])) - exact(np.array([[0.25]])).widened(0.5)
+    a = ReLU().apply(z)
+    low, high = a.mid - a.rad, a.mid + a.rad
+    assert low <= 0
+    assert high >= 0.5
+    slope = ReLU().pullback(z, a, exact(np.array([[3.0]])))
+    assert slope.mid - slope.rad <= 0
+    assert slope.mid + slope.rad >= 3
+
+
+@pytest.mark.parametrize(
+    ("f", "x"),
+    [(lambda x: 1 / x, 0.0), (lambda x: log(x), -1.0), (lambda x: log(x), 0.0), (lambda x: log1p(x), -1.0)],
+)
+def test_what_cannot_be_bounded_is_infinite(f: Callable[[Any], Any], x: float) -> None:
+    for radius in (0.0, 0.5):
+        assert np.isinf(f(exact(np.array([[x]])).widened(radius)).rad).all()
+
+
+def test_what_is_not_known_is_refused_by_name() -> None:
+    x = exact(np.array([[1.0]]))
+    with pytest.raises(TypeError, match=r"no bound is known for numpy\.arctan"):
+        np.arctan(x)
+    with pytest.raises(TypeError, match=r"no bound is known for numpy\.concatenate"):
+        np.concatenate([x, x])
+    with pytest.raises(TypeError, match="no bound is known for the power 3"):
+        x**3
+    with pytest.raises(TypeError, match="expected float32 or float64, got int64"):
+        exact(np.array([1]))
+    with pytest.raises(TypeError, match="expected numbers of dtype float64, got float32"):
+        x + np.ones((1, 1), np.float32)
+
+
+def test_gamma_is_infinite_when_nothing_is_left() -> None:
+    assert gamma(1, 0.25) == 0.25 / 0.75
+    assert gamma(4, 0.25) == np.inf
+
+
+def test_a_doubled_error_is_found_and_an_admitted_one_is_not() -> None:
+    """The radius is no wider than it must be: half a unit passes a single rounding, three halves do not."""
+    for dtype, format in FORMATS.items():
+        a, b = np.array([3.0], dtype), np.array([7.0], dtype)
+        quotient = exact(a) * exact(b)
+        off = np.array([21.0], dtype)
+        assert compare("F1", 1, off, quotient).margin == 0
+        assert compare("F1", 1, np.nextafter(off, np.inf, dtype=dtype), quotient).wrong == 1
+        assert quotient.rad[0] <= 2 * format.u * 21
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_library_functions_are_within_kappa(dtype: str) -> None:
+    """NumPy's and PyTorch's functions against balls; the assumption is KAPPA units of the value."""
+    u = float(np.finfo(dtype).eps) / 2
+    rng = np.random.default_rng(0)
+    x = np.concatenate([s * rng.standard_normal(400) for s in (1e-6, 0.1, 1, 8)]).astype(dtype)
+    for name in ("exp", "expm1", "tanh", "log1p", "log"):
+        argument = abs(x) if name.startswith("log") else x
+        for values in (getattr(np, name)(argument), getattr(torch, name)(torch.tensor(argument)).numpy()):
+            for value, at in zip(values, argument, strict=True):
+                truth = getattr(arb(float(at)), name)()
+                error = float(abs(arb(float(value)) - truth).upper())
+                assert error <= assumptions.KAPPA * u * float(abs(truth).lower())
+
+
+def test_every_assumption_has_a_reason() -> None:
+    for table in (assumptions.ACTIVATIONS, assumptions.LOSSES):
+        assert all(admitted.reason.endswith(".") for admitted in table.values())
+
+
+def test_backward_on_rounded_holds_the_certified_gradient() -> None:
+    rng = np.random.default_rng(1)
+    layers = [(random(rng, (4, 3), "float64"), random(rng, (4,), "float64"), Tanh()),
+              (random(rng, (2, 4), "float64"), random(rng, (2,), "float64"), Sigmoid())]
+    x, g = random(rng, (5, 3), "float64"), random(rng, (5, 2), "float64")
+
+    def gradients(number: Callable[[Array], Array], wrap: Callable[[Any], Any]) -> Any:
+        network = tuple(Layer(number(W), number(b), wrap(sigma)) for W, b, sigma in layers)
+        return backward(network, forward(network, number(x)), number(g))[0]
+
+    truth, admitted = gradients(balls, lambda s: s), gradients(exact, Widened)
+    ours = gradients(lambda p: p, lambda s: s)
+    for t, a, o in zip(truth, admitted, ours, strict=True):
+        for part in range(3):
+            assert radius_used(o[part], t[part], a[part]) <= 1
