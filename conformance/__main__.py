@@ -29,7 +29,7 @@ def main() -> None:
 
 @app.command("run")
 def run_command(
-    architectures: Annotated[int, typer.Option(min=1, help="How many random architectures.")] = 2000,
+    problems: Annotated[int, typer.Option(min=1, help="How many random problems.")] = 2400,
     seed: Annotated[int, typer.Option(min=0, help="From which they are drawn.")] = 0,
     lockstep: Annotated[bool, typer.Option(help="Also train on digits, judged at every step.")] = True,
 ) -> None:
@@ -37,7 +37,7 @@ def run_command(
     torch.set_num_threads(1)
     console = Console()
     try:
-        status = conformance(console, architectures, seed, lockstep)
+        status = conformance(console, problems, seed, lockstep)
     except KeyboardInterrupt:
         console.print("\nINTERRUPTED: this run is not complete and has no verdict.")
         status = INTERRUPTED
@@ -52,7 +52,7 @@ def conformance(console: Console, count: int, seed: int, with_lockstep: bool) ->
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=console) as progress:
-        task = progress.add_task("random architectures", total=count)
+        task = progress.add_task("random problems", total=count)
 
         def examined(architecture: Architecture, found: Tallies) -> None:
             nonlocal tallies
@@ -72,7 +72,8 @@ def conformance(console: Console, count: int, seed: int, with_lockstep: bool) ->
                 outcomes.append(outcome)
                 trained = merged(trained, found)
                 progress.advance(trainings)
-    report.show(console, report.equations(f"{len(met):,} random architectures, seed {seed}", tallies))
+    title = f"{count:,} random problems, {len(met):,} architectures, seed {seed}"
+    report.show(console, report.equations(title, tallies))
     if outcomes:
         report.show(console, report.equations("Every step of the lockstep", trained), report.trainings(outcomes))
     return verdict(console, len(met), tallies, trained, outcomes)
@@ -83,7 +84,7 @@ def verdict(console: Console, architectures: int, tallies: Tallies, trained: Tal
     every = [*tallies.values(), *trained.values()]
     worst = max(tally.worst.margin for tally in every)
     conforms = not any(tally.wrong for tally in every)
-    said = f"{architectures:,} architectures"
+    said = f"{architectures:,} random architectures"
     if outcomes:
         accuracy = sum(o.accuracy for o in outcomes) / len(outcomes)
         unexplained = sum(o.unexplained for o in outcomes)
@@ -94,7 +95,7 @@ def verdict(console: Console, architectures: int, tallies: Tallies, trained: Tal
         learned = ""
     console.print(
         f"Verdict: {'CONFORMS' if conforms else 'WRONG'}. Reference and PyTorch twin on {said}: largest error "
-        f"{worst:.6f} of its bound{learned}.",
+        f"{report.shown_margin(worst)} of its bound{learned}.",
         highlight=False,
         soft_wrap=True,
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -12,14 +13,15 @@ from .suite import REACHES, SUBJECTS, Finding, Tallies, Tally, Violated
 
 def equations(title: str, tallies: Tallies) -> Table:
     """A row for each equation: elements, largest error over bound, undecided share and detection floor."""
-    table = Table(title=title, title_justify="left", caption_justify="left")
+    table = _table(title)
     table.caption = (
-        "alone: on the subject's own inputs.  error/bound: the largest; within the bound up to 1.  "
+        "reference, twin: the largest error over its bound, alone (on the subject's own inputs) or carried end to "
+        "end.  "
         "undecided: the bound is as large as the value.  "
         "floor: the smallest relative error that would have been caught, in the median."
     )
-    table.add_column("equation")
-    for name in ("elements", *(f"error/bound\n{subject}" for subject in SUBJECTS), "undecided"):
+    table.add_column("equation", no_wrap=True)
+    for name in ("elements", *SUBJECTS, "undecided"):
         table.add_column(name, justify="right")
     for dtype in DTYPES:
         table.add_column(f"floor\n{dtype}", justify="right")
@@ -30,18 +32,25 @@ def equations(title: str, tallies: Tallies) -> Table:
             elements = sum(tally.elements for tally in rows.values())
             table.add_row(
                 f"  {equation}",
-                f"{elements:,}",
+                _count(elements),
                 *(_worst([tally for key, tally in rows.items() if key.subject == subject]) for subject in SUBJECTS),
                 f"{sum(tally.undecided for tally in rows.values()) / elements:.1%}",
                 *(_floor([tally for key, tally in rows.items() if key.dtype == dtype]) for dtype in DTYPES),
             )
-        table.add_section()
     return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE, pad_edge=False)
+
+
+def _count(n: int) -> str:
+    return f"{n:,}" if n < 1_000_000 else f"{n / 1e6:,.1f} M"
 
 
 def _worst(tallies: list[Tally]) -> Text:
     margin = max(tally.worst.margin for tally in tallies)
-    return Text(_margin(margin), "red" if margin > 1 else "")
+    return Text(shown_margin(margin), "red" if margin > 1 else "")
 
 
 def _floor(tallies: list[Tally]) -> str:
@@ -50,12 +59,11 @@ def _floor(tallies: list[Tally]) -> str:
 
 def trainings(outcomes: Sequence[Outcome]) -> Table:
     """A row for each training in lockstep."""
-    table = Table(title="Lockstep on digits: 64-32-10, tanh, softmax with cross-entropy", title_justify="left")
+    table = _table("Lockstep on digits: 64-32-10, tanh, softmax with cross-entropy")
     table.caption = (
         "drift: the largest difference of a weight between the reference and a twin that trains freely, after the "
         "first and the last epoch.  differ: test images that reference and twin label differently with equal weights."
     )
-    table.caption_justify = "left"
     for name in ("dtype", "seed", "steps", "accuracy", "free twin", "drift", "differ"):
         table.add_column(name, justify="left" if name == "dtype" else "right")
     for o in outcomes:
@@ -85,7 +93,7 @@ def finding_line(finding: Finding) -> Text:
     where = f"({j.equation}) in layer {j.layer}, element {list(j.element)}"
     return Text(
         f"{subject}: {where}, bound {reach}: got {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.2g}; "
-        f"{j.wrong} of {j.elements} elements are wrong, by up to {_margin(j.margin)} bounds"
+        f"{j.wrong} of {j.elements} elements are wrong, by up to {shown_margin(j.margin)} bounds"
     )
 
 
@@ -96,6 +104,6 @@ def show(console: Console, *parts: RenderableType) -> None:
         console.print()
 
 
-def _margin(margin: float) -> str:
+def shown_margin(margin: float) -> str:
     """Three digits, rounded down so that what is below 1 reads so."""
     return f"{int(margin * 1000) / 1000:.3f}" if margin < 10 else f"{margin:.2g}"

@@ -28,17 +28,18 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_run_ends_with_one_plain_verdict() -> None:
-    done = command("-m", "conformance", "run", "--architectures", "10", "--no-lockstep")
+    done = command("-m", "conformance", "run", "--problems", "10", "--no-lockstep")
     assert done.returncode == 0, done.stderr
     assert re.search(
-        r"^Verdict: CONFORMS\. Reference and PyTorch twin on \d+ architectures: largest error 0\.\d+ of its bound\.$",
+        r"^Verdict: CONFORMS\. Reference and PyTorch twin on \d+ random architectures: "
+        r"largest error 0\.\d+ of its bound\.$",
         done.stdout,
         re.M,
     )
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("arguments", [("--architectures", "0"), ("--architectures", "x"), ("--seed", "-1"), ("--no",)])
+@pytest.mark.parametrize("arguments", [("--problems", "0"), ("--problems", "x"), ("--seed", "-1"), ("--no",)])
 def test_bad_arguments_are_a_usage_error(arguments: tuple[str, ...]) -> None:
     done = command("-m", "conformance", "run", *arguments)
     assert done.returncode == 2
