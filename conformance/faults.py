@@ -194,7 +194,7 @@ FAULTS = (
         "sigma'(0) = 1: a convention, to be declared",
     ),
     _fault(
-        "exponential-overflow", "F2", "activations", "e = exp(half_centred(z)) ** 2", "e = exp(z)",
+        "exponential-overflow", "F2 B1 B2", "activations", "e = exp(half_centred(z)) ** 2", "e = exp(z)",
         "softmax without a shift",
     ),
     _fault(
