@@ -1,106 +1,16 @@
 """The command line: ``python -m conformance run``."""
 
 import sys
-from typing import Annotated
 
-import torch
-import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-from . import report
-from .lockstep import DTYPES, SEEDS, Outcome, all_in_lockstep
-from .problem import Architecture
-from .suite import Tallies, Violated, merged, run
-
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-
-TARGET = 0.97
-"""The mean accuracy on held-out digits that shows that what is trained here really learns."""
-
-CONFORMS, WRONG, INTERRUPTED = 0, 1, 130
-"""Exit statuses; 130 is a shell's own for an interrupt."""
-
-
-@app.callback()
-def main() -> None:
-    """Check an implementation of backpropagation, equation by equation, against its rounding bounds."""
-
-
-@app.command("run")
-def run_command(
-    problems: Annotated[int, typer.Option(min=1, help="How many random problems.")] = 2400,
-    seed: Annotated[int, typer.Option(min=0, help="From which they are drawn.")] = 0,
-    lockstep: Annotated[bool, typer.Option(help="Also train on digits, judged at every step.")] = True,
-) -> None:
-    """Compare the reference with its PyTorch twin on random architectures, then train both in lockstep on digits."""
-    torch.set_num_threads(1)
-    console = Console()
-    try:
-        status = conformance(console, problems, seed, lockstep)
-    except KeyboardInterrupt:
-        console.print("\nINTERRUPTED: this run is not complete and has no verdict.")
-        status = INTERRUPTED
-    sys.exit(status)
-
-
-def conformance(console: Console, count: int, seed: int, with_lockstep: bool) -> int:
-    """Run it all; print tables and the verdict; return the exit status."""
-    tallies, trained = Tallies(), Tallies()
-    met: set[Architecture] = set()
-    outcomes: list[Outcome] = []
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("random problems", total=count)
-
-        def examined(architecture: Architecture, found: Tallies) -> None:
-            nonlocal tallies
-            tallies = merged(tallies, found)
-            met.add(architecture._replace(seed=0))
-            progress.advance(task)
-
-        try:
-            run(count, seed, examined)
-        except Violated as violated:
-            progress.stop()
-            report.show(console, report.violation(violated), "Verdict: WRONG")
-            return WRONG
-        if with_lockstep:
-            trainings = progress.add_task("trainings in lockstep", total=len(SEEDS) * len(DTYPES))
-            for outcome, found in all_in_lockstep():
-                outcomes.append(outcome)
-                trained = merged(trained, found)
-                progress.advance(trainings)
-    title = f"{count:,} random problems, {len(met):,} architectures, seed {seed}"
-    report.show(console, report.equations(title, tallies))
-    if outcomes:
-        report.show(console, report.equations("Every step of the lockstep", trained), report.trainings(outcomes))
-    return verdict(console, len(met), tallies, trained, outcomes)
-
-
-def verdict(console: Console, architectures: int, tallies: Tallies, trained: Tallies, outcomes: list[Outcome]) -> int:
-    """One plain line, and the exit status."""
-    every = [*tallies.values(), *trained.values()]
-    worst = max(tally.worst.margin for tally in every)
-    conforms = not any(tally.wrong for tally in every)
-    said = f"{architectures:,} random architectures"
-    if outcomes:
-        accuracy = sum(o.accuracy for o in outcomes) / len(outcomes)
-        unexplained = sum(o.unexplained for o in outcomes)
-        conforms = conforms and accuracy >= TARGET and not unexplained
-        said += f" and {sum(o.steps for o in outcomes):,} training steps"
-        learned = f"; test accuracy {accuracy:.2%}; {unexplained} predictions differ beyond the bound"
-    else:
-        learned = ""
-    console.print(
-        f"Verdict: {'CONFORMS' if conforms else 'WRONG'}. Reference and PyTorch twin on {said}: largest error "
-        f"{report.shown_margin(worst)} of its bound{learned}.",
-        highlight=False,
-        soft_wrap=True,
+try:
+    from .command import app
+except ModuleNotFoundError as missing:
+    print(
+        f"python -m conformance: expected the package {missing.name}, found none; "
+        "pip install 'backpropagation-reference[conformance]' brings it",
+        file=sys.stderr,
     )
-    return CONFORMS if conforms else WRONG
-
+    sys.exit(2)
 
 if __name__ == "__main__":
     app()

@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 import reference
 from conformance import report, suite
-from conformance.__main__ import WRONG, app, conformance
+from conformance.command import WRONG, app, conformance
 from conformance.faults import FAULTS, planted
 from conformance.lockstep import digits, lockstep
 from conformance.subjects import reference_answer
@@ -50,7 +50,7 @@ def test_an_interrupt_says_that_the_run_is_not_complete(monkeypatch: pytest.Monk
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("conformance.__main__.run", interrupted)
+    monkeypatch.setattr("conformance.command.run", interrupted)
     done = CliRunner().invoke(app, ["run"])
     assert done.exit_code == 130
     assert "INTERRUPTED" in done.output
@@ -82,6 +82,15 @@ def test_lockstep_judges_every_step() -> None:
     assert len(outcome.drift) == 1
     assert outcome.unexplained == 0
     Console(file=StringIO()).print(report.trainings([outcome]))
+
+
+def test_a_missing_extra_is_named_not_traced(tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no torch', name='torch')")
+    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import conformance.__main__"
+    done = command("-c", script)
+    assert done.returncode == 2
+    assert done.stderr.startswith("python -m conformance: expected the package torch, found none; pip install")
+    assert "Traceback" not in done.stderr
 
 
 def test_import_reference_brings_numpy_alone() -> None:
