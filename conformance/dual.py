@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from reference import Array
+from reference.functions import atan, constant, erfc, exp, sqrt
 
 
 class Dual:
@@ -90,6 +91,26 @@ class Dual:
         """The hyperbolic tangent."""
         value = np.tanh(self.real)
         return Dual(value, (1 - value * value) * self.tangent)
+
+    def sqrt(self) -> "Dual":
+        """The square root."""
+        value = sqrt(_array(self.real))[0]
+        return Dual(value, self.tangent / (2 * value))
+
+    def atan(self) -> "Dual":
+        """The inverse tangent."""
+        return Dual(atan(_array(self.real))[0], self.tangent / (1 + self.real * self.real))
+
+    def erfc(self) -> "Dual":
+        """The complementary error function."""
+        x = _array(self.real)
+        slope = -2 * exp(-x * x) / constant(lambda one: sqrt(4 * atan(one)), x)
+        return Dual(erfc(x)[0], slope.item() * self.tangent)
+
+
+def _array(number: Any) -> Array:
+    """An array of one number, for the functions that know every kind."""
+    return np.array([number])
 
 
 def _dual(x: Any) -> Dual:

@@ -156,10 +156,10 @@ FAULTS = (
         "a * (g - g * a)", "softmax taken elementwise: p (1 - p)",
     ),
     Fault(
-        "softmax-twice", frozenset(("L4", "B1")),
+        "softmax-twice", frozenset(("L4", "L6", "B1")),
         (
-            Edit("gradients", "head.loss.value(z, y) if head", "head.loss.value(a, y) if head"),
-            Edit("gradients", "head.delta(a, y) if head", "head.loss.gradient(a, y) if head"),
+            Edit("gradients", "head.value(z, y) if head", "head.value(a, y) if head"),
+            Edit("gradients", "head.delta(a, y) if head", "head.gradient(a, y) if head"),
             Edit("gradients", "Identity() if head else sigma", "sigma"),
         ),
         "softmax before a loss that applies it; consistent with itself",
@@ -198,7 +198,7 @@ FAULTS = (
         "softmax without a shift",
     ),
     _fault(
-        "log-of-zero", "L4", "losses", "return 2 * (y * (log_sum / 2 - d)).sum(axis=1)",
+        "log-of-zero", "L4", "losses", "return -2 * (y * half_log_softmax(a)).sum(axis=1)",
         "return -(y * log(Softmax().apply(a))).sum(axis=1)", "log(0) for a saturated probability",
     ),
     _core("bias-left-out", "F1", "z = a_prev @ W.T + b ", "z = a_prev @ W.T ", "the weighted sum lacks b"),

@@ -15,7 +15,7 @@ from reference import Array, Gradient, Identity, Layer, Loss, Step, backward, fo
 from reference.activations import Activation
 from reference.backpropagation import Network
 from reference.gradients import Cotangent, Reduction, reduced_loss
-from reference.losses import HEADS
+from reference.losses import fused
 
 from . import assumptions
 from .labels import label
@@ -208,9 +208,9 @@ def admitted_loss(
 
     A fused head is taken as its loss of the logits, with the identity as last activation.
     """
-    head = HEADS.get((type(sigma), type(loss)))
+    head = fused(sigma, loss)
     if head:
-        sigma, a, loss = Identity(), z, head.loss
+        sigma, a, loss = Identity(), z, head
     value, sigma, g = reduced_loss(sigma, z, a, y, WidenedLoss(loss), reduction)
     # The losses' terms are not negative: whoever adds all B K of them in one sum is within this of their total.
     any_order = gamma(y.mid.size, z.format.u) * abs(_float(value))
@@ -219,8 +219,7 @@ def admitted_loss(
 
 def loss_label(problem: Problem) -> str:
     """The label of the loss as it is evaluated: that of the logits for a fused head."""
-    head = HEADS.get((type(problem.network[-1].sigma), type(problem.loss)))
-    return label(type(head.loss if head else problem.loss).value)
+    return label(type(fused(problem.network[-1].sigma, problem.loss) or problem.loss).value)
 
 
 def _float(x: Rounded) -> Array:

@@ -111,7 +111,5 @@ def fill(architecture: Architecture) -> Problem:
 
 
 def _within(y: Array, low: float, high: float) -> Array:
-    """The targets, folded into the loss's domain; a whole number stays one, so that 0 and 1 occur."""
-    if high == np.inf:
-        return y if low == -np.inf else abs(y)
-    return np.where(abs(y) <= high, abs(y), abs(y) % 1).astype(y.dtype)
+    """The targets, drawn into the loss's domain; its ends occur."""
+    return (abs(y) if low == 0 else y).clip(low, high).astype(y.dtype)

@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
+from scipy import special
 
 from reference import Array
 
@@ -248,6 +249,15 @@ def _steepest_tanh(m: Array, r: Array) -> Array:
     return 1 - np.tanh(np.maximum(abs(m) - r, 0)) ** 2
 
 
+def _steepest_erfc(m: Array, r: Array) -> Array:
+    """The largest slope of erfc within r of m, 2 / sqrt(pi) e^(-x^2)."""
+    return 2 / np.sqrt(np.pi) * np.exp(-(np.maximum(abs(m) - r, 0) ** 2))
+
+
+def _greater(x: Rounded, y: Rounded) -> Order:
+    return _compare(lambda ends: ends[0] > 0, lambda ends: ends[1] <= 0)(x, y)
+
+
 def _compare(surely: Callable[[Array], Array], surely_not: Callable[[Array], Array]) -> Callable[..., Order]:
     """A comparison of x with y by the lower and upper end of x - y, neither of which is rounded away from 0."""
 
@@ -273,7 +283,13 @@ OPERATIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.log: _function(np.log, lambda m, r, e: np.where(m > r, -np.log1p(-r / m), np.inf)),
     np.log1p: _function(np.log1p, lambda m, r, e: np.where(1 + m > r, -np.log1p(-r / (1 + m)), np.inf)),
     np.tanh: _function(np.tanh, lambda m, r, e: r * _steepest_tanh(m, r)),
-    np.greater: _compare(lambda ends: ends[0] > 0, lambda ends: ends[1] <= 0),
+    special.erfc: _function(
+        # SciPy has no long double: the midpoint carries an error of its own, which joins the operand's.
+        lambda x: special.erfc(x.astype(np.float64)),
+        lambda m, r, e: (r + KAPPA * 2.0**-53 * abs(m)) * _steepest_erfc(m, r) + KAPPA * 2.0**-53 * e,
+    ),
+    np.greater: _greater,
+    np.less: lambda x, y: _greater(y, x),
     np.equal: _compare(lambda ends: (ends == 0).all(axis=0), lambda ends: (ends[0] > 0) | (ends[1] < 0)),
 }
 """What a Rounded can be put through; anything else is a TypeError."""

@@ -18,19 +18,32 @@ WIDTH = 24
 BATCH = 17
 
 SLOPES = st.floats(0.0625, 2, width=32)
-"""Parameters of activations: numbers that float32 holds, above 1 as well."""
+"""Parameters of activations and losses: numbers that float32 holds, above 1 as well."""
 
 
 def activations() -> st.SearchStrategy[Activation]:
-    """Any activation, those with a parameter also with another than its default."""
-    return st.sampled_from(list(ACTIVATIONS.values())).flatmap(
-        lambda kind: st.just(kind()) | st.builds(kind, *(SLOPES for _ in signature(kind).parameters))
-    )
+    """Any activation, those with parameters also with others than their defaults."""
+
+    def varied(kind: type[Activation]) -> st.SearchStrategy[Activation]:
+        names = signature(kind).parameters
+        return st.builds(kind, **{name: SLOPES.map(lambda p: -p) if name == "min_val" else SLOPES for name in names})
+
+    return st.sampled_from(list(ACTIVATIONS.values())).flatmap(lambda kind: st.just(kind()) | varied(kind))
 
 
-def losses() -> st.SearchStrategy[Loss]:
-    """Any loss."""
-    return st.sampled_from([loss() for loss in LOSSES.values()])
+def losses(outputs: int) -> st.SearchStrategy[Loss]:
+    """Any loss for so many outputs, those with parameters also with others than their defaults."""
+    parameters = {
+        "weight": st.just(()) | st.tuples(*(SLOPES for _ in range(outputs))),
+        "label_smoothing": st.sampled_from((0, 0.125, 0.1)),
+        "delta": SLOPES,
+        "beta": SLOPES,
+    }
+
+    def varied(kind: type[Loss]) -> st.SearchStrategy[Loss]:
+        return st.builds(kind, **{name: parameters[name] for name in signature(kind).parameters})
+
+    return st.sampled_from(list(LOSSES.values())).flatmap(lambda kind: st.just(kind()) | varied(kind))
 
 
 def patterns() -> st.SearchStrategy[tuple[str, str, str]]:
@@ -54,7 +67,7 @@ def architectures(draw: st.DrawFn, depth: int = DEPTH, width: int = WIDTH) -> Ar
             st.lists(st.sampled_from((1, 3, 4)) | extents, min_size=L + 1, max_size=L + 1),
         )
     )
-    loss = draw(losses())
+    loss = draw(losses(widths[-1]))
     head = REQUIRED_HEAD.get(type(loss))
     return Architecture(
         widths=tuple(widths),

@@ -11,55 +11,74 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from reference import (
-    ELU,
-    Activation,
-    BinaryCrossEntropy,
-    BinaryCrossEntropyWithLogits,
-    CrossEntropy,
-    CrossEntropyWithLogits,
-    HalfSquaredError,
-    Identity,
-    LeakyReLU,
-    Loss,
-    MeanSquaredError,
-    ReLU,
-    Sigmoid,
-    Softmax,
-    Softplus,
-    Tanh,
-)
+import reference
+from reference import Activation, Loss
 from reference.backpropagation import Network
-from reference.losses import HEADS
+from reference.losses import fused
 
 from .problem import Answer, Parameters, Problem, State
 
-SOFTPLUS_THRESHOLD = 40.0
-"""Beyond it PyTorch's softplus is linear; e^-40 is below half a unit of 40 in float64, so nothing is lost.
-
-At PyTorch's default of 20 the dropped term is 1e-10 of the value: 2^20 times float64's rounding.
-"""
-
 ACTIVATIONS: dict[type[Activation], Callable[[Any, Tensor], Tensor]] = {
-    Identity: lambda sigma, z: z,
-    Sigmoid: lambda sigma, z: torch.sigmoid(z),
-    Tanh: lambda sigma, z: torch.tanh(z),
-    ReLU: lambda sigma, z: torch.relu(z),
-    LeakyReLU: lambda sigma, z: F.leaky_relu(z, sigma.negative_slope),
-    ELU: lambda sigma, z: F.elu(z, sigma.alpha),
-    Softplus: lambda sigma, z: F.softplus(z, threshold=SOFTPLUS_THRESHOLD),
-    Softmax: lambda sigma, z: F.softmax(z, dim=1),
+    reference.Identity: lambda sigma, z: z,
+    reference.Sigmoid: lambda sigma, z: torch.sigmoid(z),
+    reference.Tanh: lambda sigma, z: torch.tanh(z),
+    reference.ReLU: lambda sigma, z: torch.relu(z),
+    reference.LeakyReLU: lambda sigma, z: F.leaky_relu(z, sigma.negative_slope),
+    reference.ELU: lambda sigma, z: F.elu(z, sigma.alpha),
+    reference.Softplus: lambda sigma, z: F.softplus(z, sigma.beta, sigma.threshold),
+    reference.Softmax: lambda sigma, z: F.softmax(z, dim=1),
+    reference.SELU: lambda sigma, z: F.selu(z),
+    reference.CELU: lambda sigma, z: F.celu(z, sigma.alpha),
+    reference.GELU: lambda sigma, z: F.gelu(z),
+    reference.GELUTanh: lambda sigma, z: F.gelu(z, approximate="tanh"),
+    reference.SiLU: lambda sigma, z: F.silu(z),
+    reference.Mish: lambda sigma, z: F.mish(z),
+    reference.Softsign: lambda sigma, z: F.softsign(z),
+    reference.Hardtanh: lambda sigma, z: F.hardtanh(z, sigma.min_val, sigma.max_val),
+    reference.ReLU6: lambda sigma, z: F.relu6(z),
+    reference.Hardsigmoid: lambda sigma, z: F.relu6(z + 3) / 6,
+    reference.Hardswish: lambda sigma, z: F.hardswish(z),
+    reference.LogSigmoid: lambda sigma, z: F.logsigmoid(z),
+    reference.Tanhshrink: lambda sigma, z: F.tanhshrink(z),
+    reference.Softshrink: lambda sigma, z: F.softshrink(z, sigma.lambd),
+    reference.Hardshrink: lambda sigma, z: F.hardshrink(z, sigma.lambd),
+    reference.LogSoftmax: lambda sigma, z: F.log_softmax(z, dim=1),
 }
 
-LOSSES: dict[type[Loss], Callable[[Tensor, Tensor], Tensor]] = {
-    HalfSquaredError: lambda a, y: F.mse_loss(a, y, reduction="none").sum(dim=1) / 2,
-    MeanSquaredError: lambda a, y: F.mse_loss(a, y, reduction="none").mean(dim=1),
-    # PyTorch clamps the logarithm in binary_cross_entropy and has no cross-entropy of probabilities.
-    CrossEntropy: lambda a, y: -torch.special.xlogy(y, a).sum(dim=1),
-    BinaryCrossEntropy: lambda a, y: -(torch.special.xlogy(y, a) + torch.special.xlog1py(1 - y, -a)).sum(dim=1),
-    CrossEntropyWithLogits: lambda a, y: F.cross_entropy(a, y, reduction="none"),
-    BinaryCrossEntropyWithLogits: lambda a, y: F.binary_cross_entropy_with_logits(a, y, reduction="none").sum(dim=1),
+LOSSES: dict[type[Loss], Callable[[Any, Tensor, Tensor], Tensor]] = {
+    reference.HalfSquaredError: lambda loss, a, y: F.mse_loss(a, y, reduction="none").sum(dim=1) / 2,
+    reference.MeanSquaredError: lambda loss, a, y: F.mse_loss(a, y, reduction="none").mean(dim=1),
+    reference.CrossEntropy: lambda loss, a, y: -torch.special.xlogy(_smoothed(loss, y), a).sum(dim=1),
+    reference.BinaryCrossEntropy: lambda loss, a, y: (
+        -(torch.special.xlogy(y, a) + torch.special.xlog1py(1 - y, -a)).sum(dim=1)
+    ),
+    reference.CrossEntropyWithLogits: lambda loss, a, y: F.cross_entropy(
+        a, y, weight=_weight(loss, y), label_smoothing=loss.label_smoothing, reduction="none"
+    ),
+    reference.BinaryCrossEntropyWithLogits: lambda loss, a, y: (
+        F.binary_cross_entropy_with_logits(a, y, reduction="none").sum(dim=1)
+    ),
+    reference.L1: lambda loss, a, y: F.l1_loss(a, y, reduction="none").sum(dim=1),
+    reference.Huber: lambda loss, a, y: F.huber_loss(a, y, delta=loss.delta, reduction="none").sum(dim=1),
+    reference.SmoothL1: lambda loss, a, y: F.smooth_l1_loss(a, y, beta=loss.beta, reduction="none").sum(dim=1),
+    reference.NLL: lambda loss, a, y: -(_smoothed(loss, y) * a).sum(dim=1),
+    reference.KLDivergence: lambda loss, a, y: F.kl_div(a, y, reduction="none").sum(dim=1),
+    reference.Hinge: lambda loss, a, y: F.relu(1 - y * a).sum(dim=1),
+    reference.PoissonNLL: lambda loss, a, y: F.poisson_nll_loss(a, y, reduction="none").sum(dim=1),
 }
+"""The losses of each sample.  Where PyTorch's own departs from the truth (`conformance.domain`), its parts."""
+
+
+def _weight(loss: Any, y: Tensor) -> Tensor | None:
+    return torch.tensor(loss.weight, dtype=y.dtype) if loss.weight else None
+
+
+def _smoothed(loss: Any, y: Tensor) -> Tensor:
+    """Targets of a cross-entropy of probabilities or log-probabilities, which PyTorch has for classes only."""
+    weight, s = _weight(loss, y), getattr(loss, "label_smoothing", 0)
+    y = y * (1 - s) + s / y.shape[1] if s else y
+    return y if weight is None else weight * y
+
 
 def forward(
     network: Network, parameters: list[tuple[Tensor, Tensor]], x: Tensor
@@ -78,8 +97,8 @@ def forward(
 
 def loss_value(network: Network, loss: Loss, reduction: str, z: Tensor, a: Tensor, y: Tensor) -> Tensor:
     """The reduced loss, from z and a of the last layer; of the logits where PyTorch advises it."""
-    head = HEADS.get((type(network[-1].sigma), type(loss)))
-    losses = LOSSES[type(head.loss)](z, y) if head else LOSSES[type(loss)](a, y)
+    head = fused(network[-1].sigma, loss)
+    losses = LOSSES[type(head)](head, z, y) if head else LOSSES[type(loss)](loss, a, y)
     return losses.sum() if reduction == "sum" else losses.mean()
 
 

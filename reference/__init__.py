@@ -3,28 +3,67 @@
 Start with `reference.backpropagation`, whose labels are explained in EQUATIONS.md.
 """
 
-from .activations import ACTIVATIONS, ELU, Activation, Identity, LeakyReLU, ReLU, Sigmoid, Softmax, Softplus, Tanh
+from .activations import (
+    ACTIVATIONS,
+    CELU,
+    ELU,
+    GELU,
+    SELU,
+    Activation,
+    GELUTanh,
+    Hardshrink,
+    Hardsigmoid,
+    Hardswish,
+    Hardtanh,
+    Identity,
+    LeakyReLU,
+    LogSigmoid,
+    LogSoftmax,
+    Mish,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Softplus,
+    Softshrink,
+    Softsign,
+    Tanh,
+    Tanhshrink,
+)
 from .backpropagation import Gradient, Layer, Step, backward, forward, update
 from .checks import by_name
 from .functions import Array
 from .gradients import Evaluation, propagate, value_and_gradients
 from .initialisers import glorot, he, initialised, torch_default, uniform
 from .losses import (
+    L1,
     LOSSES,
+    NLL,
     BinaryCrossEntropy,
     BinaryCrossEntropyWithLogits,
     CrossEntropy,
     CrossEntropyWithLogits,
     HalfSquaredError,
+    Hinge,
+    Huber,
+    KLDivergence,
     Loss,
     MeanSquaredError,
+    PoissonNLL,
+    SmoothL1,
 )
 from .training import Diverged, Epoch, Training, train
 
 __all__ = [
     "ACTIVATIONS",
+    "CELU",
     "ELU",
+    "GELU",
+    "L1",
     "LOSSES",
+    "NLL",
+    "SELU",
     "Activation",
     "Array",
     "BinaryCrossEntropy",
@@ -34,19 +73,37 @@ __all__ = [
     "Diverged",
     "Epoch",
     "Evaluation",
+    "GELUTanh",
     "Gradient",
     "HalfSquaredError",
+    "Hardshrink",
+    "Hardsigmoid",
+    "Hardswish",
+    "Hardtanh",
+    "Hinge",
+    "Huber",
     "Identity",
+    "KLDivergence",
     "Layer",
     "LeakyReLU",
+    "LogSigmoid",
+    "LogSoftmax",
     "Loss",
     "MeanSquaredError",
+    "Mish",
+    "PoissonNLL",
     "ReLU",
+    "ReLU6",
+    "SiLU",
     "Sigmoid",
+    "SmoothL1",
     "Softmax",
     "Softplus",
+    "Softshrink",
+    "Softsign",
     "Step",
     "Tanh",
+    "Tanhshrink",
     "Training",
     "activation",
     "backward",
@@ -90,8 +147,8 @@ def loss(name: str, **parameters: float) -> Loss:
 
     Examples
     --------
-    >>> loss("cross_entropy")
-    CrossEntropy()
+    >>> loss("huber", delta=2)
+    Huber(delta=2)
     """
     found: Loss = by_name("loss", LOSSES, name, parameters)
     return found

@@ -11,7 +11,7 @@ import numpy as np
 
 from .backpropagation import Layer, Network
 from .functions import Array
-from .losses import REQUIRED_HEAD, TARGETS, Loss
+from .losses import INDEXED, REQUIRED_HEAD, TARGETS, Loss
 
 REDUCTIONS = ("sum", "mean")
 
@@ -68,6 +68,9 @@ def check_loss(network: Network, loss: Loss, reduction: str) -> None:
     _check_functions("loss", loss, ("value", "gradient"), "a loss such as HalfSquaredError()")
     if reduction not in REDUCTIONS:
         raise ValueError(f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
+    weight, classes = getattr(loss, "weight", ()), network[-1].W.shape[0]
+    if len(weight) not in (0, classes):
+        raise ValueError(f"loss: expected no weight or {classes}, one for each class, got {len(weight)}")
     sigma, required = network[-1].sigma, REQUIRED_HEAD.get(type(loss))
     if required and type(sigma) is not required:
         raise ValueError(
@@ -87,6 +90,8 @@ def check_batch(network: Network, dtype: np.dtype[Any], x: Array, y: Array, loss
         If a shape does not fit, the batch is empty, a number is not finite or outside the loss's domain.
     """
     samples, targets = _numbers("x", x), _numbers("y", y)
+    if isinstance(loss, INDEXED) and targets.array.ndim == 1 and targets.array.dtype.kind in "iu":
+        targets = _one_hot(targets, network[-1].W.shape[0])
     inputs, outputs = network[0].W.shape[1], network[-1].W.shape[0]
     shape = samples.array.shape
     if len(shape) != 2 or shape[1] != inputs:
@@ -165,6 +170,16 @@ def _of_dtype(numbers: _Numbers, dtype: np.dtype[Any]) -> Array:
         at = _first(~np.isfinite(array))
         raise ValueError(f"{where}: expected finite numbers of dtype {dtype}, got {array[at]} at {at}")
     return array
+
+
+def _one_hot(indices: _Numbers, classes: int) -> _Numbers:
+    """Class indices (B,) as rows (B, classes) with a single 1."""
+    where, array, _ = indices
+    outside = (array < 0) | (array >= classes)
+    if outside.any():
+        at = _first(outside)
+        raise ValueError(f"{where}: expected class indices from 0 to {classes - 1}, got {array[at]} at {at}")
+    return _Numbers(where, np.eye(classes, dtype=np.int8)[array], typed=False)
 
 
 def _check_functions(where: str, value: Any, functions: tuple[str, ...], expected: str) -> None:

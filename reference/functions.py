@@ -55,6 +55,56 @@ def log1p(x: Array) -> Array:
     return _own("log1p", x) if x.dtype.hasobject else np.log1p(x)
 
 
+def sqrt(x: Array) -> Array:
+    """The square root, elementwise; raises like `exp`."""
+    return _own("sqrt", x) if x.dtype.hasobject else np.sqrt(x)
+
+
+def atan(x: Array) -> Array:
+    """The inverse tangent, elementwise; raises like `exp`."""
+    return _own("atan", x) if x.dtype.hasobject else np.arctan(x)
+
+
+def erfc(x: Array) -> Array:
+    """The complementary error function, elementwise; raises like `exp`.
+
+    Raises
+    ------
+    ModuleNotFoundError
+        If SciPy, which alone has it for floats, is not installed.
+    """
+    if x.dtype.hasobject:
+        return _own("erfc", x)
+    try:
+        from scipy import special
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "gelu: expected SciPy for its erfc, found none; pip install 'backpropagation-reference[special]' brings it",
+            name="scipy",
+        ) from error
+    return special.erfc(x)
+
+
+def constant(formula: Callable[[Array], Array], like: Array) -> Array:
+    """A constant, as a number of the kind that ``like`` holds: the formula of one.
+
+    For floats it is evaluated in the widest format and then a Python float, which takes any dtype.
+    """
+    if not like.dtype.hasobject:
+        return float(formula(np.longdouble(1)))
+    return formula(np.full((1, 1), like.flat[0] * 0 + 1, dtype=object))
+
+
+def scaled(x: Array, p: int, q: int) -> Array:
+    """x times the fraction p / q."""
+    return x * p / q if x.dtype.hasobject else x * (p / q)
+
+
+def bounded(x: Array, limit: int) -> Array:
+    """x, but no further from 0 than where the caller's result no longer changes in any float; else x itself."""
+    return x if x.dtype.hasobject else where(x > limit, limit, where(-x > limit, -limit, x))
+
+
 def side(z: Array) -> Array:
     """Whether z > 0, elementwise, where either answer leads to the same result on paper.
 
@@ -90,7 +140,7 @@ def _own(name: str, x: Array) -> Array:
 
     def value(element: Any) -> Any:
         if isinstance(element, int | float | complex):
-            return getattr(np, name)(element)
+            return _FLOATS[name](np.asarray(element))[()]
         method = getattr(element, name, None)
         if callable(method):  # mpmath's .exp is an exponent
             return method()
@@ -105,3 +155,8 @@ def _own(name: str, x: Array) -> Array:
         raise TypeError(f"{type(element).__module__}.{type(element).__qualname__} has no {name}")
 
     return np.frompyfunc(value, 1, 1)(x)
+
+
+_FLOATS: dict[str, Callable[[Array], Array]] = {
+    f.__name__: f for f in (exp, log, tanh, expm1, log1p, sqrt, atan, erfc)
+}

@@ -6,7 +6,7 @@ from .activations import Activation, Identity
 from .backpropagation import Gradients, Network, Trace, backward, forward
 from .checks import check_batch, check_loss, check_network
 from .functions import Array
-from .losses import HEADS, Loss
+from .losses import Loss, fused
 
 Reduction = Literal["sum", "mean"]
 """How the losses of a batch's samples become one number; over the batch alone."""
@@ -36,7 +36,7 @@ class Cotangent(NamedTuple):
 def reduced_loss(sigma: Activation, z: Array, a: Array, y: Array, loss: Loss, reduction: Reduction) -> Cotangent:
     """Reduce the loss over the batch, and find the cotangent that `backward` starts from.
 
-    A loss that is fused with ``sigma`` (`reference.losses.HEADS`) is evaluated from z, and g is delta^L itself,
+    A loss that is fused with ``sigma`` (`reference.losses.fused`) is evaluated from z, and g is delta^L itself,
     which the identity hands on; any other is evaluated from a = sigma(z), and g is dL/da.
 
     Parameters
@@ -54,8 +54,8 @@ def reduced_loss(sigma: Activation, z: Array, a: Array, y: Array, loss: Loss, re
     Cotangent
         In the dtype of the arguments.
     """
-    head = HEADS.get((type(sigma), type(loss)))
-    losses = head.loss.value(z, y) if head else loss.value(a, y)
+    head = fused(sigma, loss)
+    losses = head.value(z, y) if head else loss.value(a, y)
     g = head.delta(a, y) if head else loss.gradient(a, y)
     N = {"sum": 1, "mean": y.shape[0]}[reduction]
     return Cotangent(
@@ -97,8 +97,8 @@ def value_and_gradients(
         Layers that fit, all of one inexact dtype.  Layer l has W (n_l, n_{l-1}) and b (n_l,).
     x : array (B, n_0)
         Samples in rows, B at least 1.  Integers and booleans count as numbers of the network's dtype.
-    y : array (B, n_L)
-        Targets, in the loss's domain.
+    y : array (B, n_L), or integers (B,)
+        Targets, in the loss's domain; for cross-entropies and nll also class indices from 0.
     loss : Loss
         One of `reference.losses`.
     reduction : "sum" or "mean"
@@ -107,7 +107,7 @@ def value_and_gradients(
     Returns
     -------
     value : scalar of the network's dtype
-        The reduced loss: (L1) to (L6), (R1).
+        The reduced loss: (L1) to (L13), (R1).
     gradients : tuple of Gradient
         For each layer ``delta`` (B, n_l), ``W`` (n_l, n_{l-1}) and ``b`` (n_l,): (B1) to (B4), in the
         network's dtype, in memory shared with no argument.

@@ -1,32 +1,41 @@
 """Each loss (L), its gradient (G), the reductions (R) and the fused heads (H): certified, bounded, beside PyTorch."""
 
 import warnings
+from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+import pytest
 import torch
 from certified import balls, forward_mode, overlap, radius_used, random
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.nn import functional as F
 
 from conformance import twin
 from conformance.judge import Widened, WidenedLoss, admitted_loss
 from conformance.rounded import exact
 from reference import (
+    L1,
+    NLL,
     Array,
     BinaryCrossEntropy,
     BinaryCrossEntropyWithLogits,
     CrossEntropy,
     CrossEntropyWithLogits,
     HalfSquaredError,
+    Hinge,
+    Huber,
     Identity,
+    KLDivergence,
     Loss,
     MeanSquaredError,
-    Sigmoid,
+    PoissonNLL,
+    SmoothL1,
     Softmax,
 )
 from reference.gradients import reduced_loss
-from reference.losses import HEADS, sigmoid_binary_cross_entropy_delta, softmax_cross_entropy_delta
+from reference.losses import HEADS, REQUIRED_HEAD, TARGETS, smoothed
 
 DTYPES = ("float32", "float64")
 
@@ -35,12 +44,12 @@ def outputs_and_targets(loss: Loss, dtype: str) -> tuple[np.ndarray, np.ndarray]
     """Outputs (5, 3) and targets in the loss's domain; those of cross-entropies are soft, zeros and ones as well."""
     rng = np.random.default_rng(11)
     a, y = random(rng, (5, 3), dtype), random(rng, (5, 3), dtype)
-    if isinstance(loss, CrossEntropy | BinaryCrossEntropy):
-        a = (Softmax() if isinstance(loss, CrossEntropy) else Sigmoid()).apply(a)
-    if not isinstance(loss, HalfSquaredError | MeanSquaredError):
+    a = REQUIRED_HEAD.get(type(loss), Identity)().apply(a)
+    low, high = TARGETS.get(type(loss), (-np.inf, np.inf))
+    if low == 0:
         y = abs(y) % 1
         y[0], y[1] = (1, 0, 0), (0, 1, 1)
-    return a, y
+    return a, y.clip(low, high)
 
 
 def check(loss: Loss) -> None:
@@ -48,7 +57,7 @@ def check(loss: Loss) -> None:
     for dtype in DTYPES:
         a, y = outputs_and_targets(loss, dtype)
         leaf = torch.tensor(a, requires_grad=True)
-        theirs = twin.LOSSES[type(loss)](leaf, torch.tensor(y))
+        theirs = twin.LOSSES[type(loss)](loss, leaf, torch.tensor(y))
         c = random(np.random.default_rng(12), (5,), dtype)
         theirs.backward(torch.tensor(c))
         bounds = WidenedLoss(loss)
@@ -93,6 +102,71 @@ def test_L6_G6_binary_cross_entropy_with_logits() -> None:
     check(BinaryCrossEntropyWithLogits())
 
 
+def test_L7_G7_l1() -> None:
+    check(L1())
+
+
+def test_L8_G8_huber() -> None:
+    check(Huber())
+    check(Huber(delta=0.3))
+
+
+def test_L9_G9_smooth_l1() -> None:
+    check(SmoothL1())
+    check(SmoothL1(beta=2.5))
+
+
+def test_L10_G10_nll() -> None:
+    check(NLL())
+    check(NLL(weight=(0.5, 2.0, 1.25)))
+
+
+def test_L11_G11_kl_divergence() -> None:
+    check(KLDivergence())
+
+
+def test_L12_G12_hinge() -> None:
+    check(Hinge())
+
+
+def test_L13_G13_poisson_nll() -> None:
+    check(PoissonNLL())
+
+
+def test_S1_label_smoothing_and_class_weights() -> None:
+    for kind in (CrossEntropy, CrossEntropyWithLogits):
+        check(kind(label_smoothing=0.125))
+        check(kind(weight=(0.5, 2.0, 1.25), label_smoothing=0.25))
+    y = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert smoothed(y, (2, 3), 0.5).tolist() == [[2 * 0.75, 3 * 0.25], [2 * 0.25, 3 * 0.75]]
+    assert smoothed(y, (), 0) is y
+
+
+@pytest.mark.parametrize(
+    ("loss", "theirs", "factor"),
+    [
+        (MeanSquaredError(), F.mse_loss, 1),
+        (L1(), F.l1_loss, 3),
+        (Huber(), F.huber_loss, 3),
+        (SmoothL1(), F.smooth_l1_loss, 3),
+        (PoissonNLL(), F.poisson_nll_loss, 3),
+        (KLDivergence(), F.kl_div, 3),
+        (BinaryCrossEntropyWithLogits(), F.binary_cross_entropy_with_logits, 3),
+        (CrossEntropyWithLogits(), F.cross_entropy, 1),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:reduction. 'mean' divides the total loss")
+def test_relation_to_pytorchs_mean(loss: Loss, theirs: Callable[..., torch.Tensor], factor: int) -> None:
+    """Ours divides by B; PyTorch's mean of an elementwise loss by B K as well, so that ours is K = 3 times it."""
+    a, y = outputs_and_targets(loss, "float64")
+    sigma = REQUIRED_HEAD.get(type(loss), Identity)()
+    z = a if isinstance(sigma, Identity) else np.log(np.exp(a))
+    ours = reduced_loss(sigma, z, a, y, loss, "mean").value
+    u = 2.0**-53
+    scale = abs(loss.value(a, y)).sum() + 1
+    assert abs(ours - factor * theirs(torch.tensor(a), torch.tensor(y)).item()) <= 2**8 * u * scale
+
+
 def test_L1_has_the_half_and_L2_the_mean() -> None:
     a, y = np.array([[3.0, 1.0]]), np.array([[1.0, 2.0]])
     assert HalfSquaredError().value(a, y) == (4 + 1) / 2
@@ -122,12 +196,12 @@ def test_H1_H2_fused_delta_is_the_chain_where_the_chain_is_defined(seed: int, B:
         chain = sigma().pullback(z, a, loss().gradient(a, y))
         # On paper, without rounding: the two are one.
         p = sigma().apply(balls(z))
-        assert overlap(sigma().pullback(balls(z), p, loss().gradient(p, balls(y))), head.delta(p, balls(y)))
-        assert overlap(loss().value(p, balls(y)), head.loss.value(balls(z), balls(y)))
+        assert overlap(sigma().pullback(balls(z), p, loss().gradient(p, balls(y))), head().delta(p, balls(y)))
+        assert overlap(loss().value(p, balls(y)), head().value(balls(z), balls(y)))
         # In floats: each is within the bound of the other way.
-        truth = head.delta(p, balls(y))
+        truth = head().delta(p, balls(y))
         g = admitted_loss(sigma(), exact(z), exact(a), exact(y), loss(), "sum").g
-        assert radius_used(head.delta(a, y), truth, g) <= 1
+        assert radius_used(head().delta(a, y), truth, g) <= 1
         # The chain divides by probabilities and multiplies by them again: the bound carried along that way.
         value = Widened(sigma()).apply(exact(z))
         carried = Widened(sigma()).pullback(exact(z), value, WidenedLoss(loss()).gradient(value, exact(y)))
@@ -136,8 +210,8 @@ def test_H1_H2_fused_delta_is_the_chain_where_the_chain_is_defined(seed: int, B:
 
 def test_H1_H2_are_the_documented_differences() -> None:
     p, y = np.array([[0.25, 0.75]]), np.array([[0.5, 1.5]])
-    assert softmax_cross_entropy_delta(p, y).tolist() == [[0.25 * 2 - 0.5, 0.75 * 2 - 1.5]]
-    assert sigmoid_binary_cross_entropy_delta(p, np.array([[1.0, 0.0]])).tolist() == [[-0.75, 0.75]]
+    assert CrossEntropyWithLogits().delta(p, y).tolist() == [[0.25 * 2 - 0.5, 0.75 * 2 - 1.5]]
+    assert BinaryCrossEntropyWithLogits().delta(p, np.array([[1.0, 0.0]])).tolist() == [[-0.75, 0.75]]
 
 
 def test_H1_H2_are_finite_for_all_finite_logits() -> None:
@@ -159,4 +233,4 @@ def test_chain_is_not_finite_where_a_probability_is_zero() -> None:
     a = Softmax().apply(z)
     with np.errstate(all="ignore"):
         assert not np.isfinite(Softmax().pullback(z, a, CrossEntropy().gradient(a, y))).all()
-    assert np.isfinite(softmax_cross_entropy_delta(a, y)).all()
+    assert np.isfinite(CrossEntropyWithLogits().delta(a, y)).all()
