@@ -2,7 +2,8 @@
 
 A bound is only as honest as what it assumes.  Each assumption has a name, a value and a reason; the tests of
 this module measure the ones that can be measured.  Not admitted: Strassen-like products, accumulators that
-truncate, subnormal *operands* taken as zero, a narrower format inside (that is what is to be found).
+truncate, subnormal *operands* taken as zero, a narrower format inside (that is what is to be found), and formulas
+that are right on paper but lose all digits at the ends of the range: log(1 - p) where p = sigmoid(z) rounds to 1.
 
 The rows for activations and losses widen a bound where several formulas are equal on paper: what is admitted
 is the hull of them all, so that no right program is called wrong for its choice.

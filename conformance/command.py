@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from . import report
 from .lockstep import DTYPES, SEEDS, Outcome, all_in_lockstep
 from .problem import Architecture
-from .suite import Tallies, Violated, merged, run
+from .suite import Finding, Tallies, Violated, merged, run
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -80,7 +80,10 @@ def conformance(console: Console, count: int, seed: int, with_lockstep: bool) ->
 
 
 def verdict(console: Console, architectures: int, tallies: Tallies, trained: Tallies, outcomes: list[Outcome]) -> int:
-    """One plain line, and the exit status."""
+    """One plain line, after what is wrong, and the exit status."""
+    for key, tally in trained.items():
+        if tally.wrong:
+            console.print(report.finding_line(Finding(key.subject, key.reach, tally.worst)))
     every = [*tallies.values(), *trained.values()]
     worst = max(tally.worst.margin for tally in every)
     conforms = not any(tally.wrong for tally in every)

@@ -116,7 +116,7 @@ FAULTS = (
         "g - a^2 for g (1 - a^2)",
     ),
     _fault(
-        "leaky-slope-ignored", "B1 B2", "activations", "where(z > 0, g, self.negative_slope * g)", "where(z > 0, g, 0)",
+        "leaky-slope-ignored", "B1 B2", "activations", "where(z > 0, g, self.negative_slope * h)", "where(z > 0, g, 0)",
         "the backward pass of leaky_relu is relu's",
     ),
     _core(

@@ -20,7 +20,7 @@ from reference.losses import fused
 from . import assumptions
 from .labels import label
 from .problem import Answer, Problem, State
-from .rounded import Rounded, exact, gamma
+from .rounded import Rounded, exact, gamma, observed
 
 
 class Judgement(NamedTuple):
@@ -85,6 +85,33 @@ def compare(equation: str, layer: int, got: Array, expected: Rounded) -> Judgeme
     )
 
 
+def check_answer(problem: Problem, answer: Answer) -> None:
+    """The answer has every layer, in the problem's shapes and dtype.
+
+    Raises
+    ------
+    ValueError
+        Naming what has not.
+    """
+    B, shapes = len(problem.x), [W.shape for W, _, _ in problem.network]
+    expected: dict[str, list[tuple[tuple[int, ...], ...]]] = {
+        "gradients": [(shape, shape[:1]) for shape in shapes],
+        "updated": [(shape, shape[:1]) for shape in shapes],
+        "trace": [((B, n),) * 3 for n, _ in shapes],
+    }
+    for name, layers in expected.items():
+        got = getattr(answer, name)
+        if len(got) != len(layers):
+            raise ValueError(f"{name}: expected {len(layers)} layers, got {len(got)}")
+        for l, (parts, wanted) in enumerate(zip(got, layers, strict=True), start=1):
+            for part, shape, field in zip(parts, wanted, parts._fields, strict=True):
+                if part.shape != shape or part.dtype != problem.dtype:
+                    raise ValueError(
+                        f"{name}, layer {l}, {field}: expected shape {shape} and dtype {problem.dtype}, "
+                        f"got {part.shape} and {part.dtype}"
+                    )
+
+
 @dataclass(frozen=True)
 class Widened:
     """An activation whose results admit every formula that is equal on paper."""
@@ -94,13 +121,15 @@ class Widened:
     def apply(self, z: Rounded) -> Rounded:
         """sigma(z), widened by what `conformance.assumptions` admits."""
         a: Rounded = self.sigma.apply(z)
-        return a.widened(z.format.u * self._admitted.value(self.sigma, _float(z), _float(a)))
+        with np.errstate(all="ignore"):  # what overflows has an infinite radius
+            return a.widened(z.format.u * self._admitted.value(self.sigma, _float(z), _float(a)))
 
     def pullback(self, z: Rounded, a: Rounded, g: Rounded) -> Rounded:
         """dL/dz, widened likewise."""
         delta: Rounded = self.sigma.pullback(z, a, g)
-        by = self._admitted.derivative(self.sigma, _float(z), _float(a), _float(g))
-        return delta.widened(z.format.u * by)
+        with np.errstate(all="ignore"):
+            by = self._admitted.derivative(self.sigma, _float(z), _float(a), _float(g))
+            return delta.widened(z.format.u * by)
 
     @property
     def _admitted(self) -> assumptions.Admitted:
@@ -116,12 +145,14 @@ class WidenedLoss:
     def value(self, a: Rounded, y: Rounded) -> Rounded:
         """The loss of each sample, widened by what `conformance.assumptions` admits."""
         value: Rounded = self.loss.value(a, y)
-        return value.widened(a.format.u * self._admitted.value(self.loss, _float(a), _float(y)))
+        with np.errstate(all="ignore"):
+            return value.widened(a.format.u * self._admitted.value(self.loss, _float(a), _float(y)))
 
     def gradient(self, a: Rounded, y: Rounded) -> Rounded:
         """dL/da, widened likewise."""
         gradient: Rounded = self.loss.gradient(a, y)
-        return gradient.widened(a.format.u * self._admitted.derivative(self.loss, _float(a), _float(y)))
+        with np.errstate(all="ignore"):
+            return gradient.widened(a.format.u * self._admitted.derivative(self.loss, _float(a), _float(y)))
 
     @property
     def _admitted(self) -> assumptions.Admitted:
@@ -131,11 +162,18 @@ class WidenedLoss:
 def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
     """Judge each equation alone, on the answer's own numbers.
 
+    Each number of the answer counts as rounded once when it was reported (`conformance.rounded.observed`).
+
     Parameters
     ----------
     problem : Problem
     answer : Answer
         With its trace; in the problem's dtype.
+
+    Raises
+    ------
+    ValueError
+        If the answer lacks a layer, or an array has another shape or dtype than the problem asks for.
 
     Yields
     ------
@@ -143,8 +181,12 @@ def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
         (F1), (F2), (B3), (B4) and the update of every layer; (B1) of the last, (B2) of all below, layer 0 being
         dL/dx; the loss by its own label.
     """
+    check_answer(problem, answer)
     x, y = exact(problem.x), exact(problem.y)
-    states = [State(*map(exact, state)) for state in answer.trace]
+    states = [State(*map(observed, state)) for state in answer.trace]
+    # The rate may be folded with 1/B before it meets the gradient: two roundings more.
+    eta = exact(np.asarray(problem.eta, problem.dtype))
+    eta = eta.widened(3 * eta.format.u * abs(problem.eta))
     a_prev = x
     for l, ((W, b, sigma), (z, a, delta)) in enumerate(zip(problem.network, states, strict=True), start=1):
         W, b = exact(W), exact(b)
@@ -153,15 +195,15 @@ def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
         yield compare("F1", l, answer.trace[l - 1].z, forward(linear, a_prev)[0].z)
         yield compare("F2", l, answer.trace[l - 1].a, Widened(sigma).apply(z))
         (gradient,), g_prev = backward(linear, (Step(a_prev, z, z),), delta)
-        yield compare("B3", l, got.W, gradient.W)
-        yield compare("B4", l, got.b, gradient.b)
+        yield compare("B3", l, got.W, _divided(gradient.W))
+        yield compare("B4", l, got.b, _divided(gradient.b))
         if l == 1:
-            yield compare("B2", 0, answer.input_gradient, g_prev)
+            yield compare("B2", 0, answer.input_gradient, _divided(g_prev))
         else:
             below = states[l - 2]
             expected = Widened(problem.network[l - 2].sigma).pullback(below.z, below.a, g_prev)
-            yield compare("B2", l - 1, answer.trace[l - 2].delta, expected)
-        (layer,) = update(linear, (Gradient(delta, exact(got.W), exact(got.b)),), problem.eta)
+            yield compare("B2", l - 1, answer.trace[l - 2].delta, _divided(expected))
+        (layer,) = update(linear, (Gradient(delta, observed(got.W), observed(got.b)),), eta)  # type: ignore[arg-type]
         yield compare("U1", l, new.W, layer.W)
         yield compare("U2", l, new.b, layer.b)
         a_prev = a
@@ -169,6 +211,11 @@ def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
     value, sigma, g = admitted_loss(problem.network[-1].sigma, z, a, y, problem.loss, problem.reduction)
     yield compare(loss_label(problem), len(states), answer.value, value)
     yield compare("B1", len(states), answer.trace[-1].delta, sigma.pullback(z, a, g))
+
+
+def _divided(gradient: Rounded) -> Rounded:
+    """Widened by a rounding: the 1/N of the mean may be taken of each gradient at the very end."""
+    return gradient.widened(gradient.format.u * abs(_float(gradient)))
 
 
 def end_to_end(problem: Problem, *answers: Answer) -> Iterator[tuple[Judgement, ...]]:
@@ -213,8 +260,9 @@ def admitted_loss(
         sigma, a, loss = Identity(), z, head
     value, sigma, g = reduced_loss(sigma, z, a, y, WidenedLoss(loss), reduction)
     # The losses' terms are not negative: whoever adds all B K of them in one sum is within this of their total.
-    any_order = gamma(y.mid.size, z.format.u) * abs(_float(value))
-    return Cotangent(value.widened(any_order), Widened(sigma), g)
+    with np.errstate(all="ignore"):
+        any_order = gamma(y.mid.size, z.format.u) * abs(_float(value))
+        return Cotangent(value.widened(any_order), Widened(sigma), g)
 
 
 def loss_label(problem: Problem) -> str:

@@ -17,7 +17,7 @@ def equations(title: str, tallies: Tallies) -> Table:
     table.caption = (
         "reference, twin: the largest error over its bound, alone (on the subject's own inputs) or carried end to "
         "end.  "
-        "undecided: the bound is as large as the value.  "
+        "undecided: the bound is as large as the value, or the value may overflow.  "
         "floor: the smallest relative error that would have been caught, in the median."
     )
     table.add_column("equation", no_wrap=True)
@@ -54,7 +54,7 @@ def _worst(tallies: list[Tally]) -> Text:
 
 
 def _floor(tallies: list[Tally]) -> str:
-    return f"{tallies[0].floor:.0e}" if tallies else ""
+    return f"{max(tally.floor for tally in tallies):.0e}" if tallies else ""
 
 
 def trainings(outcomes: Sequence[Outcome]) -> Table:

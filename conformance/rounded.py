@@ -49,6 +49,12 @@ FORMATS = {f.dtype: f for f in (_format(np.float32, np.float64), _format(np.floa
 """The formats that can be judged, by dtype."""
 
 
+def _magnitude(mid: Array) -> Array:
+    """|mid| in float64; what float64 does not hold is infinite."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return abs(mid).astype(np.float64)
+
+
 def gamma(n: int, u: float) -> float:
     """The relative error of n roundings in a row: n u / (1 - n u), infinite from n u = 1 on.
 
@@ -80,10 +86,12 @@ class Rounded(NDArrayOperatorsMixin):
         brought: Array = None,
     ) -> None:
         self.mid: np.ndarray[Any, Any] = np.asarray(mid, dtype=format.wide)
-        self.rad = np.broadcast_to(np.where(np.isfinite(self.mid), rad, np.inf), self.mid.shape)
+        self.absolute = _magnitude(self.mid) if absolute is None else absolute
+        # Where the format, or a partial sum in it, may overflow, anything may come.
+        within = self.absolute + rad <= format.largest
+        self.rad = np.broadcast_to(np.where(within, rad, np.inf), self.mid.shape)
         self.format = format
         self.terms = terms
-        self.absolute = abs(self.mid).astype(np.float64) if absolute is None else absolute
         self.brought = self.rad if brought is None else brought
 
     @property
@@ -114,7 +122,7 @@ class Rounded(NDArrayOperatorsMixin):
             mid = self.mid.sum(axis=axis, keepdims=keepdims)
             n = self.mid.size // max(mid.size, 1)
             brought = self.rad.sum(axis=axis, keepdims=keepdims)
-            absolute = abs(self.mid).astype(np.float64).sum(axis=axis, keepdims=keepdims)
+            absolute = _magnitude(self.mid).sum(axis=axis, keepdims=keepdims)
             return _summed(mid, brought, absolute, n, self.format)
 
     def max(self, axis: int, keepdims: bool = False) -> "Rounded":
@@ -156,12 +164,21 @@ def exact(array: Array) -> Rounded:
     return Rounded(array, np.zeros(array.shape), FORMATS[array.dtype])
 
 
+def observed(array: Array) -> Rounded:
+    """Numbers that a program reports: it may have gone on with what they were before they were rounded.
+
+    A program that computes in wider registers, or divides by the batch size at the very end, is right.
+    """
+    numbers = exact(array)
+    return numbers.widened(numbers.format.u * _magnitude(numbers.mid))
+
+
 def _rounded(x: Any, format: Format) -> Rounded:
     """An operand as a Rounded: arrays and whole numbers are exact, other constants are within a rounding."""
     if isinstance(x, Rounded):
         return x
     if isinstance(x, float) and not x.is_integer():
-        return Rounded(np.asarray(x), format.u * abs(x), format)
+        return Rounded(np.asarray(x), format.u * abs(x) + format.tiny, format)
     if isinstance(x, int | float) or x.dtype.kind in "biu" or x.dtype == format.dtype:
         return Rounded(np.asarray(x), np.float64(0), format)
     raise TypeError(f"Rounded: expected numbers of dtype {format.dtype}, got {x.dtype}")
@@ -212,7 +229,7 @@ def _scales(x: Rounded) -> bool:
 
 def _matmul(x: Rounded, y: Rounded) -> Rounded:
     n, format = x.shape[-1], x.format
-    p, q = x.absolute if x.terms == 1 else abs(x.mid).astype(np.float64), abs(y.mid).astype(np.float64)
+    p, q = _magnitude(x.mid), _magnitude(y.mid)
     absolute = _up(p @ q, n)
     brought = np.full(absolute.shape, n * format.tiny)  # each product may underflow
     if x.rad.any():

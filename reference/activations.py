@@ -4,7 +4,7 @@ An activation is a frozen value with two pure functions.  ``apply(z)`` is sigma(
 ``pullback(z, a, g)``, with a = sigma(z) and the cotangent g = dL/da, is dL/dz; for an elementwise
 sigma that is g * sigma'(z).  All arrays are (B, n), samples are rows, and the result has the dtype of
 the input.  Names and parameters are PyTorch's.  Every formula is finite, without overflow, for every
-finite input, and runs on any kind of number (see `reference.functions`).
+finite input whose result is finite, and runs on any kind of number (see `reference.functions`).
 """
 
 from dataclasses import dataclass
@@ -104,11 +104,13 @@ class LeakyReLU:
 
     def apply(self, z: Array) -> Array:
         """sigma(z)."""
-        return where(z > 0, z, self.negative_slope * z)    # (A5)  sigma(z) = z if z > 0, else slope z
+        n = where(z > 0, 0, z)
+        return where(z > 0, z, self.negative_slope * n)    # (A5)  sigma(z) = z if z > 0, else slope z
 
     def pullback(self, z: Array, a: Array, g: Array) -> Array:
         """dL/dz."""
-        return where(z > 0, g, self.negative_slope * g)    # (D5)  sigma'(z) = 1 if z > 0, else slope
+        h = where(z > 0, 0, g)
+        return where(z > 0, g, self.negative_slope * h)    # (D5)  sigma'(z) = 1 if z > 0, else slope
 
 
 @dataclass(frozen=True)
@@ -124,8 +126,8 @@ class ELU:
 
     def pullback(self, z: Array, a: Array, g: Array) -> Array:
         """dL/dz."""
-        n = where(z > 0, 0, z)
-        return where(z > 0, g, g * (self.alpha * exp(n)))  # (D6)  sigma'(z) = 1 if z > 0, else alpha e^z
+        n, h = where(z > 0, 0, z), where(z > 0, 0, g)
+        return where(z > 0, g, self.alpha * (h * exp(n)))  # (D6)  sigma'(z) = 1 if z > 0, else alpha e^z
 
 
 @dataclass(frozen=True)
@@ -185,8 +187,8 @@ class SELU:
 
     def pullback(self, z: Array, a: Array, g: Array) -> Array:
         """dL/dz."""
-        n = where(z > 0, 0, z)
-        return where(z > 0, scaled(g, *SCALE), scaled(g * exp(n), *SCALE_ALPHA))  # (D9)  scale or scale alpha e^z
+        n, h = where(z > 0, 0, z), where(z > 0, 0, g)
+        return where(z > 0, scaled(g, *SCALE), scaled(h * exp(n), *SCALE_ALPHA))  # (D9)  scale or scale alpha e^z
 
 
 ALPHA = 16732632423543772848170429916717, 10**31

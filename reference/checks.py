@@ -4,7 +4,9 @@ Each check returns its argument as the equations want it: layers in a tuple, arr
 """
 
 from collections.abc import Sequence
+from dataclasses import is_dataclass, replace
 from math import inf
+from numbers import Integral, Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -30,12 +32,12 @@ def check_network(network: Sequence[Layer]) -> tuple[Network, np.dtype[Any]]:
         raise TypeError(f"network: expected a tuple of Layer(W, b, sigma), got {_kind(network)}")
     if not network:
         raise ValueError("network: expected at least one layer, got none")
-    weights, biases, units = [], [], None
+    weights, biases, sigmas, units = [], [], [], None
     for l, layer in enumerate(network, start=1):
         if not isinstance(layer, tuple) or len(layer) != len(Layer._fields):
             raise TypeError(f"layer {l}: expected Layer(W, b, sigma), got {_kind(layer)}")
         W, b = _numbers(f"layer {l}: W", layer[0]), _numbers(f"layer {l}: b", layer[1])
-        _check_functions(f"layer {l}: sigma", layer[2], ("apply", "pullback"), "an activation such as Sigmoid()")
+        check_activation(f"layer {l}", layer[2])
         if W.array.ndim != 2 or 0 in W.array.shape:
             raise ValueError(f"{W.where}: expected shape (units, inputs), got {W.array.shape}")
         rows, columns = W.array.shape
@@ -47,26 +49,28 @@ def check_network(network: Sequence[Layer]) -> tuple[Network, np.dtype[Any]]:
             raise ValueError(f"{b.where}: expected shape ({rows},), as W has {rows} rows, got {b.array.shape}")
         weights.append(W)
         biases.append(b)
+        sigmas.append(layer[2])
         units = rows
     dtype = _common_dtype([*weights, *biases])
     return tuple(
-        Layer(_of_dtype(W, dtype), _of_dtype(b, dtype), layer[2])
-        for W, b, layer in zip(weights, biases, network, strict=True)
+        Layer(_of_dtype(W, dtype), _of_dtype(b, dtype), _with_plain_parameters(f"layer {l}: sigma", sigma, dtype))
+        for l, (W, b, sigma) in enumerate(zip(weights, biases, sigmas, strict=True), start=1)
     ), dtype
 
 
-def check_loss(network: Network, loss: Loss, reduction: str) -> None:
-    """The loss is one, and is defined for the network's last activation.
+def check_loss(network: Network, dtype: np.dtype[Any], loss: Loss, reduction: str) -> Loss:
+    """The loss, which is one and is defined for the network's last activation.
 
     Raises
     ------
     TypeError
-        If ``loss`` is not a loss.
+        If ``loss`` is not a loss, or a parameter of it not a number.
     ValueError
         If the reduction is unknown or the loss wants another last activation.
     """
     _check_functions("loss", loss, ("value", "gradient"), "a loss such as HalfSquaredError()")
-    if reduction not in REDUCTIONS:
+    loss = _with_plain_parameters("loss", loss, dtype)
+    if not isinstance(reduction, str) or reduction not in REDUCTIONS:
         raise ValueError(f"reduction: expected one of {', '.join(map(repr, REDUCTIONS))}, got {reduction!r}")
     weight, classes = getattr(loss, "weight", ()), network[-1].W.shape[0]
     if len(weight) not in (0, classes):
@@ -77,6 +81,49 @@ def check_loss(network: Network, loss: Loss, reduction: str) -> None:
             f"layer {len(network)}: expected the activation {required.__name__}() before {type(loss).__name__}, "
             f"got {sigma!r}"
         )
+    return loss
+
+
+def check_number(name: str, value: Any, least: int, whole: bool = False) -> float:
+    """A finite Python number, at least ``least``.
+
+    Raises
+    ------
+    TypeError
+        If it is no number, or not a whole one where it must be.
+    ValueError
+        If it is not finite or too small.
+    """
+    expected = f"{name}: expected {'a whole' if whole else 'a finite'} number, at least {least}"
+    if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
+        raise TypeError(f"{expected}, got {value!r:.60}")
+    number: Any = value
+    if not least <= number <= FLOATS:
+        raise ValueError(f"{expected}, got {value!r:.60}")
+    return int(number) if whole else float(number)
+
+
+def check_generator(rng: Any) -> None:
+    """A generator to draw from.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not isinstance(rng, np.random.Generator):
+        raise TypeError(f"rng: expected a numpy.random.Generator, as default_rng(0) makes, got {type(rng).__name__}")
+
+
+def check_activation(where: str, sigma: Any) -> None:
+    """An activation, by its functions.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    _check_functions(f"{where}: sigma", sigma, ("apply", "pullback"), "an activation such as Sigmoid()")
 
 
 def check_batch(network: Network, dtype: np.dtype[Any], x: Array, y: Array, loss: Loss) -> tuple[Array, Array]:
@@ -124,12 +171,41 @@ def by_name(kind: str, table: dict[str, type[Any]], name: str, parameters: dict[
     if not isinstance(name, str) or name not in table:
         raise ValueError(f"{kind}: expected one of {', '.join(table)}, got {name!r}")
     known = table[name].__dataclass_fields__
-    for parameter, value in parameters.items():
+    for parameter in parameters:
         if parameter not in known:
             raise ValueError(f"{kind} {name}: expected the parameters ({', '.join(known)}), got {parameter!r}")
-        if np.ndim(value) != 0 or not _is_number(value):
-            raise TypeError(f"{kind} {name}: expected a number for {parameter}, got {_kind(value)}")
-    return table[name](**parameters)
+    return _with_plain_parameters(f"{kind} {name}", table[name](**parameters), np.dtype(object))
+
+
+UNBOUNDED = ("threshold", "min_val", "max_val", "delta")
+"""Parameters that may be infinite."""
+
+
+def _with_plain_parameters(where: str, value: Any, dtype: np.dtype[Any]) -> Any:
+    """An activation or loss whose parameters are Python numbers, which take the dtype of any array.
+
+    An object network may have parameters of its own kind of number.
+    """
+    if not is_dataclass(value) or isinstance(value, type):
+        return value
+    return replace(value, **{name: _plain(f"{where}: {name}", name, p, dtype) for name, p in vars(value).items()})
+
+
+def _plain(where: str, name: str, parameter: Any, dtype: np.dtype[Any]) -> Any:
+    if isinstance(parameter, tuple):
+        return tuple(_plain(where, name, each, dtype) for each in parameter)
+    own_kind = dtype.hasobject and not isinstance(parameter, np.generic)
+    if isinstance(parameter, bool) or not isinstance(parameter, Real):
+        if own_kind and np.ndim(parameter) == 0 and _is_number(parameter):
+            return parameter
+        raise TypeError(f"{where}: expected a number, got {_kind(parameter)}")
+    p: Any = parameter
+    if p != p or (abs(p) > FLOATS and not (name in UNBOUNDED and abs(p) == inf)):
+        raise ValueError(f"{where}: expected a finite number, got {p!r:.60}")
+    return p if own_kind else int(p) if isinstance(p, Integral) else float(p)
+
+
+FLOATS = float(np.finfo(np.float64).max)
 
 
 class _Numbers(NamedTuple):
@@ -141,12 +217,16 @@ class _Numbers(NamedTuple):
 
 
 def _numbers(where: str, value: Any) -> _Numbers:
+    if isinstance(value, np.ma.MaskedArray):
+        raise TypeError(f"{where}: expected an array of numbers, got a masked array, whose mask would be lost")
     try:
         array = np.asarray(value)
     except (TypeError, ValueError, RuntimeError) as error:
         raise TypeError(f"{where}: expected an array of numbers, got {_kind(value)}: {error}") from error
     if array.dtype.kind not in "biufcO" or not all(map(_is_number, array.flat if array.dtype.hasobject else ())):
         raise TypeError(f"{where}: expected an array of numbers, got {_kind(value)} of dtype {array.dtype}")
+    if array.dtype.hasobject and all(isinstance(element, int | float) for element in array.flat):
+        array = array.astype(np.float64)  # whole numbers too large for NumPy's
     return _Numbers(where, array, array.dtype.kind in "cO" or (array.dtype.kind == "f" and hasattr(value, "dtype")))
 
 
@@ -190,7 +270,7 @@ def _check_functions(where: str, value: Any, functions: tuple[str, ...], expecte
 
 
 def _is_number(value: Any) -> bool:
-    return hasattr(value, "__mul__") and not isinstance(value, str | bytes | list | tuple)
+    return hasattr(value, "__mul__") and not isinstance(value, str | bytes | bool | list | tuple)
 
 
 def _first(wrong: Array) -> tuple[int, ...]:

@@ -9,7 +9,8 @@ The equations of this package name no number type.  They call the functions belo
 
 Where two formulas are equal on paper and one keeps more digits, `side` and `shift` choose; no
 result depends on their answer, so they may guess where a number cannot tell.  True kinks (relu at 0)
-are written ``z > 0``: a number that cannot decide that must raise.
+are written ``z > 0``: a number that cannot decide that must raise.  (NumPy orders complex numbers by their
+real parts first, so that a complex step is right but at a kink itself, where it finds a one-sided derivative.)
 """
 
 import sys

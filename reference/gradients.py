@@ -131,7 +131,7 @@ def value_and_gradients(
     0.109882 [[-0.116741 -0.233482]] [-0.116741]
     """
     network, dtype = check_network(network)
-    check_loss(network, loss, reduction)
+    loss = check_loss(network, dtype, loss, reduction)
     x, y = check_batch(network, dtype, x, y, loss)
     value, gradients, _, _ = propagate(network, x, y, loss, reduction)
     return value, gradients

@@ -11,6 +11,7 @@ import numpy as np
 
 from .activations import Activation
 from .backpropagation import Layer, Network
+from .checks import check_activation, check_generator, check_number
 from .functions import Array
 
 Initialiser = Callable[[np.random.Generator, int, int], tuple[Array, Array]]
@@ -69,7 +70,7 @@ def initialised(
     Raises
     ------
     TypeError
-        If ``rng`` is not a generator.
+        If ``rng`` is not a generator, a width not a whole number, an activation none, or the dtype not floating.
     ValueError
         If a width is below 1 or the numbers of widths and activations do not fit.
 
@@ -81,15 +82,18 @@ def initialised(
     >>> [layer.W.shape for layer in network]
     [(5, 3), (1, 5)]
     """
-    if not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng: expected a numpy.random.Generator, as default_rng(0) makes, got {type(rng).__name__}")
+    check_generator(rng)
     if len(widths) != len(activations) + 1 or not activations:
         raise ValueError(
             f"widths: expected one more than activations, and at least two, got {len(widths)} widths and "
             f"{len(activations)} activations"
         )
-    if min(widths) < 1:
-        raise ValueError(f"widths: expected each at least 1, got {list(widths)}")
+    for l, n in enumerate(widths):
+        check_number(f"widths[{l}]", n, 1, whole=True)
+    for l, sigma in enumerate(activations, start=1):
+        check_activation(f"layer {l}", sigma)
+    if np.dtype(dtype).kind != "f":
+        raise TypeError(f"dtype: expected a floating dtype, got {np.dtype(dtype)}")
     network = []
     for m, n, sigma in zip(widths, widths[1:], activations, strict=False):
         W, b = initialiser(rng, n, m)

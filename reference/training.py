@@ -1,12 +1,12 @@
 """The document's workflow: forward, loss, backward, update, again and again until the loss converges."""
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from .backpropagation import Gradients, Layer, Network, update
-from .checks import check_batch, check_loss, check_network
+from .checks import check_batch, check_generator, check_loss, check_network, check_number
 from .functions import Array
 from .gradients import Reduction, propagate
 from .losses import Loss
@@ -50,7 +50,10 @@ class Diverged(ArithmeticError):
             f"epoch {epoch}, batch {batch}: {what}; the last good parameters are in this error's .network; "
             "a smaller eta may help"
         )
-        self.epoch, self.batch, self.network, self.history = epoch, batch, network, history
+        self.what, self.epoch, self.batch, self.network, self.history = what, epoch, batch, network, history
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.what, self.epoch, self.batch, self.network, self.history)
 
 
 def train(
@@ -87,7 +90,7 @@ def train(
     gradient_norm : float, optional
         Stop when no batch of an epoch has a gradient of a larger norm.
     callback : function, optional
-        Called with the `Epoch` and the network after each epoch; a true answer stops.
+        Called with the `Epoch` and the network, which it must not change, after each epoch; a true answer stops.
 
     Returns
     -------
@@ -114,18 +117,20 @@ def train(
     epochs 1000 True
     """
     network, dtype = check_network(network)
-    check_loss(network, loss, reduction)
+    loss = check_loss(network, dtype, loss, reduction)
     x, y = check_batch(network, dtype, x, y, loss)
     if dtype.kind != "f":
         raise TypeError(f"network: expected a floating dtype to train in, got {dtype}")
-    eta = float(_number("eta", eta, 0))
-    size = len(x) if batch_size is None else int(_number("batch_size", batch_size, 1, whole=True))
-    _number("epochs", epochs, 1, whole=True)
+    eta = check_number("eta", eta, 0)
+    size = len(x) if batch_size is None else int(check_number("batch_size", batch_size, 1, whole=True))
+    epochs = int(check_number("epochs", epochs, 1, whole=True))
     for name, tolerance in (("loss_change", loss_change), ("gradient_norm", gradient_norm)):
         if tolerance is not None:
-            _number(name, tolerance, 0)
-    if rng is not None and not isinstance(rng, np.random.Generator):
-        raise TypeError(f"rng: expected a numpy.random.Generator, as default_rng(0) makes, got {type(rng).__name__}")
+            check_number(name, tolerance, 0)
+    if rng is not None:
+        check_generator(rng)
+    if callback is not None and not callable(callback):
+        raise TypeError(f"callback: expected a function of an Epoch and the network, got {type(callback).__name__}")
 
     history: tuple[Epoch, ...] = ()
     good = network = tuple(Layer(W.copy(), b.copy(), sigma) for W, b, sigma in network)
@@ -145,9 +150,11 @@ def train(
                 raise Diverged("the update makes a parameter that is not finite", epoch, batch, good, history)
             network = after
             total += float(value) * (len(rows) / len(x) if reduction == "mean" else 1)
+        if not np.isfinite(total):
+            raise Diverged(f"the loss of the epoch is {total}", epoch, batch, good, history)
         history += (Epoch(epoch, total, norm),)
         reasons = {
-            "callback": bool(callback and callback(history[-1], network)),
+            "callback": callback is not None and bool(callback(history[-1], network)),
             "loss_change": loss_change is not None
             and epoch > 1
             and abs(history[-1].loss - history[-2].loss) <= loss_change,
@@ -160,15 +167,7 @@ def train(
 
 
 def _norm(gradients: Gradients) -> float:
-    """The Euclidean norm of the gradient by all weights and biases, in float64."""
-    return float(np.sqrt(sum(np.square(p, dtype=np.float64).sum() for _, W, b in gradients for p in (W, b))))
-
-
-def _number(name: str, value: float, least: int, whole: bool = False) -> float:
-    expected = f"{name}: expected {'a whole' if whole else 'a finite'} number, at least {least}"
-    kinds = int | np.integer if whole else int | float | np.integer | np.floating
-    if isinstance(value, bool) or not isinstance(value, kinds):
-        raise TypeError(f"{expected}, got {value!r}")
-    if not np.isfinite(value) or value < least:
-        raise ValueError(f"{expected}, got {value!r}")
-    return value
+    """The Euclidean norm of the gradient by all weights and biases, in float64, scaled so that no square overflows."""
+    parts = [p.astype(np.float64) for _, W, b in gradients for p in (W, b)]
+    largest = max(float(abs(p).max()) for p in parts)
+    return largest * float(np.sqrt(sum(((p / largest) ** 2).sum() for p in parts))) if largest else 0.0

@@ -13,8 +13,10 @@ from reference import (
     CrossEntropy,
     CrossEntropyWithLogits,
     HalfSquaredError,
+    Huber,
     Identity,
     Layer,
+    LeakyReLU,
     Sigmoid,
     Softmax,
     Tanh,
@@ -42,10 +44,21 @@ def last(sigma: Any) -> tuple[Layer, ...]:
 NAN, INF = float("nan"), float("inf")
 MEAN = "mean"
 LOSS = HalfSquaredError()
+UNTYPED: dict[Any, Any] = {"a": "a", 1j: 1j, "list": [1]}
 
 REFUSED: list[tuple[type[Exception], str, tuple[Any, ...]]] = [
     (TypeError, r"network: expected a tuple of Layer\(W, b, sigma\), got the str 'net'", ("net", X, Y, LOSS, MEAN)),
     (TypeError, r"network: expected a tuple of Layer", (NETWORK[0], X, Y, LOSS, MEAN)),
+    (TypeError, "x: expected an array of numbers, got a masked array", (NETWORK, np.ma.masked_array(X), Y, LOSS, MEAN)),
+    (ValueError, "reduction: expected one of 'sum', 'mean', got", (NETWORK, X, Y, LOSS, ["sum"])),
+    (TypeError, "layer 2: sigma: negative_slope: expected a number, got the str 'a'", (last(LeakyReLU(UNTYPED["a"])), X, Y, LOSS, MEAN)),
+    (TypeError, "layer 2: sigma: negative_slope: expected a number, got complex", (last(LeakyReLU(UNTYPED[1j])), X, Y, LOSS, MEAN)),
+    (TypeError, "layer 2: sigma: negative_slope: expected a number, got list", (last(LeakyReLU(UNTYPED["list"])), X, Y, LOSS, MEAN)),
+    (ValueError, "layer 2: sigma: negative_slope: expected a finite number, got nan", (last(LeakyReLU(NAN)), X, Y, LOSS, MEAN)),
+    (ValueError, "layer 2: sigma: negative_slope: expected a finite number, got 1000", (last(LeakyReLU(10**400)), X, Y, LOSS, MEAN)),
+    (ValueError, "loss: delta: expected a finite number, got nan", (NETWORK, X, Y, Huber(NAN), MEAN)),
+    (ValueError, "loss: expected no weight or 2, one for each class, got 3", (last(Softmax()), X, Y, CrossEntropy((1, 2, 3)), MEAN)),
+    (ValueError, r"y: expected class indices from 0 to 1, got 2 at \(3,\)", (last(Softmax()), X, np.array([0, 1, 1, 2]), CrossEntropy(), MEAN)),
     (ValueError, "network: expected at least one layer, got none", ((), X, Y, LOSS, MEAN)),
     (TypeError, r"layer 2: expected Layer\(W, b, sigma\), got ndarray", ((NETWORK[0], W2), X, Y, LOSS, MEAN)),
     (TypeError, r"layer 2: sigma: expected an activation .* got a class: write Sigmoid\(\)", (last(Sigmoid), X, Y, LOSS, MEAN)),
@@ -118,6 +131,20 @@ def test_complex_and_object_networks_pass_the_door() -> None:
     assert value == Fraction(1, 32)
 
 
+def test_parameters_of_any_precision_leave_the_networks_dtype_alone() -> None:
+    network = (Layer(W1.astype("f4"), b1.astype("f4"), LeakyReLU(np.float64(0.2))),)
+    value, gradients = value_and_gradients(network, [[1, 2]], [[1, 0, 1]], Huber(np.float64(0.5)), "sum")
+    assert value.dtype == gradients[0].W.dtype == np.float32
+
+
+def test_class_indices_are_rows_with_a_single_one() -> None:
+    network, indices = last(Softmax()), [0, 1, 1, 0]
+    for loss in (CrossEntropy(), CrossEntropy((2, 3), 0.1)):
+        by_index, _ = value_and_gradients(network, X, np.array(indices), loss, "sum")
+        by_row, _ = value_and_gradients(network, X, np.eye(2)[indices], loss, "sum")
+        assert by_index == by_row
+
+
 def test_names_and_parameters() -> None:
     assert reference.activation("elu", alpha=0.5) == reference.ELU(0.5)
     assert reference.loss("mean_squared_error") == reference.MeanSquaredError()
@@ -125,7 +152,7 @@ def test_names_and_parameters() -> None:
         reference.activation("swish")
     with pytest.raises(ValueError, match=r"activation elu: expected the parameters \(alpha\), got 'beta'"):
         reference.activation("elu", beta=1)
-    with pytest.raises(TypeError, match="activation elu: expected a number for alpha, got the str '1'"):
+    with pytest.raises(TypeError, match="activation elu: alpha: expected a number, got the str '1'"):
         reference.activation("elu", alpha="1")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"loss: expected one of half_squared_error, .*, got 'mse'"):
         reference.loss("mse")

@@ -118,6 +118,16 @@ def test_underflow_stays_within(seed: int, dtype: str, scale: int) -> None:
     assert within([summed, flushed.sum(axis=1)], truth.sum(axis=1), admitted.sum(axis=1))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_what_may_overflow_is_not_bounded(dtype: str) -> None:
+    """In the format, or in a partial sum of some order, though the midpoint is far within the wider format."""
+    largest = float(np.finfo(dtype).max)
+    a, b = exact(np.array([[0.9 * largest, -0.9 * largest]], dtype)), exact(np.array([[1, 1]], dtype))
+    for result in (a + a, 2 * a, a.sum(), (a + b).sum(axis=1), a @ (4 * b).T):
+        assert np.isinf(result.rad).all()
+    assert np.isfinite((a * b).rad).all()
+
+
 def test_an_undecided_order_takes_the_hull() -> None:
     z = exact(np.array([[0.25]])) - exact(np.array([[0.25]])).widened(0.5)
     a = ReLU().apply(z)

@@ -1,5 +1,6 @@
 """The workflow: mini-batches, shuffling, history, convergence, callback, divergence; initialisers; the XOR example."""
 
+import copy
 import subprocess
 import sys
 
@@ -7,6 +8,7 @@ import numpy as np
 import pytest
 
 from reference import (
+    L1,
     CrossEntropy,
     Diverged,
     Epoch,
@@ -147,6 +149,8 @@ def test_training_shares_no_memory_with_its_arguments() -> None:
 @pytest.mark.parametrize(
     ("error", "message", "options"),
     [
+        (ValueError, "eta: expected a finite number, at least 0, got 1000", {"eta": 10**400}),
+        (TypeError, "callback: expected a function of an Epoch and the network, got int", {"callback": 3}),
         (ValueError, "eta: expected a finite number, at least 0, got -1", {"eta": -1}),
         (ValueError, "eta: expected a finite number, at least 0, got nan", {"eta": float("nan")}),
         (TypeError, "eta: expected a finite number, at least 0, got '0.1'", {"eta": "0.1"}),
@@ -163,6 +167,35 @@ def test_bad_options_are_refused(error: type[Exception], message: str, options: 
     network, x, y = problem()
     with pytest.raises(error, match=message):
         train(network, x, y, CrossEntropy(), "mean", **{"eta": 0.1, "epochs": 1, **options})  # type: ignore[arg-type]
+
+
+def test_small_integers_of_numpy_are_whole_numbers_like_any() -> None:
+    network, x, y = problem()
+    result = train(network, x, y, CrossEntropy(), "mean", eta=0.1, epochs=np.int8(127))  # type: ignore[arg-type]
+    assert len(result.history) == 127
+
+
+def test_a_divergence_can_be_sent_between_processes() -> None:
+    error = Diverged("the loss is inf", 2, 3, (), ())
+    again = copy.copy(error)
+    assert (str(again), again.epoch, again.batch) == (str(error), 2, 3)
+
+
+def test_gradient_norm_of_huge_gradients_is_finite() -> None:
+    network = (Layer(np.array([[1.0]]), np.array([0.5]), Identity()),)
+    result = train(network, [[1.0]], [[3e200]], L1(), "sum", eta=0, epochs=1)
+    assert result.history[0].gradient_norm == np.sqrt(2.0)
+    huge = train(network, [[1e200]], [[0.5]], L1(), "sum", eta=0, epochs=1)
+    assert huge.history[0].gradient_norm == 1e200
+
+
+def test_initialised_refuses_what_is_no_network() -> None:
+    with pytest.raises(TypeError, match="dtype: expected a floating dtype, got int64"):
+        initialised(RNG(0), [2, 3], [Sigmoid()], dtype=int)
+    with pytest.raises(TypeError, match="layer 1: sigma: expected an activation"):
+        initialised(RNG(0), [2, 3], ["tanh"])  # type: ignore[list-item]
+    with pytest.raises(TypeError, match=r"widths\[0\]: expected a whole number"):
+        initialised(RNG(0), [2.5, 3], [Sigmoid()])  # type: ignore[list-item]
 
 
 def test_complex_networks_are_not_trained() -> None:
@@ -220,7 +253,7 @@ def test_initialised_networks_have_the_dtype_and_refuse_what_does_not_fit() -> N
         initialised(0, [2, 3], [Sigmoid()])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="got 2 widths and 2 activations"):
         initialised(RNG(0), [2, 3], [Sigmoid(), Sigmoid()])
-    with pytest.raises(ValueError, match="expected each at least 1"):
+    with pytest.raises(ValueError, match=r"widths\[1\]: expected a whole number, at least 1, got 0"):
         initialised(RNG(0), [2, 0], [Sigmoid()])
 
 
