@@ -38,6 +38,11 @@ DIVISION = 3
 """The error of a division in units u: rounding a reciprocal and its product is within 2 u + u^2."""
 
 
+MOVING = 4
+"""How far, in units u of |m| + |x|, a moving average beta m + (1 - beta) x may be off beyond its own roundings:
+as m + (1 - beta) (x - m), which PyTorch takes, its difference cancels."""
+
+
 class Admitted(NamedTuple):
     """How far beyond the text's own rounding a value (or derivative) may be, in units u; with the reason."""
 

@@ -187,6 +187,7 @@ def _rounded(x: Any, format: Format) -> Rounded:
 def _summed(mid: Array, brought: Array, absolute: Array, terms: int, format: Format) -> Rounded:
     """A sum of that many terms, in any order, from the terms' radii and absolute values."""
     rounding = gamma(terms - 1, format.u) * (absolute + brought) + (terms - 1) * format.tiny
+    rounding = np.where(absolute + brought == 0, 0, rounding)
     return Rounded(mid, _up(brought + rounding, terms), format, terms, absolute, brought)
 
 
@@ -194,7 +195,7 @@ def _add(x: Rounded, y: Rounded) -> Rounded:
     mid, brought = x.mid + y.mid, x.brought + y.brought
     absolute = x.absolute + y.absolute
     if x.terms == y.terms == 1:  # two terms have one order: the rounding is relative to their sum
-        rad = brought + x.format.u * (abs(mid) + brought) + x.format.tiny
+        rad = np.where(absolute + brought == 0, 0, brought + x.format.u * (abs(mid) + brought) + x.format.tiny)
         return Rounded(mid, _up(rad), x.format, 2, absolute, brought)
     return _summed(mid, brought, absolute, x.terms + y.terms, x.format)
 
@@ -211,7 +212,8 @@ def _multiply(x: Rounded, y: Rounded) -> Rounded:
     mid, p, q = x.mid * y.mid, abs(x.mid), abs(y.mid)
     carried = p * y.rad + q * x.rad + x.rad * y.rad
     units = 0 if _scales(x) or _scales(y) else x.format.u
-    return Rounded(mid, _up(carried + units * (abs(mid) + carried) + x.format.tiny), x.format)
+    rad = carried + units * (abs(mid) + carried) + x.format.tiny
+    return Rounded(mid, np.where((mid == 0) & (carried == 0) & ((p == 0) | (q == 0)), 0, _up(rad)), x.format)
 
 
 def _divide(x: Rounded, y: Rounded) -> Rounded:
@@ -256,9 +258,15 @@ def _function(
         mid = f(x.mid)
         through = carried(x.mid, x.rad, mid)
         rounding = KAPPA * x.format.u * (abs(mid) + through) + x.format.tiny
-        return Rounded(mid, _up(through + rounding), x.format)
+        rounding = np.where((x.mid == 0) & (mid == 0) & (through == 0), 0, rounding)  # f(0) = 0 exactly
+        return Rounded(mid, _up(np.where(through == 0, 0, through) + rounding), x.format)
 
     return apply
+
+
+def _carried_through_sqrt(m: Array, r: Array, e: Array) -> Array:
+    """The larger half of the image of m - r to m + r; infinite where that reaches below 0."""
+    return np.where(r == 0, 0, np.where(m >= r, r / (e + np.sqrt(np.maximum(m - r, 0))), np.inf))
 
 
 def _steepest_tanh(m: Array, r: Array) -> Array:
@@ -299,6 +307,7 @@ OPERATIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.expm1: _function(np.expm1, lambda m, r, e: np.exp(m) * np.expm1(r)),
     np.log: _function(np.log, lambda m, r, e: np.where(m > r, -np.log1p(-r / m), np.inf)),
     np.log1p: _function(np.log1p, lambda m, r, e: np.where(1 + m > r, -np.log1p(-r / (1 + m)), np.inf)),
+    np.sqrt: _function(np.sqrt, _carried_through_sqrt),
     np.tanh: _function(np.tanh, lambda m, r, e: r * _steepest_tanh(m, r)),
     special.erfc: _function(
         # SciPy has no long double: the midpoint carries an error of its own, which joins the operand's.

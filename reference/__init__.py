@@ -54,6 +54,23 @@ from .losses import (
     SmoothL1,
 )
 from .training import Diverged, Epoch, Training, train
+from .updates import (
+    SGD,
+    UPDATES,
+    Adadelta,
+    Adagrad,
+    Adam,
+    Adamax,
+    AdamW,
+    NAdam,
+    RAdam,
+    RMSprop,
+    Rule,
+    State,
+    advance,
+    begin,
+    clipped,
+)
 
 __all__ = [
     "ACTIVATIONS",
@@ -64,7 +81,14 @@ __all__ = [
     "LOSSES",
     "NLL",
     "SELU",
+    "SGD",
+    "UPDATES",
     "Activation",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
     "Array",
     "BinaryCrossEntropy",
     "BinaryCrossEntropyWithLogits",
@@ -91,9 +115,13 @@ __all__ = [
     "Loss",
     "MeanSquaredError",
     "Mish",
+    "NAdam",
     "PoissonNLL",
+    "RAdam",
+    "RMSprop",
     "ReLU",
     "ReLU6",
+    "Rule",
     "SiLU",
     "Sigmoid",
     "SmoothL1",
@@ -101,12 +129,16 @@ __all__ = [
     "Softplus",
     "Softshrink",
     "Softsign",
+    "State",
     "Step",
     "Tanh",
     "Tanhshrink",
     "Training",
     "activation",
+    "advance",
     "backward",
+    "begin",
+    "clipped",
     "forward",
     "glorot",
     "he",
@@ -117,6 +149,7 @@ __all__ = [
     "train",
     "uniform",
     "update",
+    "update_rule",
     "value_and_gradients",
 ]
 
@@ -140,6 +173,18 @@ def activation(name: str, **parameters: float) -> Activation:
     """
     sigma: Activation = by_name("activation", ACTIVATIONS, name, parameters)
     return sigma
+
+
+def update_rule(name: str, **parameters: float) -> Rule:
+    """The update rule of that name in EQUATIONS.md; raises like `activation`.
+
+    Examples
+    --------
+    >>> update_rule("sgd", eta=0.1, momentum=0.9)
+    SGD(eta=0.1, momentum=0.9, dampening=0, weight_decay=0, nesterov=False)
+    """
+    rule: Rule = by_name("update rule", UPDATES, name, parameters)
+    return rule
 
 
 def loss(name: str, **parameters: float) -> Loss:

@@ -4,7 +4,7 @@ Each check returns its argument as the equations want it: layers in a tuple, arr
 """
 
 from collections.abc import Sequence
-from dataclasses import is_dataclass, replace
+from dataclasses import MISSING, fields, is_dataclass, replace
 from math import inf
 from numbers import Integral, Real
 from typing import Any, NamedTuple
@@ -174,6 +174,9 @@ def by_name(kind: str, table: dict[str, type[Any]], name: str, parameters: dict[
     for parameter in parameters:
         if parameter not in known:
             raise ValueError(f"{kind} {name}: expected the parameters ({', '.join(known)}), got {parameter!r}")
+    for parameter, field in known.items():
+        if field.default is MISSING and parameter not in parameters:
+            raise ValueError(f"{kind} {name}: expected a value for {parameter}, got none")
     return _with_plain_parameters(f"{kind} {name}", table[name](**parameters), np.dtype(object))
 
 
@@ -188,7 +191,16 @@ def _with_plain_parameters(where: str, value: Any, dtype: np.dtype[Any]) -> Any:
     """
     if not is_dataclass(value) or isinstance(value, type):
         return value
-    return replace(value, **{name: _plain(f"{where}: {name}", name, p, dtype) for name, p in vars(value).items()})
+    plain = {}
+    for field in fields(value):
+        name, parameter = field.name, getattr(value, field.name)
+        if isinstance(field.default, bool):
+            if not isinstance(parameter, bool | np.bool_):
+                raise TypeError(f"{where}: {name}: expected True or False, got {_kind(parameter)}")
+            plain[name] = bool(parameter)
+        else:
+            plain[name] = _plain(f"{where}: {name}", name, parameter, dtype)
+    return replace(value, **plain)
 
 
 def _plain(where: str, name: str, parameter: Any, dtype: np.dtype[Any]) -> Any:
