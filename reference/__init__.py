@@ -53,7 +53,9 @@ from .losses import (
     PoissonNLL,
     SmoothL1,
 )
-from .training import Diverged, Epoch, Training, train
+from .schedules import cosine_decay, step_decay, warm_up
+from .storage import load, save
+from .training import Diverged, Epoch, Score, Training, evaluate, predict, split, train
 from .updates import (
     SGD,
     UPDATES,
@@ -122,6 +124,7 @@ __all__ = [
     "ReLU",
     "ReLU6",
     "Rule",
+    "Score",
     "SiLU",
     "Sigmoid",
     "SmoothL1",
@@ -139,18 +142,26 @@ __all__ = [
     "backward",
     "begin",
     "clipped",
+    "cosine_decay",
+    "evaluate",
     "forward",
     "glorot",
     "he",
     "initialised",
+    "load",
     "loss",
+    "predict",
     "propagate",
+    "save",
+    "split",
+    "step_decay",
     "torch_default",
     "train",
     "uniform",
     "update",
     "update_rule",
     "value_and_gradients",
+    "warm_up",
 ]
 
 __version__ = "0.1.0"

@@ -1,7 +1,21 @@
-"""``python -m reference``: the document's XOR example, printed as the document prints it."""
+"""``python -m reference``: the document's XOR example; with a command, more (``--help``)."""
 
-from .xor import predicted
+import sys
+
+from .xor import run
 
 if __name__ == "__main__":
-    print("Final Predicted Output:")
-    print(predicted())
+    if len(sys.argv) == 1:
+        print("Final Predicted Output:")
+        print(run().predicted)
+    else:
+        try:
+            from .command import app
+        except ModuleNotFoundError as missing:
+            print(
+                f"python -m reference: expected the package {missing.name}, found none; "
+                "pip install 'backpropagation-reference[command]' brings it",
+                file=sys.stderr,
+            )
+            sys.exit(2)
+        app(prog_name="python -m reference")

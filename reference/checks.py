@@ -84,6 +84,33 @@ def check_loss(network: Network, dtype: np.dtype[Any], loss: Loss, reduction: st
     return loss
 
 
+def check_samples(network: Network, dtype: np.dtype[Any], x: Array) -> Array:
+    """Samples (B, n_0) as an array of the network's dtype; raises like `check_batch`."""
+    samples, inputs = _numbers("x", x), network[0].W.shape[1]
+    shape = samples.array.shape
+    if len(shape) != 2 or shape[1] != inputs:
+        raise ValueError(f"x: expected shape (samples, {inputs}), as layer 1 has {inputs} inputs, got {shape}")
+    if not shape[0]:
+        raise ValueError(f"x: expected at least one sample, got an empty batch of shape {shape}")
+    return _of_dtype(samples, dtype)
+
+
+def check_rule(rule: Any, dtype: np.dtype[Any]) -> Any:
+    """The update rule, its parameters finite Python numbers and its rate not negative.
+
+    Raises
+    ------
+    TypeError
+        If it is none, or a parameter not a number.
+    ValueError
+        If a parameter is not finite or eta negative.
+    """
+    _check_functions("rule", rule, ("start", "step"), "an update rule such as SGD(0.1)")
+    rule = _with_plain_parameters("rule", rule, dtype)
+    check_number("rule: eta", rule.eta, 0)
+    return rule
+
+
 def check_number(name: str, value: Any, least: int, whole: bool = False) -> float:
     """A finite Python number, at least ``least``.
 
@@ -136,21 +163,16 @@ def check_batch(network: Network, dtype: np.dtype[Any], x: Array, y: Array, loss
     ValueError
         If a shape does not fit, the batch is empty, a number is not finite or outside the loss's domain.
     """
-    samples, targets = _numbers("x", x), _numbers("y", y)
+    x = check_samples(network, dtype, x)
+    targets, outputs = _numbers("y", y), network[-1].W.shape[0]
     if isinstance(loss, INDEXED) and targets.array.ndim == 1 and targets.array.dtype.kind in "iu":
-        targets = _one_hot(targets, network[-1].W.shape[0])
-    inputs, outputs = network[0].W.shape[1], network[-1].W.shape[0]
-    shape = samples.array.shape
-    if len(shape) != 2 or shape[1] != inputs:
-        raise ValueError(f"x: expected shape (samples, {inputs}), as layer 1 has {inputs} inputs, got {shape}")
-    if not shape[0]:
-        raise ValueError(f"x: expected at least one sample, got an empty batch of shape {shape}")
-    if targets.array.shape != (shape[0], outputs):
+        targets = _one_hot(targets, outputs)
+    if targets.array.shape != (len(x), outputs):
         raise ValueError(
-            f"y: expected shape ({shape[0]}, {outputs}), a row for each sample of x and a column for each unit of "
+            f"y: expected shape ({len(x)}, {outputs}), a row for each sample of x and a column for each unit of "
             f"layer {len(network)}, got {targets.array.shape}"
         )
-    x, y = _of_dtype(samples, dtype), _of_dtype(targets, dtype)
+    y = _of_dtype(targets, dtype)
     low, high = TARGETS.get(type(loss), (-inf, inf))
     if dtype.kind == "f" and ((y < low) | (y > high)).any():
         at = _first((y < low) | (y > high))

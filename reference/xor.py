@@ -1,5 +1,7 @@
 """The document's example: XOR, two inputs, two hidden units, one output, all sigmoid."""
 
+from typing import NamedTuple
+
 import numpy as np
 
 from .activations import Sigmoid
@@ -20,10 +22,19 @@ def initial() -> Network:
     return Layer(W1, b1, Sigmoid()), Layer(W2, b2, Sigmoid())
 
 
-def predicted(epochs: int = 10_000, eta: float = 0.1) -> Array:
-    """The output (4, 1) that the last of so many epochs computed, before its update."""
-    network = initial()
+class Run(NamedTuple):
+    """What the example leaves: the loss of every epoch, the last output (4, 1), before its update, and its network."""
+
+    losses: list[float]
+    predicted: Array
+    network: Network
+
+
+def run(epochs: int = 10_000, eta: float = 0.1) -> Run:
+    """Train as the document does, all four samples in each epoch."""
+    network, losses = initial(), []
     for _ in range(epochs):
         evaluation = propagate(network, X, Y, HalfSquaredError(), "sum")
-        network = update(network, evaluation.gradients, eta)
-    return evaluation.steps[-1].a
+        before, network = network, update(network, evaluation.gradients, eta)
+        losses.append(float(evaluation.value))
+    return Run(losses, evaluation.steps[-1].a, before)

@@ -9,6 +9,7 @@ import pytest
 
 import reference
 from reference import (
+    SGD,
     BinaryCrossEntropy,
     CrossEntropy,
     CrossEntropyWithLogits,
@@ -33,7 +34,7 @@ X, Y = np.ones((4, 2)) / 3, np.ones((4, 2)) / 2
 def doors() -> list[Callable[..., Any]]:
     return [
         value_and_gradients,
-        lambda *arguments: train(*arguments, eta=0.1, epochs=1),
+        lambda *arguments: train(*arguments, rule=SGD(0.1), epochs=1),
     ]
 
 

@@ -84,6 +84,36 @@ def test_lockstep_judges_every_step() -> None:
     Console(file=StringIO()).print(report.trainings([outcome]))
 
 
+def test_examples_draw_and_save(tmp_path: Path) -> None:
+    plot = tmp_path / "xor.png"
+    done = command("-m", "reference", "xor", "--plot", str(plot))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("Final Predicted Output:\n[[0.06029012]\n")
+    assert plot.read_bytes().startswith(b"\x89PNG")
+    saved, plot = tmp_path / "digits.npz", tmp_path / "digits.svg"
+    done = command("-m", "reference", "digits", "--epochs", "2", "--save", str(saved), "--plot", str(plot))
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"test accuracy \d\d\.\d\d%", done.stdout)
+    assert isinstance(reference.load(saved), reference.Training)
+    assert "<svg" in plot.read_text()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("xor", "--plot", "plot.xyz"),
+        ("xor", "--plot", "no/such/folder/plot.png"),
+        ("digits", "--epochs", "0"),
+        ("digits", "--save", "no/such/folder/file.npz"),
+        ("nothing",),
+    ],
+)
+def test_bad_arguments_of_the_examples_are_a_usage_error(arguments: tuple[str, ...]) -> None:
+    done = command("-m", "reference", *arguments)
+    assert done.returncode == 2
+    assert "Traceback" not in done.stderr
+
+
 def test_a_missing_extra_is_named_not_traced(tmp_path: Path) -> None:
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no torch', name='torch')")
     script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import conformance.__main__"

@@ -1,36 +1,60 @@
 """The workflow: mini-batches, shuffling, history, convergence, callback, divergence; initialisers; the XOR example."""
 
 import copy
+import pickle
 import subprocess
 import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from reference import (
     L1,
+    SGD,
+    Adam,
     CrossEntropy,
     Diverged,
     Epoch,
     HalfSquaredError,
     Identity,
     Layer,
+    LeakyReLU,
     MeanSquaredError,
+    RMSprop,
+    Rule,
     Sigmoid,
     Softmax,
+    Softplus,
     Tanh,
+    Training,
+    cosine_decay,
+    evaluate,
     forward,
     glorot,
     he,
     initialised,
+    load,
+    predict,
     propagate,
+    save,
+    split,
+    step_decay,
     torch_default,
     train,
     uniform,
     update,
+    warm_up,
     xor,
 )
 from reference.backpropagation import Network
+from reference.schedules import Schedule
 
 RNG = np.random.default_rng
 
@@ -44,7 +68,7 @@ def problem(dtype: str = "float64") -> tuple[Network, np.ndarray, np.ndarray]:
 
 def test_full_batch_is_propagate_and_update() -> None:
     network, x, y = problem()
-    result = train(network, x, y, CrossEntropy(), "mean", eta=0.5, epochs=3)
+    result = train(network, x, y, CrossEntropy(), "mean", rule=SGD(0.5), epochs=3)
     expected = network
     losses = []
     for _ in range(3):
@@ -65,7 +89,7 @@ def test_mini_batches_cover_all_samples_once_an_epoch(reduction: str) -> None:
     whole = propagate(network, x, y, CrossEntropy(), reduction).value  # type: ignore[arg-type]
     for size in (1, 2, 3, 7, 100):
         result = train(
-            network, x, y, CrossEntropy(), reduction, eta=0, epochs=2, batch_size=size, rng=RNG(1)  # type: ignore[arg-type]
+            network, x, y, CrossEntropy(), reduction, rule=SGD(0), epochs=2, batch_size=size, rng=RNG(1)  # type: ignore[arg-type]
         )
         for epoch in result.history:
             assert abs(epoch.loss - whole) <= 2 * len(x) * 2.0**-53 * whole
@@ -75,7 +99,7 @@ def test_shuffling_comes_from_the_generator() -> None:
     network, x, y = problem()
 
     def trained(rng: np.random.Generator | None) -> bytes:
-        result = train(network, x, y, CrossEntropy(), "mean", eta=0.5, epochs=3, batch_size=2, rng=rng)
+        result = train(network, x, y, CrossEntropy(), "mean", rule=SGD(0.5), epochs=3, batch_size=2, rng=rng)
         return bytes(result.network[0].W.tobytes())
 
     assert trained(RNG(1)) == trained(RNG(1))
@@ -86,18 +110,18 @@ def test_shuffling_comes_from_the_generator() -> None:
 def test_float32_stays_float32() -> None:
     network, x, y = problem("float32")
     eta = np.float64(0.1)  # a float64 scalar must not widen the weights
-    result = train(network, x, y, CrossEntropy(), "mean", eta=eta, epochs=2, batch_size=3)
+    result = train(network, x, y, CrossEntropy(), "mean", rule=SGD(eta), epochs=2, batch_size=3)
     assert all(p.dtype == np.float32 for W, b, _ in result.network for p in (W, b))
 
 
 def test_stops_on_loss_change_gradient_norm_and_callback() -> None:
     network, x, y = problem()
     arguments = (network, x, y, MeanSquaredError(), "mean")
-    by_loss = train(*arguments, eta=0.1, epochs=5000, loss_change=1e-6)  # type: ignore[arg-type]
+    by_loss = train(*arguments, rule=SGD(0.1), epochs=5000, loss_change=1e-6)  # type: ignore[arg-type]
     assert by_loss.stopped == "loss_change"
     assert abs(by_loss.history[-1].loss - by_loss.history[-2].loss) <= 1e-6
     assert abs(by_loss.history[-2].loss - by_loss.history[-3].loss) > 1e-6
-    by_norm = train(*arguments, eta=0.1, epochs=5000, gradient_norm=0.05)  # type: ignore[arg-type]
+    by_norm = train(*arguments, rule=SGD(0.1), epochs=5000, gradient_norm=0.05)  # type: ignore[arg-type]
     assert by_norm.stopped == "gradient_norm"
     assert by_norm.history[-1].gradient_norm <= 0.05 < by_norm.history[-2].gradient_norm
     seen: list[Epoch] = []
@@ -106,7 +130,7 @@ def test_stops_on_loss_change_gradient_norm_and_callback() -> None:
         seen.append(epoch)
         return epoch.epoch == 3
 
-    by_callback = train(*arguments, eta=0.1, epochs=9, callback=third)  # type: ignore[arg-type]
+    by_callback = train(*arguments, rule=SGD(0.1), epochs=9, callback=third)  # type: ignore[arg-type]
     assert by_callback.stopped == "callback"
     assert tuple(seen) == by_callback.history
 
@@ -115,7 +139,7 @@ def test_divergence_names_epoch_and_batch_and_keeps_the_last_good_parameters() -
     network = (Layer(np.array([[3.0]]), np.array([0.5]), Identity()),)
     x, y = np.array([[1.0], [1e5], [2.0]]), np.array([[0.25], [0.5], [-1.0]])
     with pytest.raises(Diverged, match=r"epoch \d+, batch \d+: .*last good parameters") as caught:
-        train(network, x, y, HalfSquaredError(), "sum", eta=10.0, epochs=100, batch_size=1)
+        train(network, x, y, HalfSquaredError(), "sum", rule=SGD(10.0), epochs=100, batch_size=1)
     error = caught.value
     assert error.epoch > 1
     assert error.batch in (1, 2, 3)
@@ -132,7 +156,7 @@ def test_divergence_names_epoch_and_batch_and_keeps_the_last_good_parameters() -
 def test_divergence_at_once_keeps_the_first_parameters() -> None:
     network = (Layer(np.array([[3.0]]), np.array([0.5]), Identity()),)
     with pytest.raises(Diverged, match="epoch 1, batch 1: the loss is inf") as caught:
-        train(network, [[1e200]], [[0.0]], HalfSquaredError(), "sum", eta=0.1, epochs=1)
+        train(network, [[1e200]], [[0.0]], HalfSquaredError(), "sum", rule=SGD(0.1), epochs=1)
     assert caught.value.network[0].W == 3.0
     assert caught.value.history == ()
 
@@ -140,21 +164,29 @@ def test_divergence_at_once_keeps_the_first_parameters() -> None:
 def test_training_shares_no_memory_with_its_arguments() -> None:
     network, x, y = problem()
     for eta in (0, 0.5):
-        result = train(network, x, y, CrossEntropy(), "mean", eta=eta, epochs=1)
+        result = train(network, x, y, CrossEntropy(), "mean", rule=SGD(eta), epochs=1)
         for before, after in zip(network, result.network, strict=True):
             assert not np.shares_memory(before.W, after.W)
             assert not np.shares_memory(before.b, after.b)
 
 
+UNTYPED: Any = 1
+
+
 @pytest.mark.parametrize(
     ("error", "message", "options"),
     [
-        (ValueError, "eta: expected a finite number, at least 0, got 1000", {"eta": 10**400}),
-        (TypeError, "callback: expected a function of an Epoch and the network, got int", {"callback": 3}),
-        (ValueError, "eta: expected a finite number, at least 0, got -1", {"eta": -1}),
-        (ValueError, "eta: expected a finite number, at least 0, got nan", {"eta": float("nan")}),
-        (TypeError, "eta: expected a finite number, at least 0, got '0.1'", {"eta": "0.1"}),
-        (TypeError, "eta: expected a finite number, at least 0, got True", {"eta": True}),
+        (ValueError, "rule: eta: expected a finite number, got 1000", {"rule": SGD(10**400)}),
+        (ValueError, "rule: eta: expected a finite number, at least 0, got -1", {"rule": SGD(-1)}),
+        (ValueError, "rule: eta: expected a finite number, got nan", {"rule": SGD(float("nan"))}),
+        (TypeError, "rule: eta: expected a number, got the bool True", {"rule": SGD(True)}),
+        (TypeError, "rule: nesterov: expected True or False, got the int 1", {"rule": SGD(0.1, 0.9, nesterov=UNTYPED)}),
+        (TypeError, r"rule: expected an update rule such as SGD\(0.1\), got the float 0.1", {"rule": 0.1}),
+        (TypeError, "callback: expected a function, got int", {"callback": 3}),
+        (TypeError, "schedule: expected a function, got float", {"schedule": 0.5}),
+        (ValueError, r"schedule\(1\): expected a finite number, at least 0, got -1", {"schedule": lambda epoch: -1}),
+        (ValueError, "patience: expected validation samples with it, got none", {"patience": 3}),
+        (ValueError, "max_norm: expected a finite number, at least 0, got -1", {"max_norm": -1}),
         (ValueError, "epochs: expected a whole number, at least 1, got 0", {"epochs": 0}),
         (TypeError, "epochs: expected a whole number, at least 1, got 1.5", {"epochs": 1.5}),
         (ValueError, "batch_size: expected a whole number, at least 1, got 0", {"batch_size": 0}),
@@ -166,12 +198,12 @@ def test_training_shares_no_memory_with_its_arguments() -> None:
 def test_bad_options_are_refused(error: type[Exception], message: str, options: dict[str, object]) -> None:
     network, x, y = problem()
     with pytest.raises(error, match=message):
-        train(network, x, y, CrossEntropy(), "mean", **{"eta": 0.1, "epochs": 1, **options})  # type: ignore[arg-type]
+        train(network, x, y, CrossEntropy(), "mean", **{"rule": SGD(0.1), "epochs": 1, **options})  # type: ignore[arg-type]
 
 
 def test_small_integers_of_numpy_are_whole_numbers_like_any() -> None:
     network, x, y = problem()
-    result = train(network, x, y, CrossEntropy(), "mean", eta=0.1, epochs=np.int8(127))  # type: ignore[arg-type]
+    result = train(network, x, y, CrossEntropy(), "mean", rule=SGD(0.1), epochs=np.int8(127))  # type: ignore[arg-type]
     assert len(result.history) == 127
 
 
@@ -183,9 +215,9 @@ def test_a_divergence_can_be_sent_between_processes() -> None:
 
 def test_gradient_norm_of_huge_gradients_is_finite() -> None:
     network = (Layer(np.array([[1.0]]), np.array([0.5]), Identity()),)
-    result = train(network, [[1.0]], [[3e200]], L1(), "sum", eta=0, epochs=1)
+    result = train(network, [[1.0]], [[3e200]], L1(), "sum", rule=SGD(0), epochs=1)
     assert result.history[0].gradient_norm == np.sqrt(2.0)
-    huge = train(network, [[1e200]], [[0.5]], L1(), "sum", eta=0, epochs=1)
+    huge = train(network, [[1e200]], [[0.5]], L1(), "sum", rule=SGD(0), epochs=1)
     assert huge.history[0].gradient_norm == 1e200
 
 
@@ -198,10 +230,169 @@ def test_initialised_refuses_what_is_no_network() -> None:
         initialised(RNG(0), [2.5, 3], [Sigmoid()])  # type: ignore[list-item]
 
 
+def test_validation_patience_and_best() -> None:
+    network, x, y = problem()
+    rng = RNG(4)
+    x, y = rng.standard_normal((40, 3)), np.eye(2)[rng.integers(0, 2, 40)]  # nothing to learn: soon overfitted
+    tx, ty, vx, vy = split(rng, x, y, 0.25)
+    assert (len(tx), len(vx)) == (30, 10)
+    assert sorted(map(tuple, [*tx, *vx])) == sorted(map(tuple, x))
+    result = train(
+        network, tx, ty, CrossEntropy(), "mean", rule=Adam(0.05), epochs=500, validation=(vx, vy), patience=7
+    )
+    losses = [epoch.validation_loss for epoch in result.history]
+    assert result.stopped == "patience"
+    assert int(np.argmin(np.array(losses, float))) == len(losses) - 1 - 7
+    assert evaluate(result.best, vx, vy, CrossEntropy(), "mean").loss == min(map(float, losses))  # type: ignore[arg-type]
+    assert evaluate(result.network, vx, vy, CrossEntropy(), "mean").loss == losses[-1]
+
+
+def test_predict_and_evaluate() -> None:
+    network, x, y = problem()
+    a = predict(network, x)
+    assert (a == forward(network, x)[-1].a).all()
+    score = evaluate(network, x, y, CrossEntropy(), "sum")
+    assert score.accuracy == (a.argmax(axis=1) == y.argmax(axis=1)).mean()
+    assert score.loss == propagate(network, x, y, CrossEntropy(), "sum").value
+    single = (Layer(np.array([[1.0, 2.0]]), np.array([0.5]), Sigmoid()),)
+    assert evaluate(single, [[1, 1], [-1, -1]], [[1], [1]], HalfSquaredError(), "mean").accuracy == 0.5
+    with pytest.raises(ValueError, match=r"x: expected shape \(samples, 3\)"):
+        predict(network, x[:, :2])
+
+
+@pytest.mark.parametrize("share", [0, 1, 0.01])
+def test_a_split_leaves_samples_on_both_sides(share: float) -> None:
+    _, x, y = problem()
+    with pytest.raises(ValueError, match="share: expected a share that leaves samples in both parts"):
+        split(RNG(0), x, y, share)
+
+
+def test_T1_T2_T3_schedules() -> None:
+    """Against torch.optim.lr_scheduler, whose epochs count from 0, to a few roundings."""
+    leaf = torch.zeros(1, requires_grad=True)
+    pairs: list[tuple[Schedule, Callable[[torch.optim.Optimizer], Any]]] = [
+        (step_decay(3, 0.5), lambda o: torch.optim.lr_scheduler.StepLR(o, 3, 0.5)),
+        (cosine_decay(8, 0.1), lambda o: torch.optim.lr_scheduler.CosineAnnealingLR(o, 8, 0.1)),
+        (warm_up(4), lambda o: torch.optim.lr_scheduler.LinearLR(o, 0.25, 1, 3)),
+    ]
+    for schedule, theirs in pairs:
+        optimiser = torch.optim.SGD([leaf], lr=1.0)
+        scheduler = theirs(optimiser)
+        for epoch in range(1, 9):
+            assert abs(schedule(epoch) - scheduler.get_last_lr()[0]) <= 64 * 2.0**-53
+            optimiser.step()
+            scheduler.step()
+    assert warm_up(2, step_decay(2, 0.5))(1) == 0.5
+    assert warm_up(2, step_decay(2, 0.5))(3) == 0.5
+
+
+def test_schedule_and_clipping_reach_the_rule() -> None:
+    network, x, y = problem()
+    halved = train(network, x, y, CrossEntropy(), "mean", rule=SGD(0.5), epochs=1, schedule=lambda epoch: 0.5)
+    direct = train(network, x, y, CrossEntropy(), "mean", rule=SGD(0.25), epochs=1)
+    assert (halved.network[0].W == direct.network[0].W).all()
+    still = train(network, x, y, CrossEntropy(), "mean", rule=SGD(0.5), epochs=1, max_norm=0)
+    assert (still.network[0].W == network[0].W).all()
+
+
+@pytest.mark.parametrize("rule", [SGD(0.3, momentum=0.9), Adam(0.01, amsgrad=True), RMSprop(0.01)])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("bits", ["PCG64", "MT19937"])
+def test_saved_and_resumed_training_is_one_long_training_to_the_bit(
+    rule: Rule, dtype: str, bits: str, tmp_path: Path
+) -> None:
+    network, x, y = problem(dtype)
+    options: dict[str, Any] = {"rule": rule, "batch_size": 2, "schedule": cosine_decay(6), "validation": (x, y)}
+
+    def rng() -> np.random.Generator:
+        return np.random.Generator(getattr(np.random, bits)(3))
+
+    whole = train(network, x, y, CrossEntropy(), "mean", epochs=5, rng=rng(), **options)
+    half = train(network, x, y, CrossEntropy(), "mean", epochs=2, rng=rng(), **options)
+    save(tmp_path / "half.npz", half)
+    again = load(tmp_path / "half.npz")
+    assert isinstance(again, Training)
+    assert again.history == half.history
+    resumed = train(network, x, y, CrossEntropy(), "mean", epochs=3, resume=again, **options)
+    assert resumed.history == whole.history
+    for p, q in zip(resumed.network + resumed.best, whole.network + whole.best, strict=True):
+        assert p.W.tobytes() == q.W.tobytes()
+        assert p.b.tobytes() == q.b.tobytes()
+
+
+def test_a_saved_network_is_the_same_to_the_bit(tmp_path: Path) -> None:
+    network = initialised(RNG(0), [3, 4, 2], [LeakyReLU(0.1), Softplus(threshold=np.inf)], dtype="float32")
+    save(tmp_path / "network.npz", network)
+    again = load(tmp_path / "network.npz")
+    assert not isinstance(again, Training)
+    for p, q in zip(network, again, strict=True):
+        assert p.W.tobytes() == q.W.tobytes()
+        assert p.sigma == q.sigma
+    assert [path.name for path in tmp_path.iterdir()] == ["network.npz"]
+
+
+@settings(max_examples=150)
+@given(data=st.data())
+def test_an_altered_file_is_a_clear_error(data: st.DataObject) -> None:
+    """Truncated anywhere, or with any byte changed: refused, or (in bytes that mean nothing) read the same."""
+    network, x, y = problem()
+    training = train(network, x, y, CrossEntropy(), "mean", rule=Adam(), epochs=1, rng=RNG(0))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "training.npz"
+        save(path, training)
+        whole = path.read_bytes()
+        if data.draw(st.booleans()):
+            path.write_bytes(whole[: data.draw(st.integers(0, len(whole) - 1))])
+        else:
+            at = data.draw(st.integers(0, len(whole) - 1))
+            path.write_bytes(whole[:at] + bytes([whole[at] ^ data.draw(st.integers(1, 255))]) + whole[at + 1 :])
+        try:
+            again = load(path)
+        except ValueError as error:
+            refused = str(error)
+        else:
+            refused = str(path)
+            assert isinstance(again, Training)
+            assert again.network[0].W.tobytes() == training.network[0].W.tobytes()
+        assert str(path) in refused
+
+
+def test_foreign_files_are_clear_errors_and_nothing_is_unpickled(tmp_path: Path) -> None:
+    path = tmp_path / "file.npz"
+    for content in (b"", b"hello", pickle.dumps({"a": 1}), b"PK\x03\x04" + bytes(100)):
+        path.write_bytes(content)
+        with pytest.raises(ValueError, match="expected a whole file written by reference"):
+            load(path)
+    np.savez(path, W=np.ones(3))
+    with pytest.raises(ValueError, match="expected a whole file written by reference"):
+        load(path)
+    np.savez(path, allow_pickle=True, **{"description.json": np.array([{}], dtype=object)})
+    with pytest.raises(ValueError, match="expected a whole file written by reference"):
+        load(path)
+    with pytest.raises(FileNotFoundError):
+        load(tmp_path / "none.npz")
+
+
+def test_a_save_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    network, _, _ = problem()
+    path = tmp_path / "network.npz"
+    save(path, network)
+    before = path.read_bytes()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError("no space left")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(OSError, match="no space left"):
+        save(path, network)
+    assert path.read_bytes() == before
+    assert len(list(tmp_path.iterdir())) == 1
+
+
 def test_complex_networks_are_not_trained() -> None:
     network = (Layer(np.array([[1j]]), np.array([0j]), Identity()),)
     with pytest.raises(TypeError, match="expected a floating dtype to train in, got complex128"):
-        train(network, [[1j]], [[1j]], HalfSquaredError(), "sum", eta=0.1, epochs=1)
+        train(network, [[1j]], [[1j]], HalfSquaredError(), "sum", rule=SGD(0.1), epochs=1)
 
 
 N, M = 200, 50
