@@ -125,12 +125,10 @@ class Rounded(NDArrayOperatorsMixin):
             absolute = _magnitude(self.mid).sum(axis=axis, keepdims=keepdims)
             return _summed(mid, brought, absolute, n, self.format)
 
-    def max(self, axis: int, keepdims: bool = False) -> "Rounded":
-        """The largest along an axis; it lies within the largest radius of the largest midpoint."""
-        mid, rad = self.mid.max(axis=axis, keepdims=keepdims), self.rad.max(axis=axis, keepdims=keepdims)
-        return Rounded(mid, rad, self.format)
-
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if (ufunc, method) == (np.maximum, "reduce"):
+            # The largest lies within the largest radius of the largest midpoint.
+            return Rounded(self.mid.max(**options), self.rad.max(**options), self.format)
         if method != "__call__" or options or ufunc not in OPERATIONS:
             raise TypeError(f"Rounded: no bound is known for numpy.{ufunc.__name__} ({method}, {options})")
         with np.errstate(all="ignore"):  # what overflows has an infinite radius
@@ -279,6 +277,11 @@ def _steepest_erfc(m: Array, r: Array) -> Array:
     return 2 / np.sqrt(np.pi) * np.exp(-(np.maximum(abs(m) - r, 0) ** 2))
 
 
+def _minimum(x: Rounded, y: Rounded) -> Rounded:
+    """Within the larger radius of the smaller midpoint."""
+    return Rounded(np.minimum(x.mid, y.mid), np.maximum(x.rad, y.rad), x.format)
+
+
 def _greater(x: Rounded, y: Rounded) -> Order:
     return _compare(lambda ends: ends[0] > 0, lambda ends: ends[1] <= 0)(x, y)
 
@@ -314,6 +317,7 @@ OPERATIONS: dict[np.ufunc, Callable[..., Any]] = {
         lambda x: special.erfc(x.astype(np.float64)),
         lambda m, r, e: (r + KAPPA * 2.0**-53 * abs(m)) * _steepest_erfc(m, r) + KAPPA * 2.0**-53 * e,
     ),
+    np.minimum: _minimum,
     np.greater: _greater,
     np.less: lambda x, y: _greater(y, x),
     np.equal: _compare(lambda ends: (ends == 0).all(axis=0), lambda ends: (ends[0] > 0) | (ends[1] < 0)),

@@ -20,9 +20,9 @@ from .functions import (
     expm1,
     log,
     log1p,
+    lower,
     scaled,
     shift,
-    side,
     sqrt,
     tanh,
     where,
@@ -56,14 +56,12 @@ class Identity:
 class Sigmoid:
     """The logistic function (A2, D2), accurate relatively in both tails.
 
-    Both branches of (A2) are 1 / (1 + e^-z), extended by e^z where z < 0, with t = e^-|z| in either.
+    (A2) is extended by e^z where z < 0, so that no exponential is above 1.
     """
 
     def apply(self, z: Array) -> Array:
         """sigma(z)."""
-        s = side(z)
-        t = exp(where(s, -z, z))
-        return where(s, 1, t) / (1 + t)                    # (A2)  sigma(z) = 1 / (1 + e^-z)
+        return exp(lower(z, 0)) / (1 + exp(lower(z, -z)))  # (A2)  sigma(z) = 1 / (1 + e^-z)
 
     def pullback(self, z: Array, a: Array, g: Array) -> Array:
         """dL/dz."""
@@ -421,7 +419,7 @@ def _outside(z: Array, lambd: float, below: Array, above: Array) -> Array:
 
 def magnitude(z: Array) -> Array:
     """|z|, analytic on either side of 0."""
-    return where(side(z), z, -z)
+    return -lower(z, -z)
 
 
 def within(z: Array, low: float, high: float, below: Array, between: Array, above: Array) -> Array:
@@ -443,8 +441,7 @@ def half_log_softmax(z: Array) -> Array:
 
 def log1p_exp(z: Array) -> Array:
     """log(1 + e^z), elementwise, with the larger of 0 and z taken out: z + log(1 + e^-z)."""
-    s = side(z)
-    return where(s, z, 0) + log1p(exp(where(s, -z, z)))
+    return z - lower(z, 0) + log1p(exp(lower(z, -z)))
 
 
 ACTIVATIONS: dict[str, type[Activation]] = {

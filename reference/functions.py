@@ -7,8 +7,8 @@ The equations of this package name no number type.  They call the functions belo
 * object arrays: each element is asked for its own method (``x.exp()``), then its library for a
   function of that name (``sympy.exp``, ``mpmath.exp``).
 
-Where two formulas are equal on paper and one keeps more digits, `side` and `shift` choose; no
-result depends on their answer, so they may guess where a number cannot tell.  True kinks (relu at 0)
+Where two formulas are equal on paper and one keeps more digits, `lower` and `shift` choose; the
+result is the same on either side, so they may guess where a number cannot tell.  True kinks (relu at 0)
 are written ``z > 0``: a number that cannot decide that must raise.  (NumPy orders complex numbers by their
 real parts first, so that a complex step is right but at a kink itself, where it finds a one-sided derivative.)
 """
@@ -106,18 +106,17 @@ def bounded(x: Array, limit: int) -> Array:
     return x if x.dtype.hasobject else where(x > limit, limit, where(-x > limit, -limit, x))
 
 
-def side(z: Array) -> Array:
-    """Whether z > 0, elementwise, where either answer leads to the same result on paper.
-
-    An element that cannot order itself against 0 (a symbol, a ball that holds 0) counts as False.
-    """
-    return _ordered(z, 0) if z.dtype.hasobject else z > 0
+def lower(x: Array, y: Array | int) -> Array:
+    """The smaller of two, elementwise; x where their order cannot be told (by symbols, or by balls that overlap)."""
+    if not x.dtype.hasobject:
+        return np.minimum(x, y)
+    return where(_ordered(x, y), y, x)
 
 
 def shift(z: Array) -> Array:
     """Per row (B, 1), the largest entry or, where the numbers cannot be ordered, one of them."""
     if not z.dtype.hasobject:
-        return z.max(axis=1, keepdims=True)
+        return np.maximum.reduce(z, axis=1, keepdims=True)
     largest = z[:, :1]
     for k in range(1, z.shape[1]):
         largest = where(_ordered(z[:, k : k + 1], largest), z[:, k : k + 1], largest)
