@@ -5,11 +5,12 @@ BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help conformance test clean
+.PHONY: help conformance test bench clean
 
 help:
 	@echo "make conformance   compare the reference with its PyTorch twin, equation by equation, then train both"
 	@echo "make test          lint, types, tests, doctests"
+	@echo "make bench         speed and memory, as ratios to PyTorch and others"
 	@echo "make clean         remove the environment and all caches"
 
 conformance: .venv/ready
@@ -19,6 +20,9 @@ test: .venv/ready
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/pytest -q -n auto
+
+bench: .venv/ready
+	$(BIN)/python -m conformance bench
 
 .venv/ready: pyproject.toml tests/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -1,6 +1,8 @@
 """The commands behind ``python -m conformance``."""
 
+import json
 import sys
+from pathlib import Path
 from typing import Annotated
 
 import torch
@@ -8,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from . import report
+from . import bench, report
 from .lockstep import DTYPES, SEEDS, Outcome, all_in_lockstep
 from .problem import Architecture
 from .suite import Finding, Tallies, Violated, merged, run
@@ -42,6 +44,32 @@ def run_command(
         console.print("\nINTERRUPTED: this run is not complete and has no verdict.")
         status = INTERRUPTED
     sys.exit(status)
+
+
+@app.command("bench")
+def bench_command(
+    json_to: Annotated[
+        Path, typer.Option("--json", dir_okay=False, help="Write the figures there.")
+    ] = Path("bench.json"),
+) -> None:
+    """Time a step against PyTorch, JAX and the matrix products alone, and measure its memory, in one run."""
+    if not json_to.parent.is_dir():
+        raise typer.BadParameter(f"expected a folder that exists, got {json_to.parent}", param_hint="--json")
+    torch.set_num_threads(1)
+    console, rows = Console(), []
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    try:
+        with Progress(*columns, console=console) as progress:
+            for size in progress.track(bench.SIZES, description="sizes"):
+                rows.append(bench.measure(size))
+        memory = bench.memory(bench.SIZES[-1])
+    except KeyboardInterrupt:
+        console.print("\nINTERRUPTED: nothing is written.")
+        sys.exit(INTERRUPTED)
+    figures = {"machine": bench.machine(), "rows": [row._asdict() for row in rows], "memory": memory._asdict()}
+    report.show(console, report.speed(rows), report.machine(bench.machine(), memory))
+    json_to.write_text(json.dumps(figures, indent=1) + "\n")
+    console.print(f"Written to {json_to}.", highlight=False, soft_wrap=True)
 
 
 def conformance(console: Console, count: int, seed: int, with_lockstep: bool) -> int:

@@ -84,8 +84,8 @@ def _fault(name: str, equations: str, module: str, old: str, new: str, mistake: 
 
 _PULLBACK = "delta = sigma.pullback(z, a, g)  "
 _COTANGENT = "g = delta @ W  "
-_WEIGHTS = "W=delta.T @ a_prev,"
-_BIASES = "b=delta.sum(axis=0)))"
+_WEIGHTS = " delta.T @ a_prev,"
+_BIASES = " delta.sum(axis=0)))"
 
 FAULTS = (
     _core(
@@ -129,16 +129,16 @@ FAULTS = (
     ),
     _core(
         "weight-gradient-transposed", "B3", _WEIGHTS,
-        "W=a_prev.T @ delta if a_prev.shape == delta.shape else delta.T @ a_prev,",
+        " a_prev.T @ delta if a_prev.shape == delta.shape else delta.T @ a_prev,",
         "a^T delta where the layout wants delta^T a",
     ),
     _core(
         "hidden-delta-doubled", "B2", _COTANGENT, "g = delta @ W + delta @ W", "W^T delta added twice",
     ),
-    _core("bias-not-summed", "B4", _BIASES, "b=+delta[0]))", "the first sample's delta for the sum"),
-    _core("bias-averaged", "B4", _BIASES, "b=delta.mean(axis=0)))", "the mean over the batch for the sum"),
+    _core("bias-not-summed", "B4", _BIASES, " +delta[0]))", "the first sample's delta for the sum"),
+    _core("bias-averaged", "B4", _BIASES, " delta.mean(axis=0)))", "the mean over the batch for the sum"),
     _core(
-        "bias-from-weight-rows", "B4", _BIASES, "b=(delta.T @ a_prev).sum(axis=1)))", "row sums of dL/dW for dL/db",
+        "bias-from-weight-rows", "B4", _BIASES, " (delta.T @ a_prev).sum(axis=1)))", "row sums of dL/dW for dL/db",
     ),
     _fault(
         "outputs-not-averaged", "B1", "losses", "return 2 * (a - y) / a.shape[1]", "return 2 * (a - y)",
@@ -190,7 +190,7 @@ FAULTS = (
         "(B,) against (B, 1) gives B by B, for one output",
     ),
     _fault(
-        "relu-one-at-zero", "B1 B2", "activations", "where(z > 0, g, 0)", "where(z < 0, 0, g)",
+        "relu-one-at-zero", "B1 B2", "activations", "gated(z, g)", "where(z < 0, 0, g)",
         "sigma'(0) = 1: a convention, to be declared",
     ),
     _fault(

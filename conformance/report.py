@@ -1,12 +1,14 @@
 """How a run reads in a terminal: a table of equations, the lockstep, and one plain verdict."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich import box
 from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from .bench import RIVALS, Memory, Row
 from .lockstep import DTYPES, Outcome
 from .suite import REACHES, SUBJECTS, Finding, Tallies, Tally, Violated
 
@@ -77,6 +79,38 @@ def trainings(outcomes: Sequence[Outcome]) -> Table:
             str(o.differing),
         )
     return table
+
+
+def speed(rows: Sequence[Row]) -> Table:
+    """A row for each size, a column for each rival."""
+    table = _table("A step of the reference (forward, backward, update)")
+    table.caption = "After the time: the reference's time divided by theirs; below 1 the reference is faster."
+    table.add_column("network, samples, dtype", max_width=24)
+    table.add_column("time", justify="right")
+    for rival in RIVALS:
+        table.add_column(rival.replace(" ", "\n").replace(".", ".\n"), justify="right")
+    for row in rows:
+        shown = [row.ratios[rival] for rival in RIVALS]
+        table.add_row(
+            row.size,
+            f"{row.seconds * 1e6:,.0f} us",
+            *("-" if ratio is None else f"{ratio:.2f}" for ratio in shown),
+        )
+    return table
+
+
+def machine(facts: Mapping[str, Any], memory: Memory) -> Text:
+    """Memory, and what the figures were taken on."""
+    lines = [
+        f"Memory: a step of {memory.size} allocates {memory.ratio:.2f} times the bytes of its trace and gradients.",
+        f"NumPy {facts['numpy']}, {facts['blas']}; PyTorch {facts['torch']}, threads: {facts['torch threads']}.",
+    ]
+    if facts["avx512"] and "Haswell" in facts["blas"]:
+        lines.append(
+            "This processor has AVX-512, but NumPy's OpenBLAS took its Haswell kernels and leaves that on the table; "
+            "with OPENBLAS_CORETYPE=SkylakeX it uses it, as PyTorch does, and the larger networks' ratios fall."
+        )
+    return Text("\n".join(lines))
 
 
 def violation(violated: Violated) -> RenderableType:

@@ -18,6 +18,7 @@ from .functions import (
     erfc,
     exp,
     expm1,
+    gated,
     log,
     log1p,
     lower,
@@ -87,11 +88,11 @@ class ReLU:
 
     def apply(self, z: Array) -> Array:
         """sigma(z)."""
-        return where(z > 0, z, 0)                          # (A4)  sigma(z) = z if z > 0, else 0
+        return gated(z, z)                                 # (A4)  sigma(z) = z if z > 0, else 0
 
     def pullback(self, z: Array, a: Array, g: Array) -> Array:
         """dL/dz."""
-        return where(z > 0, g, 0)                          # (D4)  sigma'(z) = 1 if z > 0, else 0
+        return gated(z, g)                                 # (D4)  sigma'(z) = 1 if z > 0, else 0
 
 
 @dataclass(frozen=True)

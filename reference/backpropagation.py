@@ -56,8 +56,8 @@ def backward(network: Network, steps: Trace, g: Array) -> tuple[Gradients, Array
         delta = sigma.pullback(z, a, g)                # (B1)  delta^l = g^l * sigma'(z^l)
         gradients.append(Gradient(
             delta,
-            W=delta.T @ a_prev,                        # (B3)  dL/dW^l = sum over samples of delta^l a^{l-1}T
-            b=delta.sum(axis=0)))                      # (B4)  dL/db^l = sum over samples of delta^l
+            delta.T @ a_prev,                          # (B3)  dL/dW^l = sum over samples of delta^l a^{l-1}T
+            delta.sum(axis=0)))                        # (B4)  dL/db^l = sum over samples of delta^l
         g = delta @ W                                  # (B2)  g^{l-1} = W^lT delta^l
     return tuple(reversed(gradients)), g
 

