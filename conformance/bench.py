@@ -260,4 +260,4 @@ def machine() -> dict[str, Any]:
     }
 
 
-UNKNOWN = {"internal_api": "a BLAS", "version": "of unknown version", "architecture": "unknown", "num_threads": "unknown"}
+UNKNOWN = {"internal_api": "BLAS", "version": "unknown", "architecture": "unknown", "num_threads": "unknown"}

@@ -214,6 +214,46 @@ FAULTS = (
 """The mistakes that concern the forward pass, (B1) to (B4) and the plain update."""
 
 
+UPDATE_FAULTS = (
+    _fault(
+        "nesterov-variant", "U6", "updates", "d = g + self.momentum * v if self.nesterov else v",
+        "d = v + self.momentum * v if self.nesterov else v", "the look-ahead applied at the wrong place",
+    ),
+    _fault(
+        "momentum-convention", "U5", "updates", "self.momentum * v + (1 - self.dampening) * g  #",
+        "self.momentum * v + (1 - self.dampening) * eta * g  #", "eta inside the velocity and outside",
+    ),
+    _fault(
+        "adam-epsilon-inside", "U11", "updates", "root = sqrt(largest) / (1 - self.beta2**t) ** (1 / 2)\n",
+        "root = sqrt(largest / (1 - self.beta2**t) + self.eps)\n", "eps inside the square root",
+    ),
+    _fault(
+        "adam-epsilon-scaled", "U11", "updates", "root = sqrt(largest) / (1 - self.beta2**t) ** (1 / 2)\n",
+        "root = (sqrt(largest) + self.eps) / (1 - self.beta2**t) ** (1 / 2)\n", "eps scaled by the correction",
+    ),
+    _fault(
+        "adam-uncorrected", "U11", "updates",
+        "rate = eta / (1 - self.beta1**t)\n        return p - rate * (m / (root",
+        "rate = eta\n        return p - rate * (m / (root",
+        "no bias correction",
+    ),
+    _fault(
+        "penalty-not-differentiated", "U3", "updates",
+        "return g + weight_decay * p if weight_decay else g ", "return g ",
+        "weight decay in the loss, not in the gradient",
+    ),
+    _fault(
+        "penalty-factor", "U3", "updates", "return g + weight_decay * p if", "return g + 2 * weight_decay * p if",
+        "2 lambda for lambda",
+    ),
+    _fault(
+        "penalty-sign", "U3", "updates", "return g + weight_decay * p if", "return g - weight_decay * p if",
+        "the penalty's sign",
+    ),
+)
+"""The mistakes that concern the update rules beyond the plain one."""
+
+
 class Accumulating:
     """gradient-accumulated: the gradients of the calls before are still there, and are added to."""
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from conformance import bench, twin
 from conformance.command import app
 from reference import propagate, update
+from reference.backpropagation import Network
 
 SMALL = bench.SIZES[:2]
 
@@ -18,7 +19,7 @@ SMALL = bench.SIZES[:2]
 @pytest.mark.parametrize("size", SMALL, ids=str)
 def test_the_step_is_the_references(size: bench.Size) -> None:
     numbers = bench.case(size)
-    network, gradients = bench.step(numbers)
+    network, _ = bench.step(numbers)
     network_, x, y, loss = numbers
     evaluation = propagate(network_, x, y, loss, "mean")
     expected = update(network_, evaluation.gradients, bench.ETA)
@@ -34,7 +35,12 @@ def test_pytorchs_step_is_the_same(size: bench.Size, monkeypatch: pytest.MonkeyP
     numbers = bench.case(size)
     kept: list[list[tuple[torch.Tensor, torch.Tensor]]] = []
     tensors = twin.tensors
-    monkeypatch.setattr(twin, "tensors", lambda network: kept.append(tensors(network)) or kept[-1])
+
+    def keeping(network: Network) -> list[tuple[torch.Tensor, torch.Tensor]]:
+        kept.append(tensors(network))
+        return kept[-1]
+
+    monkeypatch.setattr(twin, "tensors", keeping)
     bench.eager(numbers)()
     network, _ = bench.step(numbers)
     for layer, (W, b) in zip(network, kept[0], strict=True):

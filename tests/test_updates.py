@@ -8,6 +8,8 @@ import torch
 from certified import balls, radius_used, random
 
 from conformance.assumptions import MOVING
+from conformance.faults import UPDATE_FAULTS, Fault, planted
+from conformance.judge import compare
 from conformance.rounded import Rounded, exact
 from reference import (
     SGD,
@@ -166,6 +168,37 @@ def test_U9_centred_rmsprop_where_the_variance_is_known() -> None:
         for got in (ours, theirs):
             assert radius_used(got, truth, bound) <= 1
         assert np.isfinite(bound.rad[2:]).all()
+
+
+RULES_OF_FAULTS = {
+    "nesterov-variant": ("sgd", {"eta": 0.1, "momentum": 0.9, "nesterov": True}),
+    "momentum-convention": ("sgd", {"eta": 0.1, "momentum": 0.9}),
+    "adam-epsilon-inside": ("adam", {}),
+    "adam-epsilon-scaled": ("adam", {}),
+    "adam-uncorrected": ("adam", {}),
+    "penalty-not-differentiated": ("sgd", {"eta": 0.1, "weight_decay": 0.01}),
+    "penalty-factor": ("adagrad", {"weight_decay": 0.01}),
+    "penalty-sign": ("sgd", {"eta": 0.1, "weight_decay": 0.01}),
+}
+
+
+@pytest.mark.parametrize("fault", UPDATE_FAULTS, ids=lambda fault: fault.name)
+def test_planted_mistake_leaves_the_bound(fault: Fault) -> None:
+    """Some step of the faulty rule is outside, where the reference's and PyTorch's are within (above)."""
+    text = planted(*fault.edits)
+    name, parameters = RULES_OF_FAULTS[fault.name]
+    rule: Any = update_rule(name, **parameters)
+    faulty = text.update_rule(name, **parameters)
+    for dtype in DTYPES:
+        p = random(np.random.default_rng(22), (4, 3), dtype)
+        theirs, bound = p, exact(p)
+        slots, bounds = faulty.start(p), rule.start(bound)
+        margins = []
+        for t, g in enumerate(gradients_of(dtype), start=1):
+            theirs, slots = faulty.step(theirs, g, slots, t, rule.eta)
+            bound, bounds = rule.step(bound, admitted_gradient(exact(g), bounds), bounds, t, rule.eta)
+            margins.append(compare(fault.name, 0, theirs, bound).margin)
+        assert max(margins) > 1
 
 
 def layer(p: Array, q: Array) -> Layer:
