@@ -164,7 +164,8 @@ def eager(case: Case, compiled: bool = False) -> Callable[[], object]:
 
 
 def jax(case: Case) -> Callable[[], object]:
-    """JAX: the same loss, differentiated and jitted with its update."""
+    """JAX: the same loss, differentiated and jitted with its update; on one thread, as the others are."""
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")  # read once, when JAX starts
     import jax
     import jax.numpy as jnp
 
