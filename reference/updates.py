@@ -11,8 +11,6 @@ velocity, and epsilon outside every square root but Adadelta's.
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
-import numpy as np
-
 from .activations import magnitude
 from .backpropagation import Gradients, Layer, Network
 from .functions import Array, sqrt, where
@@ -252,8 +250,8 @@ class NAdam:
     momentum_decay: float = 0.004
 
     def start(self, p: Array) -> Slots:
-        """The averages of g and of g^2."""
-        return 0 * p, 0 * p
+        """The averages of g and of g^2, and the product of all momenta."""
+        return 0 * p, 0 * p, 1 + 0 * p
 
     def momentum(self, t: int) -> float:
         """The momentum of step t."""
@@ -263,13 +261,14 @@ class NAdam:
     def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
         """One step."""
         g = decayed(g, p, self.weight_decay)
-        m, v = slots
+        m, v, product = slots
         m, v = averaged(m, g, self.beta1), averaged(v, g * g, self.beta2)
-        product = float(np.prod([self.momentum(i) for i in range(1, t + 1)]))
         now, after = self.momentum(t), self.momentum(t + 1)
+        product = product * now
         root = sqrt(v / (1 - self.beta2**t)) + self.eps
-        ahead = eta * (1 - now) / (1 - product) * (g / root) + eta * after / (1 - product * after) * (m / root)
-        return p - ahead, (m, v)                           # (U17)  w <- w - eta (c_g g + c_m m) / (sqrt v^ + eps)
+        by_g, by_m = eta * (1 - now) / (1 - product), eta * after / (1 - product * after)
+        p = p - by_g * (g / root) - by_m * (m / root)      # (U17)  w <- w - eta (c_g g + c_m m) / (sqrt v^ + eps)
+        return p, (m, v, product)
 
 
 @dataclass(frozen=True)
