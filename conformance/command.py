@@ -68,7 +68,11 @@ def bench_command(
         sys.exit(INTERRUPTED)
     figures = {"machine": bench.machine(), "rows": [row._asdict() for row in rows], "memory": memory._asdict()}
     report.show(console, report.speed(rows), report.machine(bench.machine(), memory))
-    json_to.write_text(json.dumps(figures, indent=1) + "\n")
+    try:
+        json_to.write_text(json.dumps(figures, indent=1) + "\n")
+    except OSError as error:
+        print(f"--json: {json_to} cannot be written: {error}", file=sys.stderr)
+        sys.exit(2)
     console.print(f"Written to {json_to}.", highlight=False, soft_wrap=True)
 
 

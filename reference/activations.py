@@ -4,7 +4,8 @@ An activation is a frozen value with two pure functions.  ``apply(z)`` is sigma(
 ``pullback(z, a, g)``, with a = sigma(z) and the cotangent g = dL/da, is dL/dz; for an elementwise
 sigma that is g * sigma'(z).  All arrays are (B, n), samples are rows, and the result has the dtype of
 the input.  Names and parameters are PyTorch's.  Every formula is finite, without overflow, for every
-finite input whose result is finite, and runs on any kind of number (see `reference.functions`).
+finite input whose result is finite (but a parameter above 1 may overflow its product with z), and
+runs on any kind of number (see `reference.functions`).
 """
 
 from dataclasses import dataclass

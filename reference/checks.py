@@ -3,7 +3,7 @@
 Each check returns its argument as the equations want it: layers in a tuple, arrays of one dtype.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields, is_dataclass, replace
 from math import inf
 from numbers import Integral, Real
@@ -108,6 +108,8 @@ def check_rule(rule: Any, dtype: np.dtype[Any]) -> Any:
     _check_functions("rule", rule, ("start", "step"), "an update rule such as SGD(0.1)")
     rule = _with_plain_parameters("rule", rule, dtype)
     check_number("rule: eta", rule.eta, 0)
+    if getattr(rule, "nesterov", False) and (not rule.momentum or rule.dampening):
+        raise ValueError(f"rule: expected a momentum and no dampening with nesterov, got {rule!r}")
     return rule
 
 
@@ -124,7 +126,7 @@ def check_number(name: str, value: Any, least: int, whole: bool = False) -> floa
     expected = f"{name}: expected {'a whole' if whole else 'a finite'} number, at least {least}"
     if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
         raise TypeError(f"{expected}, got {value!r:.60}")
-    number: Any = value
+    number: Any = value.item() if isinstance(value, np.generic) else value
     if not least <= number <= FLOATS:
         raise ValueError(f"{expected}, got {value!r:.60}")
     return int(number) if whole else float(number)
@@ -213,31 +215,61 @@ def _with_plain_parameters(where: str, value: Any, dtype: np.dtype[Any]) -> Any:
     """
     if not is_dataclass(value) or isinstance(value, type):
         return value
-    plain = {}
+    plain: dict[str, Any] = {}
     for field in fields(value):
-        name, parameter = field.name, getattr(value, field.name)
+        name, parameter = f"{where}: {field.name}", getattr(value, field.name)
         if isinstance(field.default, bool):
             if not isinstance(parameter, bool | np.bool_):
-                raise TypeError(f"{where}: {name}: expected True or False, got {_kind(parameter)}")
-            plain[name] = bool(parameter)
+                raise TypeError(f"{name}: expected True or False, got {_kind(parameter)}")
+            plain[field.name] = bool(parameter)
+        elif isinstance(field.default, tuple):
+            if np.ndim(parameter) != 1:
+                raise TypeError(f"{name}: expected a tuple of numbers, got {_kind(parameter)}")
+            plain[field.name] = tuple(_plain(name, field.name, each, dtype) for each in parameter)
         else:
-            plain[name] = _plain(f"{where}: {name}", name, parameter, dtype)
+            plain[field.name] = _plain(name, f"{type(value).__name__}.{field.name}", parameter, dtype)
     return replace(value, **plain)
 
 
 def _plain(where: str, name: str, parameter: Any, dtype: np.dtype[Any]) -> Any:
-    if isinstance(parameter, tuple):
-        return tuple(_plain(where, name, each, dtype) for each in parameter)
     own_kind = dtype.hasobject and not isinstance(parameter, np.generic)
     if isinstance(parameter, bool) or not isinstance(parameter, Real):
         if own_kind and np.ndim(parameter) == 0 and _is_number(parameter):
             return parameter
         raise TypeError(f"{where}: expected a number, got {_kind(parameter)}")
-    p: Any = parameter
-    if p != p or (abs(p) > FLOATS and not (name in UNBOUNDED and abs(p) == inf)):
+    p: Any = parameter.item() if isinstance(parameter, np.generic) else parameter
+    short = name.rpartition(".")[2]
+    if p != p or (abs(p) > FLOATS and not (short in UNBOUNDED and abs(p) == inf)):
         raise ValueError(f"{where}: expected a finite number, got {p!r:.60}")
+    within, said = RANGES.get(name) or RANGES.get(short) or (lambda p: True, "")
+    if not within(p):
+        raise ValueError(f"{where}: expected a number {said}, got {p!r:.60}")
     return p if own_kind else int(p) if isinstance(p, Integral) else float(p)
 
+
+_SHARE = (lambda p: 0 <= p < 1, "from 0 to below 1")
+_NOT_NEGATIVE = (lambda p: p >= 0, "not below 0")
+_POSITIVE = (lambda p: p > 0, "above 0")
+
+RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "beta1": _SHARE,
+    "beta2": _SHARE,
+    "rho": _SHARE,
+    "RMSprop.alpha": _SHARE,
+    "CELU.alpha": _POSITIVE,
+    "beta": _POSITIVE,
+    "delta": _POSITIVE,
+    "dampening": (lambda p: 0 <= p <= 1, "from 0 to 1"),
+    "label_smoothing": (lambda p: 0 <= p <= 1, "from 0 to 1"),
+    "eps": _NOT_NEGATIVE,
+    "lambd": _NOT_NEGATIVE,
+    "lr_decay": _NOT_NEGATIVE,
+    "momentum": _NOT_NEGATIVE,
+    "momentum_decay": _NOT_NEGATIVE,
+    "weight_decay": _NOT_NEGATIVE,
+    "weight": _NOT_NEGATIVE,
+}
+"""What a parameter may be, by its name or that of its class and its own; those not named may be any number."""
 
 FLOATS = float(np.finfo(np.float64).max)
 

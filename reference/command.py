@@ -78,7 +78,11 @@ def digits_command(
     console.print(f"{len(x):,} images trained on, {len(test_x)} held out")
     console.print(f"test loss {score.loss:.4f}, test accuracy {score.accuracy:.2%}", highlight=False)
     if save_to:
-        save(save_to, result)
+        try:
+            save(save_to, result)
+        except OSError as error:
+            print(f"--save: {save_to} cannot be written: {error}", file=sys.stderr)
+            sys.exit(2)
         console.print(f"saved in {save_to}", highlight=False, soft_wrap=True)
     if plot:
         _write(digits_figure(result.history), plot)

@@ -294,6 +294,13 @@ TARGETS: dict[type[Loss], tuple[int, float]] = {
 }
 """The smallest and the largest target of a loss; a loss not named here takes any."""
 
+THRESHOLDS: dict[type[Loss], tuple[float, float]] = {
+    BinaryCrossEntropy: (1 / 2, 1 / 2),
+    BinaryCrossEntropyWithLogits: (0, 1 / 2),
+    Hinge: (0, 0),
+}
+"""Losses whose outputs are decisions each of its own: the output and the target above which it is yes."""
+
 INDEXED = (CrossEntropy, CrossEntropyWithLogits, NLL)
 """The losses whose targets may be given as class indices (B,), each a row with a single 1."""
 

@@ -62,6 +62,7 @@ def save(path: str | os.PathLike[str], saved: Network | Training) -> None:
         description["training"] = {
             "history": [list(epoch) for epoch in training.history],
             "stopped": training.stopped,
+            "rule": training.state.rule,
             "t": training.state.t,
             "slots": [[len(of_W), len(of_b)] for of_W, of_b in training.state.slots],
             "rng": None if training.rng is None else _listed(training.rng),
@@ -69,8 +70,8 @@ def save(path: str | os.PathLike[str], saved: Network | Training) -> None:
     description["sha256"] = _digest(description, arrays)
     text = np.frombuffer(json.dumps(description).encode(), dtype=np.uint8)
     contents: dict[str, Any] = {DESCRIPTION: text, **arrays}
-    place = Path(path)
-    handle, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.", suffix=".part")
+    place = Path(os.path.realpath(path))  # what a link points to is replaced, not the link
+    handle, name = tempfile.mkstemp(dir=place.parent, prefix=".saving-", suffix=".part")
     try:
         with os.fdopen(handle, "wb") as file:
             np.savez(file, **contents)
@@ -131,7 +132,7 @@ def _restored(description: dict[str, Any], arrays: dict[str, Array]) -> Network 
         for l, (of_W, of_b) in enumerate(training["slots"], start=1)
     )
     history = tuple(Epoch(*epoch) for epoch in training["history"])
-    state = State(training["t"], slots)
+    state = State(training["rule"], training["t"], slots)
     return Training(network("network"), network("best"), history, training["stopped"], state, rng)
 
 

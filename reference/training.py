@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .backpropagation import Gradients, Layer, Network, forward
+from .backpropagation import Layer, Network, forward
 from .checks import (
     check_batch,
     check_generator,
@@ -17,9 +17,9 @@ from .checks import (
 )
 from .functions import Array
 from .gradients import Reduction, propagate, reduced_loss
-from .losses import Loss
+from .losses import THRESHOLDS, Loss
 from .schedules import Schedule, constant_rate
-from .updates import Rule, State, advance, begin, clipped
+from .updates import Rule, State, advance, begin, clipped, euclidean_norm
 
 
 class Epoch(NamedTuple):
@@ -132,8 +132,8 @@ def train(
     callback : function, optional
         Called with the `Epoch` and the network, which it must not change, after each epoch; a true answer stops.
     resume : Training, optional
-        Go on from there: its network (in place of ``network``), rule's state, history, best, and generator (if no
-        ``rng`` is given).  The result is that of one long training, to the bit.
+        Go on from there: its network (in place of ``network``, which must be of the same kind), its rule's state,
+        history, best, and generator (if no ``rng`` is given).  The result is that of one long training, to the bit.
 
     Returns
     -------
@@ -159,7 +159,7 @@ def train(
     >>> print(result.stopped, len(result.history), result.history[-1].loss < 0.01)
     epochs 1000 True
     """
-    network, dtype = check_network(network if resume is None else resume.network)
+    network, dtype = check_network(network)
     loss = check_loss(network, dtype, loss, reduction)
     x, y = check_batch(network, dtype, x, y, loss)
     if dtype.kind != "f":
@@ -171,13 +171,17 @@ def train(
         check_number("patience", patience, 1, whole=True)
         if validation is None:
             raise ValueError("patience: expected validation samples with it, got none")
+    if validation is not None and not (isinstance(validation, tuple | list) and len(validation) == 2):
+        raise TypeError(f"validation: expected a pair of samples and targets, got {type(validation).__name__}")
     held = None if validation is None else check_batch(network, dtype, *validation, loss)
     for name, limit in (("loss_change", loss_change), ("gradient_norm", gradient_norm), ("max_norm", max_norm)):
         if limit is not None:
             check_number(name, limit, 0)
     for name, function in (("callback", callback), ("schedule", schedule)):
-        if function is not None and not callable(function):
+        if not callable(function) and not (name == "callback" and function is None):
             raise TypeError(f"{name}: expected a function, got {type(function).__name__}")
+    if resume is not None:
+        network = _resumed(resume, network, rule)
     if rng is None and resume is not None and resume.rng is not None:
         rng = generator(resume.rng)
     elif rng is not None:
@@ -198,7 +202,7 @@ def train(
             rows = order[start : start + size]
             with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for below
                 value, gradients, _, _ = propagate(network, x[rows], y[rows], loss, reduction)
-                norm = max(norm, _norm(gradients))
+                norm = max(norm, euclidean_norm(gradients))
                 if max_norm is not None:
                     gradients = clipped(gradients, max_norm)
                 after, state = advance(rule, network, gradients, state, eta)
@@ -211,7 +215,12 @@ def train(
             total += float(value) * (len(rows) / len(x) if reduction == "mean" else 1)
         if not np.isfinite(total):
             raise Diverged(f"the loss of the epoch is {total}", epoch, batch, good, history)
-        held_loss = None if held is None else float(_loss(network, *held, loss, reduction))
+        held_loss = None
+        if held is not None:
+            with np.errstate(over="ignore", invalid="ignore"):
+                held_loss = float(_loss(network, *held, loss, reduction))
+            if not np.isfinite(held_loss):
+                raise Diverged(f"the loss on the validation samples is {held_loss}", epoch, batch, good, history)
         history += (Epoch(epoch, total, norm, held_loss),)
         if held_loss is None or held_loss < lowest:
             best, lowest = network, np.inf if held_loss is None else held_loss
@@ -230,6 +239,30 @@ def train(
     return Training(network, best, history, stopped, state, rng.bit_generator.state if rng else None)
 
 
+def _resumed(resume: Training, network: Network, rule: Rule) -> Network:
+    """The network to go on from, if it is one of the same kind, and the rule's state fits it.
+
+    Raises
+    ------
+    TypeError
+        If there is no training to go on from.
+    ValueError
+        If its layers or its update rule are others.
+    """
+    if not isinstance(resume, Training):
+        raise TypeError(f"resume: expected a Training, got {type(resume).__name__}")
+    kinds = [[(W.shape, W.dtype, sigma) for W, _, sigma in layers] for layers in (network, resume.network)]
+    if kinds[0] != kinds[1]:
+        raise ValueError("resume: expected a training of a network with these shapes, dtype, activations, got another")
+    shapes = [
+        (state.rule, [[[slot.shape for slot in of] for of in layer] for layer in state.slots])
+        for state in (begin(rule, network), resume.state)
+    ]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"resume: expected the state of {type(rule).__name__}, got that of {resume.state.rule}")
+    return resume.network
+
+
 def predict(network: Sequence[Layer], x: Array) -> Array:
     """The network's output (B, n_L) for samples x (B, n_0), after checking both as `value_and_gradients` does."""
     network, dtype = check_network(network)
@@ -239,14 +272,19 @@ def predict(network: Sequence[Layer], x: Array) -> Array:
 def evaluate(network: Sequence[Layer], x: Array, y: Array, loss: Loss, reduction: Reduction) -> Score:
     """The loss on samples, and the share labelled right; arguments and errors are `value_and_gradients`'.
 
-    A sample's label is the place of its largest output and target; with a single output, whether that is above 1/2.
+    A sample's label is the place of its largest output and target.  With a single output, and with the losses of
+    `reference.losses.THRESHOLDS`, each output is a decision, and a sample is right if all of them are.
     """
     network, dtype = check_network(network)
     loss = check_loss(network, dtype, loss, reduction)
     x, y = check_batch(network, dtype, x, y, loss)
     a = forward(network, x)[-1].a
-    ours, theirs = (p.argmax(axis=1) if p.shape[1] > 1 else p[:, 0] > 1 / 2 for p in (a, y))
-    return Score(float(_loss(network, x, y, loss, reduction)), float((ours == theirs).mean()))
+    if a.shape[1] == 1 or type(loss) in THRESHOLDS:
+        least, target = THRESHOLDS.get(type(loss), (1 / 2, 1 / 2))
+        right = ((a > least) == (y > target)).all(axis=1)
+    else:
+        right = a.argmax(axis=1) == y.argmax(axis=1)
+    return Score(float(_loss(network, x, y, loss, reduction)), float(right.mean()))
 
 
 def split(rng: np.random.Generator, x: Array, y: Array, share: float) -> tuple[Array, Array, Array, Array]:
@@ -281,9 +319,9 @@ def generator(state: Mapping[str, Any]) -> np.random.Generator:
     ValueError
         If that is no state of one of NumPy's bit generators.
     """
-    kind = state.get("bit_generator")
-    if kind not in GENERATORS:
-        raise ValueError(f"rng: expected the state of one of {', '.join(GENERATORS)}, got {kind!r}")
+    if not isinstance(state, Mapping) or state.get("bit_generator") not in GENERATORS:
+        raise ValueError(f"rng: expected the state of one of {', '.join(GENERATORS)}, got {state!r:.60}")
+    kind = state["bit_generator"]
     bits = getattr(np.random, kind)()
     try:
         bits.state = state
@@ -301,10 +339,3 @@ def _since_lowest(history: tuple[Epoch, ...]) -> int:
     """How many epochs ago the validation loss had its first minimum."""
     losses = [epoch.validation_loss for epoch in history if epoch.validation_loss is not None]
     return len(losses) - 1 - losses.index(min(losses))
-
-
-def _norm(gradients: Gradients) -> float:
-    """The Euclidean norm of the gradient by all weights and biases, in float64, scaled so that no square overflows."""
-    parts = [p.astype(np.float64) for _, W, b in gradients for p in (W, b)]
-    largest = max(float(abs(p).max()) for p in parts)
-    return largest * float(np.sqrt(sum(((p / largest) ** 2).sum() for p in parts))) if largest else 0.0

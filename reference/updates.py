@@ -11,6 +11,8 @@ velocity, and epsilon outside every square root but Adadelta's.
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+import numpy as np
+
 from .activations import magnitude
 from .backpropagation import Gradients, Layer, Network
 from .functions import Array, sqrt, where
@@ -33,15 +35,16 @@ class Rule(Protocol):
 
 
 class State(NamedTuple):
-    """How many steps were taken, and each layer's slots, of W and of b."""
+    """The rule's name, how many steps it took, and each layer's slots, of W and of b."""
 
+    rule: str
     t: int
     slots: tuple[tuple[Slots, Slots], ...]
 
 
 def begin(rule: Rule, network: Network) -> State:
     """The state before the first step, in the network's dtype."""
-    return State(0, tuple((rule.start(W), rule.start(b)) for W, b, _ in network))
+    return State(type(rule).__name__, 0, tuple((rule.start(W), rule.start(b)) for W, b, _ in network))
 
 
 def advance(
@@ -73,7 +76,7 @@ def advance(
         b, of_b = rule.step(b, db, of_b, t, eta)
         layers.append(Layer(W, b, sigma))
         slots.append((of_W, of_b))
-    return tuple(layers), State(t, tuple(slots))
+    return tuple(layers), state._replace(t=t, slots=tuple(slots))
 
 
 def decayed(g: Array, p: Array, weight_decay: float) -> Array:
@@ -86,9 +89,16 @@ def averaged(m: Array, x: Array, beta: float) -> Array:
     return beta * m + (1 - beta) * x                       # (U4)  beta m + (1 - beta) x
 
 
+def euclidean_norm(gradients: Gradients) -> float:
+    """The norm of the gradient by all weights and biases, in float64, scaled so that no square overflows."""
+    parts = [p.astype(np.float64) for _, W, b in gradients for p in (W, b)]
+    largest = max(float(abs(p).max()) for p in parts)
+    return largest * float(np.sqrt(sum(((p / largest) ** 2).sum() for p in parts))) if largest else 0.0
+
+
 def clipped(gradients: Gradients, max_norm: float) -> Gradients:
     """All gradients, scaled down together to a Euclidean norm of ``max_norm`` at most."""
-    norm = sum((part * part).sum() for _, W, b in gradients for part in (W, b)) ** (1 / 2)
+    norm = euclidean_norm(gradients)
     factor = float(min(1, max_norm / (norm + 1 / 10**6)))  # (U22)  min(1, c / (|g| + 10^-6))
     return tuple(g._replace(W=g.W * factor, b=g.b * factor) for g in gradients)
 
@@ -142,7 +152,11 @@ class Adagrad:
 
 @dataclass(frozen=True)
 class RMSprop:
-    """Steps divided by the root of an average of squared gradients, or of their variance (U4, U9, U10)."""
+    """Steps divided by the root of an average of squared gradients, or of their variance (U4, U9, U10).
+
+    Where the gradient hardly changes the variance is a rounding, which may be negative, and its root not a number:
+    so it is in PyTorch.
+    """
 
     eta: float = 0.01
     alpha: float = 0.99
@@ -289,8 +303,10 @@ class RAdam:
         """The factor of the adaptive step, 0 before it can be estimated."""
         limit = 2 / (1 - self.beta2) - 1
         rho = limit - 2 * t * self.beta2**t / (1 - self.beta2**t)
-        ratio = (rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho)
-        return ratio ** (1 / 2) if rho > 5 else 0          # (U18)  r_t = sqrt(ratio) if rho_t > 5, else 0
+        if rho <= 5:
+            return 0
+        ratio: float = (rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho)
+        return float(ratio ** (1 / 2))                     # (U18)  r_t = sqrt(ratio) if rho_t > 5, else 0
 
     def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
         """One step."""

@@ -45,7 +45,7 @@ def last(sigma: Any) -> tuple[Layer, ...]:
 NAN, INF = float("nan"), float("inf")
 MEAN = "mean"
 LOSS = HalfSquaredError()
-UNTYPED: dict[Any, Any] = {"a": "a", 1j: 1j, "list": [1]}
+UNTYPED: dict[Any, Any] = {"a": "a", 1j: 1j, "list": [1], "tuple": (0.1, 0.2), "weight": 2.0, "float32": np.float32(0.5)}
 
 REFUSED: list[tuple[type[Exception], str, tuple[Any, ...]]] = [
     (TypeError, r"network: expected a tuple of Layer\(W, b, sigma\), got the str 'net'", ("net", X, Y, LOSS, MEAN)),
@@ -57,6 +57,10 @@ REFUSED: list[tuple[type[Exception], str, tuple[Any, ...]]] = [
     (TypeError, "layer 2: sigma: negative_slope: expected a number, got list", (last(LeakyReLU(UNTYPED["list"])), X, Y, LOSS, MEAN)),
     (ValueError, "layer 2: sigma: negative_slope: expected a finite number, got nan", (last(LeakyReLU(NAN)), X, Y, LOSS, MEAN)),
     (ValueError, "layer 2: sigma: negative_slope: expected a finite number, got 1000", (last(LeakyReLU(10**400)), X, Y, LOSS, MEAN)),
+    (ValueError, "loss: delta: expected a number above 0, got -1", (NETWORK, X, Y, Huber(-1), MEAN)),
+    (ValueError, "loss: label_smoothing: expected a number from 0 to 1, got 1.5", (last(Softmax()), X, Y, CrossEntropy((), 1.5), MEAN)),
+    (TypeError, "loss: weight: expected a tuple of numbers, got the float 2.0", (last(Softmax()), X, Y, CrossEntropy(UNTYPED["weight"]), MEAN)),
+    (TypeError, "layer 2: sigma: negative_slope: expected a number, got tuple", (last(LeakyReLU(UNTYPED["tuple"])), X, Y, LOSS, MEAN)),
     (ValueError, "loss: delta: expected a finite number, got nan", (NETWORK, X, Y, Huber(NAN), MEAN)),
     (ValueError, "loss: expected no weight or 2, one for each class, got 3", (last(Softmax()), X, Y, CrossEntropy((1, 2, 3)), MEAN)),
     (ValueError, r"y: expected class indices from 0 to 1, got 2 at \(3,\)", (last(Softmax()), X, np.array([0, 1, 1, 2]), CrossEntropy(), MEAN)),
@@ -134,7 +138,7 @@ def test_complex_and_object_networks_pass_the_door() -> None:
 
 def test_parameters_of_any_precision_leave_the_networks_dtype_alone() -> None:
     network = (Layer(W1.astype("f4"), b1.astype("f4"), LeakyReLU(np.float64(0.2))),)
-    value, gradients = value_and_gradients(network, [[1, 2]], [[1, 0, 1]], Huber(np.float64(0.5)), "sum")
+    value, gradients = value_and_gradients(network, [[1, 2]], [[1, 0, 1]], Huber(UNTYPED["float32"]), "sum")
     assert value.dtype == gradients[0].W.dtype == np.float32
 
 

@@ -18,14 +18,21 @@ from hypothesis import strategies as st
 from reference import (
     L1,
     SGD,
+    Activation,
+    Adadelta,
+    Adagrad,
     Adam,
+    BinaryCrossEntropy,
+    BinaryCrossEntropyWithLogits,
     CrossEntropy,
     Diverged,
     Epoch,
     HalfSquaredError,
+    Hinge,
     Identity,
     Layer,
     LeakyReLU,
+    Loss,
     MeanSquaredError,
     RMSprop,
     Rule,
@@ -184,6 +191,8 @@ UNTYPED: Any = 1
         (TypeError, r"rule: expected an update rule such as SGD\(0.1\), got the float 0.1", {"rule": 0.1}),
         (TypeError, "callback: expected a function, got int", {"callback": 3}),
         (TypeError, "schedule: expected a function, got float", {"schedule": 0.5}),
+        (TypeError, "schedule: expected a function, got NoneType", {"schedule": None}),
+        (TypeError, "validation: expected a pair of samples and targets, got int", {"validation": 3}),
         (ValueError, r"schedule\(1\): expected a finite number, at least 0, got -1", {"schedule": lambda epoch: -1}),
         (ValueError, "patience: expected validation samples with it, got none", {"patience": 3}),
         (ValueError, "max_norm: expected a finite number, at least 0, got -1", {"max_norm": -1}),
@@ -258,6 +267,68 @@ def test_predict_and_evaluate() -> None:
     assert evaluate(single, [[1, 1], [-1, -1]], [[1], [1]], HalfSquaredError(), "mean").accuracy == 0.5
     with pytest.raises(ValueError, match=r"x: expected shape \(samples, 3\)"):
         predict(network, x[:, :2])
+
+
+def test_accuracy_knows_where_a_loss_decides() -> None:
+    def accuracy(loss: Loss, sigma: Activation, z: list[list[float]], y: list[list[float]]) -> float:
+        network = (Layer(np.eye(len(z[0])), np.zeros(len(z[0])), sigma),)
+        return evaluate(network, z, y, loss, "mean").accuracy
+
+    assert accuracy(BinaryCrossEntropyWithLogits(), Identity(), [[0.3], [-0.3]], [[1], [0]]) == 1
+    assert accuracy(BinaryCrossEntropy(), Sigmoid(), [[0.3], [-0.3]], [[1], [0]]) == 1
+    assert accuracy(BinaryCrossEntropy(), Sigmoid(), [[3, 2], [2, -2]], [[1, 1], [0, 0]]) == 0.5
+    assert accuracy(Hinge(), Identity(), [[0.3], [-0.3], [0.2]], [[1], [-1], [-1]]) == 2 / 3
+
+
+def test_resume_takes_the_same_kind_of_training_only() -> None:
+    network, x, y = problem()
+    adam = train(network, x, y, CrossEntropy(), "mean", rule=Adam(), epochs=1)
+    other = initialised(RNG(0), [3, 5, 2], [Tanh(), Softmax()])
+    untyped: Any = "x"
+    refused: list[tuple[type[Exception], str, Network, Rule, Training]] = [
+        (ValueError, "resume: expected the state of RMSprop, got that of Adam", network, RMSprop(), adam),
+        (ValueError, "resume: expected the state of SGD, got that of Adam", network, SGD(0.1), adam),
+        (ValueError, "resume: expected a training of a network with these shapes", other, Adam(), adam),
+        (TypeError, "resume: expected a Training, got str", network, Adam(), untyped),
+        (ValueError, "rng: expected the state of one of PCG64", network, Adam(), adam._replace(rng=untyped)),
+    ]
+    for error, message, net, rule, resume in refused:
+        with pytest.raises(error, match=message):
+            train(net, x, y, CrossEntropy(), "mean", rule=rule, epochs=1, resume=resume)
+
+
+def test_a_validation_loss_that_is_not_finite_is_a_divergence() -> None:
+    network = (Layer(np.array([[1.0]]), np.array([0.0]), Identity()),)
+    held = [[1e200]], [[0.0]]
+    with pytest.raises(Diverged, match="the loss on the validation samples is inf"):
+        train(network, [[1.0]], [[1.0]], HalfSquaredError(), "sum", rule=SGD(0.1), epochs=3, validation=held)
+
+
+def test_clipping_of_a_float32_gradient_whose_square_overflows() -> None:
+    network = (Layer(np.array([[1.0]], "f4"), np.array([0.0], "f4"), Identity()),)
+    result = train(network, [[1e10]], [[-1e10]], HalfSquaredError(), "sum", rule=SGD(0.5), epochs=1, max_norm=1.0)
+    assert result.network[0].W == 0.5  # the bias's share of a norm of 2e20 is 1e-10
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    network, _, _ = problem()
+    (tmp_path / "link.npz").symlink_to(tmp_path / "place.npz")
+    save(tmp_path / "link.npz", network)
+    assert (tmp_path / "link.npz").is_symlink()
+    assert (tmp_path / "place.npz").is_file()
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Adam(beta1=1), Adam(beta2=-0.1), Adam(eps=-1), RMSprop(alpha=2), Adagrad(lr_decay=-1), Adadelta(rho=1),
+        SGD(0.1, momentum=-1), SGD(0.1, weight_decay=-1), SGD(0.1, nesterov=True), SGD(0.1, 0.9, 0.5, nesterov=True),
+    ],
+)  # fmt: skip
+def test_parameters_of_rules_out_of_range_are_refused(rule: Rule) -> None:
+    network, x, y = problem()
+    with pytest.raises(ValueError, match=r"rule: .*expected"):
+        train(network, x, y, CrossEntropy(), "mean", rule=rule, epochs=1)
 
 
 @pytest.mark.parametrize("share", [0, 1, 0.01])
