@@ -184,7 +184,7 @@ def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
     check_answer(problem, answer)
     x, y = exact(problem.x), exact(problem.y)
     states = [State(*map(observed, state)) for state in answer.trace]
-    # The rate may be folded with 1/B before it meets the gradient: two roundings more.
+    # The rate carries its own rounding, and two more where it is folded with 1/B before it meets the gradient.
     eta = exact(np.asarray(problem.eta, problem.dtype))
     eta = eta.widened(3 * eta.format.u * abs(problem.eta))
     a_prev = x

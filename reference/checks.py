@@ -127,7 +127,7 @@ def check_number(name: str, value: Any, least: int, whole: bool = False) -> floa
     if isinstance(value, bool) or not isinstance(value, Integral if whole else Real):
         raise TypeError(f"{expected}, got {value!r:.60}")
     number: Any = value.item() if isinstance(value, np.generic) else value
-    if not least <= number <= FLOATS:
+    if not least <= number <= LARGEST:
         raise ValueError(f"{expected}, got {value!r:.60}")
     return int(number) if whole else float(number)
 
@@ -183,7 +183,7 @@ def check_batch(network: Network, dtype: np.dtype[Any], x: Array, y: Array, loss
 
 
 def by_name(kind: str, table: dict[str, type[Any]], name: str, parameters: dict[str, Any]) -> Any:
-    """The activation or loss of that name in the table, with its parameters.
+    """The activation, loss or update rule of that name in the table, with its parameters.
 
     Raises
     ------
@@ -209,7 +209,7 @@ UNBOUNDED = ("threshold", "min_val", "max_val", "delta")
 
 
 def _with_plain_parameters(where: str, value: Any, dtype: np.dtype[Any]) -> Any:
-    """An activation or loss whose parameters are Python numbers, which take the dtype of any array.
+    """An activation, loss or rule whose parameters are Python numbers, which take the dtype of any array.
 
     An object network may have parameters of its own kind of number.
     """
@@ -239,7 +239,7 @@ def _plain(where: str, name: str, parameter: Any, dtype: np.dtype[Any]) -> Any:
         raise TypeError(f"{where}: expected a number, got {_kind(parameter)}")
     p: Any = parameter.item() if isinstance(parameter, np.generic) else parameter
     short = name.rpartition(".")[2]
-    if p != p or (abs(p) > FLOATS and not (short in UNBOUNDED and abs(p) == inf)):
+    if p != p or (abs(p) > LARGEST and not (short in UNBOUNDED and abs(p) == inf)):
         raise ValueError(f"{where}: expected a finite number, got {p!r:.60}")
     within, said = RANGES.get(name) or RANGES.get(short) or (lambda p: True, "")
     if not within(p):
@@ -271,7 +271,8 @@ RANGES: dict[str, tuple[Callable[[Any], bool], str]] = {
 }
 """What a parameter may be, by its name or that of its class and its own; those not named may be any number."""
 
-FLOATS = float(np.finfo(np.float64).max)
+LARGEST = float(np.finfo(np.float64).max)
+"""What a Python number must not be above, to be one of the floats that the equations compute in."""
 
 
 class _Numbers(NamedTuple):

@@ -89,6 +89,11 @@ def averaged(m: Array, x: Array, beta: float) -> Array:
     return beta * m + (1 - beta) * x                       # (U4)  beta m + (1 - beta) x
 
 
+def moments(m: Array, v: Array, g: Array, beta1: float, beta2: float) -> tuple[Array, Array]:
+    """The moving averages (U4) of the gradient and of its square, after g."""
+    return averaged(m, g, beta1), averaged(v, g * g, beta2)
+
+
 def euclidean_norm(gradients: Gradients) -> float:
     """The norm of the gradient by all weights and biases, in float64, scaled so that no square overflows."""
     parts = [p.astype(np.float64) for _, W, b in gradients for p in (W, b)]
@@ -200,7 +205,7 @@ class Adam:
         """One step."""
         g = decayed(g, p, self.weight_decay)
         m, v, largest = slots
-        m, v = averaged(m, g, self.beta1), averaged(v, g * g, self.beta2)
+        m, v = moments(m, v, g, self.beta1, self.beta2)
         largest = where(v > largest, v, largest) if self.amsgrad else v  # (U12)  amsgrad: v is the largest so far
         root = sqrt(largest) / (1 - self.beta2**t) ** (1 / 2)
         rate = eta / (1 - self.beta1**t)
@@ -220,7 +225,7 @@ class AdamW:
 
     def start(self, p: Array) -> Slots:
         """Adam's."""
-        return 0 * p, 0 * p, 0 * p
+        return Adam().start(p)
 
     def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
         """One step."""
@@ -276,7 +281,7 @@ class NAdam:
         """One step."""
         g = decayed(g, p, self.weight_decay)
         m, v, product = slots
-        m, v = averaged(m, g, self.beta1), averaged(v, g * g, self.beta2)
+        m, v = moments(m, v, g, self.beta1, self.beta2)
         now, after = self.momentum(t), self.momentum(t + 1)
         product = product * now
         root = sqrt(v / (1 - self.beta2**t)) + self.eps
@@ -312,7 +317,7 @@ class RAdam:
         """One step."""
         g = decayed(g, p, self.weight_decay)
         m, v = slots
-        m, v = averaged(m, g, self.beta1), averaged(v, g * g, self.beta2)
+        m, v = moments(m, v, g, self.beta1, self.beta2)
         rate, r = eta / (1 - self.beta1**t), self.rectification(t)
         d = m * (r * (1 - self.beta2**t) ** (1 / 2)) / (sqrt(v) + self.eps) if r else m
         return p - rate * d, (m, v)                        # (U19)  w <- w - eta r_t m^ / sqrt v^, or w - eta m^

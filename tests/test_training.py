@@ -350,7 +350,8 @@ def test_T1_T2_T3_schedules() -> None:
         optimiser = torch.optim.SGD([leaf], lr=1.0)
         scheduler = theirs(optimiser)
         for epoch in range(1, 9):
-            assert abs(schedule(epoch) - scheduler.get_last_lr()[0]) <= 64 * 2.0**-53
+            # PyTorch goes from epoch to epoch: 8 times at most 8 roundings of numbers up to 1.
+            assert abs(schedule(epoch) - scheduler.get_last_lr()[0]) <= 8 * 8 * 2.0**-53
             optimiser.step()
             scheduler.step()
     assert warm_up(2, step_decay(2, 0.5))(1) == 0.5
