@@ -5,7 +5,7 @@ depth; it names equation, layer and element.  `end_to_end` carries the bound fro
 the reference's text on `Rounded`; nothing here knows where an answer came from.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from reference.gradients import Cotangent, Reduction, reduced_loss
 from reference.losses import fused
 
 from . import assumptions
+from .enclosure import Unbounded
 from .labels import label
 from .problem import Answer, Problem, State
 from .rounded import Rounded, exact, gamma, observed
@@ -120,13 +121,13 @@ class Widened:
 
     def apply(self, z: Rounded) -> Rounded:
         """sigma(z), widened by what `conformance.assumptions` admits."""
-        a: Rounded = self.sigma.apply(z)
+        a = bounded(lambda: self.sigma.apply(z), z)
         with np.errstate(all="ignore"):  # what overflows has an infinite radius
             return a.widened(z.format.u * self._admitted.value(self.sigma, _float(z), _float(a)))
 
     def pullback(self, z: Rounded, a: Rounded, g: Rounded) -> Rounded:
         """dL/dz, widened likewise."""
-        delta: Rounded = self.sigma.pullback(z, a, g)
+        delta = bounded(lambda: self.sigma.pullback(z, a, g), z)
         with np.errstate(all="ignore"):
             by = self._admitted.derivative(self.sigma, _float(z), _float(a), _float(g))
             return delta.widened(z.format.u * by)
@@ -144,19 +145,30 @@ class WidenedLoss:
 
     def value(self, a: Rounded, y: Rounded) -> Rounded:
         """The loss of each sample, widened by what `conformance.assumptions` admits."""
-        value: Rounded = self.loss.value(a, y)
+        value = bounded(lambda: self.loss.value(a, y), Rounded(y.mid[:, 0], 0 * y.rad[:, 0], y.format))
         with np.errstate(all="ignore"):
             return value.widened(a.format.u * self._admitted.value(self.loss, _float(a), _float(y)))
 
     def gradient(self, a: Rounded, y: Rounded) -> Rounded:
         """dL/da, widened likewise."""
-        gradient: Rounded = self.loss.gradient(a, y)
+        gradient = bounded(lambda: self.loss.gradient(a, y), a)
         with np.errstate(all="ignore"):
             return gradient.widened(a.format.u * self._admitted.derivative(self.loss, _float(a), _float(y)))
 
     @property
     def _admitted(self) -> assumptions.Admitted:
         return assumptions.LOSSES.get(type(self.loss), assumptions.NOTHING)
+
+
+def bounded(equation: Callable[[], Rounded], like: Rounded) -> Rounded:
+    """What an equation gives or, where it cannot be bounded, numbers of that shape of which nothing is known.
+
+    A bound carried far may reach a division by what may be zero; there nothing is decided, and nothing accused.
+    """
+    try:
+        return equation()
+    except Unbounded:
+        return like.widened(np.inf)
 
 
 def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:

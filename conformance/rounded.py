@@ -7,8 +7,9 @@ reciprocal and a product for a division, with library functions within `KAPPA` u
 or results flushed to zero.  The assumptions stand in `conformance.assumptions`.
 
 Every operation does two things: it carries the operands' radii through, and it adds the rounding of its own,
-relative to the largest value that the operand's radii allow.  What cannot be bounded (a division by what may
-be zero, the logarithm of what may be negative) has an infinite radius.
+relative to the largest value that the operand's radii allow.  What may overflow has an infinite radius, and hands it
+on.  A division by what may be zero and the logarithm of what may be negative raise `Unbounded`.  A branch that cannot
+be told takes the hull of both.
 """
 
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from scipy import special
 from reference import Array
 
 from .assumptions import DIVISION, KAPPA
+from .enclosure import Unbounded
 
 
 class Format(NamedTuple):
@@ -215,10 +217,11 @@ def _multiply(x: Rounded, y: Rounded) -> Rounded:
 
 
 def _divide(x: Rounded, y: Rounded) -> Rounded:
-    mid, least = x.mid / y.mid, abs(y.mid) - y.rad
+    mid, least = x.mid / y.mid, _domain("a division", y, abs(y.mid) > y.rad, abs(y.mid) - y.rad)
     carried = (x.rad + abs(mid) * y.rad) / least
     units = 0 if _scales(y) else DIVISION * x.format.u
     rad = carried + units * (abs(mid) + carried) + x.format.tiny
+    rad = np.where((x.mid == 0) & (x.rad == 0), 0, rad)  # zero divided is zero
     return Rounded(mid, _up(np.where(least > 0, rad, np.inf)), x.format)
 
 
@@ -241,10 +244,38 @@ def _matmul(x: Rounded, y: Rounded) -> Rounded:
     return Rounded(x.mid @ y.mid, _up(brought + rounding, n), format, n + 1, absolute, brought)
 
 
+def _domain(what: str, x: Rounded, inside: Array, value: Array) -> Array:
+    """The value, where x is inside the operation's domain by all its radius, or not bounded anyhow.
+
+    Raises
+    ------
+    Unbounded
+        Naming the first number that is not.
+    """
+    outside = ~inside & np.isfinite(x.rad)
+    if outside.any():
+        at = tuple(np.argwhere(outside)[0])
+        raise Unbounded(f"Rounded: {what} of or by {x.mid[at]} +/- {x.rad[at]} at {tuple(map(int, at))}")
+    return value
+
+
 def _power(x: Rounded, exponent: Rounded) -> Rounded:
+    """The square: of numbers within r of m, from max(0, |m| - r)^2 to (|m| + r)^2."""
     if exponent.shape != () or exponent.mid != 2:
         raise TypeError(f"Rounded: no bound is known for the power {exponent.mid}")
-    return _multiply(x, x)
+    m, r = abs(x.mid), x.rad
+    least, most = np.maximum(m - r, 0) ** 2, (m + r) ** 2
+    mid = np.where(r == 0, m * m, (least + most) / 2)
+    carried = np.where(r == 0, 0, np.where(m > r, 2 * m * r, most / 2))
+    rad = carried + x.format.u * (mid + carried) + x.format.tiny
+    return Rounded(mid, np.where((m == 0) & (r == 0), 0, _up(rad)), x.format)
+
+
+def _exp(x: Rounded) -> Rounded:
+    """e^x of numbers within r of m lies from e^(m - r) to e^(m + r), whose middle is e^m cosh r."""
+    e = np.exp(x.mid)
+    mid, carried = np.where(x.rad == 0, e, e * np.cosh(x.rad)), np.where(x.rad == 0, 0, e * np.sinh(x.rad))
+    return Rounded(mid, _up(carried + KAPPA * x.format.u * (mid + carried) + x.format.tiny), x.format)
 
 
 def _function(
@@ -262,11 +293,6 @@ def _function(
     return apply
 
 
-def _carried_through_sqrt(m: Array, r: Array, e: Array) -> Array:
-    """The larger half of the image of m - r to m + r; infinite where that reaches below 0."""
-    return np.where(r == 0, 0, np.where(m >= r, r / (e + np.sqrt(np.maximum(m - r, 0))), np.inf))
-
-
 def _steepest_tanh(m: Array, r: Array) -> Array:
     """The largest slope of tanh within r of m."""
     return 1 - np.tanh(np.maximum(abs(m) - r, 0)) ** 2
@@ -278,8 +304,12 @@ def _steepest_erfc(m: Array, r: Array) -> Array:
 
 
 def _minimum(x: Rounded, y: Rounded) -> Rounded:
-    """Within the larger radius of the smaller midpoint."""
-    return Rounded(np.minimum(x.mid, y.mid), np.maximum(x.rad, y.rad), x.format)
+    """One of the two where their radii tell; else from the smaller of the lower ends to that of the upper ends."""
+    order = _greater(x, y)
+    low, high = np.minimum(x.mid - x.rad, y.mid - y.rad), np.minimum(x.mid + x.rad, y.mid + y.rad)
+    middle = (low + high) / 2
+    rest = Rounded(middle, _up((high - low) / 2 + x.format.u * _magnitude(middle)), x.format)
+    return _where(order, y, _where(Order(order.no, ~order.no), x, rest))
 
 
 def _greater(x: Rounded, y: Rounded) -> Order:
@@ -306,11 +336,15 @@ OPERATIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.divide: _divide,
     np.matmul: _matmul,
     np.power: _power,
-    np.exp: _function(np.exp, lambda m, r, e: e * np.expm1(r)),
+    np.exp: _exp,
     np.expm1: _function(np.expm1, lambda m, r, e: np.exp(m) * np.expm1(r)),
-    np.log: _function(np.log, lambda m, r, e: np.where(m > r, -np.log1p(-r / m), np.inf)),
-    np.log1p: _function(np.log1p, lambda m, r, e: np.where(1 + m > r, -np.log1p(-r / (1 + m)), np.inf)),
-    np.sqrt: _function(np.sqrt, _carried_through_sqrt),
+    np.log: lambda x: _function(np.log, lambda m, r, e: -np.log1p(-r / m))(_domain("a logarithm", x, x.mid > x.rad, x)),
+    np.log1p: lambda x: _function(np.log1p, lambda m, r, e: -np.log1p(-r / (1 + m)))(
+        _domain("a logarithm (log1p)", x, 1 + x.mid > x.rad, x)
+    ),
+    np.sqrt: lambda x: _function(np.sqrt, lambda m, r, e: np.where(r == 0, 0, r / (e + np.sqrt(m - r))))(
+        _domain("a square root", x, x.mid >= x.rad, x)
+    ),
     np.tanh: _function(np.tanh, lambda m, r, e: r * _steepest_tanh(m, r)),
     special.erfc: _function(
         # SciPy has no long double: the midpoint carries an error of its own, which joins the operand's.

@@ -6,11 +6,12 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from certified import balls, forward_mode, overlap, radius_used, random
+from certified import radius_used, random
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance import twin
+from conformance.balls import balls, forward_mode, overlap
 from conformance.judge import Widened
 from conformance.rounded import exact
 from reference import (

@@ -7,13 +7,14 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from certified import balls, forward_mode, overlap, radius_used, random
+from certified import radius_used, random
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from conformance import twin
 from conformance.assumptions import DIVISION
+from conformance.balls import balls, forward_mode, overlap
 from conformance.judge import Widened, WidenedLoss, admitted_loss, compare
 from conformance.rounded import exact
 from reference import (

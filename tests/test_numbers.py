@@ -8,10 +8,10 @@ import mpmath
 import numpy as np
 import pytest
 import sympy
-from certified import balls, overlap
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.balls import balls, overlap
 from conformance.dual import Dual, dual, tangent
 from conformance.judge import Widened, compare
 from conformance.problem import Problem, fill

@@ -11,16 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from certified import balls, radius_used, random
+from certified import radius_used, random
 from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance import assumptions
+from conformance.balls import balls
+from conformance.enclosure import Unbounded
 from conformance.judge import Widened, compare
 from conformance.rounded import FORMATS, Rounded, exact, gamma
 from reference import Array, Identity, Layer, ReLU, Sigmoid, Softmax, Tanh, backward, forward
-from reference.functions import exp, expm1, log, log1p, lower, shift, tanh, where
+from reference.functions import exp, expm1, log, log1p, lower, shift, sqrt, tanh, where
 
 DTYPES = ("float32", "float64")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -140,12 +142,39 @@ def test_an_undecided_order_takes_the_hull() -> None:
 
 
 @pytest.mark.parametrize(
-    ("f", "x"),
-    [(lambda x: 1 / x, 0.0), (lambda x: log(x), -1.0), (lambda x: log(x), 0.0), (lambda x: log1p(x), -1.0)],
+    ("f", "x", "said"),
+    [
+        (lambda x: 1 / x, 0.0, "division"),
+        (lambda x: log(x), -1.0, "logarithm"),
+        (lambda x: log(x), 0.0, "logarithm"),
+        (lambda x: log1p(x), -1.0, "log1p"),
+        (lambda x: sqrt(x), -1.0, "square root"),
+    ],
 )
-def test_what_cannot_be_bounded_is_infinite(f: Callable[[Any], Any], x: float) -> None:
-    for radius in (0.0, 0.5):
-        assert np.isinf(f(exact(np.array([[x]])).widened(radius)).rad).all()
+def test_what_cannot_be_bounded_is_an_error_that_says_which(f: Callable[[Any], Any], x: float, said: str) -> None:
+    for number in (x, x + 0.25):
+        for radius in (0.0, 0.5) if number == x else (0.5,):
+            with pytest.raises(Unbounded, match=said):
+                f(exact(np.array([[1.0, number]])).widened(np.array([0.0, radius])))
+    assert np.isfinite(f(exact(np.array([[3.0, 1.0]])).widened(np.array([[0.5, 0.25]]))).rad).all()
+    assert np.isinf(f(exact(np.array([[3.0]])).widened(np.inf)).rad).all()  # nothing was known before
+
+
+@given(SEEDS, st.sampled_from(DTYPES))
+def test_enclosures_that_straddle_zero_hold_every_value(seed: int, dtype: str) -> None:
+    """Squares, exponentials and minima of wide numbers hold what every number within the radius gives."""
+    rng = np.random.default_rng(seed)
+    m, r = random(rng, (50,), dtype, 3), abs(random(rng, (50,), dtype, 3))
+    wide = exact(m).widened(r.astype(float))
+    inside = (m.astype(float) + r * rng.uniform(-1, 1, 50)).astype(dtype)
+    inside = np.where(abs(inside.astype(float) - m) <= r, inside, m)
+    other = exact(random(rng, (50,), dtype, 3)).widened(1.0)
+    functions: list[Callable[[Any], Any]] = [lambda x: x**2, exp, lambda x: lower(x, -x), lambda x: lower(x, other)]
+    for f in functions:
+        y, value = f(wide), f(exact(inside))
+        assert (value.mid - value.rad >= y.mid - y.rad - value.rad).all()
+        assert (value.mid + value.rad <= y.mid + y.rad + value.rad).all()
+        assert (abs(value.mid - y.mid) <= y.rad + value.rad).all()
 
 
 def test_what_is_not_known_is_refused_by_name() -> None:
