@@ -13,7 +13,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from . import bench, report
 from .lockstep import DTYPES, SEEDS, Outcome, all_in_lockstep
 from .problem import Architecture
-from .suite import Finding, Tallies, Violated, merged, run
+from .suite import Judged, Tallies, Violated, run
+from .verdict import merged
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -115,7 +116,7 @@ def verdict(console: Console, architectures: int, tallies: Tallies, trained: Tal
     """One plain line, after what is wrong, and the exit status."""
     for key, tally in trained.items():
         if tally.wrong:
-            console.print(report.finding_line(Finding(key.subject, key.reach, tally.worst)))
+            console.print(report.finding_line(Judged(key.subject, key.reach, tally.worst)))
     every = [*tallies.values(), *trained.values()]
     worst = max(tally.worst.margin for tally in every)
     conforms = not any(tally.wrong for tally in every)

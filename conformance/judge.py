@@ -5,7 +5,7 @@ depth; it names equation, layer and element.  `end_to_end` carries the bound fro
 the reference's text on `Rounded`; nothing here knows where an answer came from.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,6 +20,7 @@ from reference.losses import fused
 from . import assumptions
 from .enclosure import Unbounded
 from .labels import label
+from .paths import path_bounds
 from .problem import Answer, Problem, State
 from .rounded import Rounded, exact, gamma, observed
 
@@ -30,7 +31,7 @@ class Judgement(NamedTuple):
     ``margin`` is the largest error divided by its bound, found at ``element``, with what was ``got``, what was
     ``expected`` and the ``bound`` there.  An element is wrong beyond its bound, and undecided where a zero would
     pass or the truth may overflow.  ``floor`` is the median, over elements that are not zero, of the smallest
-    relative error that would have been caught.
+    relative error that would have been caught.  An element is suspect where only an estimate speaks against it.
     """
 
     equation: str
@@ -45,6 +46,7 @@ class Judgement(NamedTuple):
     got: float
     expected: float
     bound: float
+    suspect: int = 0
 
 
 def compare(equation: str, layer: int, got: Array, expected: Rounded) -> Judgement:
@@ -223,6 +225,36 @@ def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
     value, sigma, g = admitted_loss(problem.network[-1].sigma, z, a, y, problem.loss, problem.reduction)
     yield compare(loss_label(problem), len(states), answer.value, value)
     yield compare("B1", len(states), answer.trace[-1].delta, sigma.pullback(z, a, g))
+
+
+def path(problem: Problem, answer: Answer) -> Iterator[Judgement]:
+    """Judge deltas and gradients by the path bound (`conformance.paths`), from the answer's own z and a on.
+
+    It admits every arrangement of the chain rule, forward mode among them, and is narrow at any depth.
+
+    Yields
+    ------
+    Judgement
+        (B1) or (B2), (B3) and (B4) of every layer, and (B2) of layer 0, dL/dx.
+    """
+    check_answer(problem, answer)
+    states = [(observed(z), observed(a)) for z, a, _ in answer.trace]
+    gradients, input_gradient = gradients_along_paths(problem, states)
+    last = len(gradients)
+    for l, (gradient, got, state) in enumerate(zip(gradients, answer.gradients, answer.trace, strict=True), start=1):
+        yield compare("B1" if l == last else "B2", l, state.delta, gradient.delta)
+        yield compare("B3", l, got.W, gradient.W)
+        yield compare("B4", l, got.b, gradient.b)
+    yield compare("B2", 0, answer.input_gradient, input_gradient)
+
+
+def gradients_along_paths(
+    problem: Problem, states: Sequence[tuple[Rounded, Rounded]]
+) -> tuple[tuple[Gradient, ...], Rounded]:
+    """The gradients and dL/dx that lead on from given z and a, within the path bound."""
+    z, a = states[-1]
+    head = admitted_loss(problem.network[-1].sigma, z, a, exact(problem.y), problem.loss, problem.reduction)
+    return path_bounds(admitted(problem.network), head, states, exact(problem.x))
 
 
 def _divided(gradient: Rounded) -> Rounded:

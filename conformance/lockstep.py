@@ -23,7 +23,8 @@ from . import twin
 from .judge import admitted
 from .problem import Problem
 from .rounded import exact
-from .suite import Tallies, examine, merged, tallied
+from .suite import Tallies, examine, tallied
+from .verdict import merged
 
 SEEDS = (0, 1, 2, 3, 4)
 """Of the splits, the first weights and the shuffling."""

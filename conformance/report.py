@@ -10,7 +10,8 @@ from rich.text import Text
 
 from .bench import RIVALS, Memory, Row
 from .lockstep import DTYPES, Outcome
-from .suite import REACHES, SUBJECTS, Finding, Tallies, Tally, Violated
+from .suite import REACHES, SUBJECTS, Judged, Tallies, Violated
+from .verdict import Tally
 
 
 def equations(title: str, tallies: Tallies) -> Table:
@@ -121,7 +122,7 @@ def violation(violated: Violated) -> RenderableType:
     )
 
 
-def finding_line(finding: Finding) -> Text:
+def finding_line(finding: Judged) -> Text:
     """One finding in one line."""
     subject, reach, j = finding
     where = f"({j.equation}) in layer {j.layer}, element {list(j.element)}"

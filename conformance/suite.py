@@ -3,52 +3,32 @@
 `examine` is one problem; `run` is many.  Tests and the command line judge by the same function.
 """
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import hypothesis
-import numpy as np
 from hypothesis import HealthCheck, Phase, given, settings
 
-from .judge import Judgement, end_to_end, local
+from .judge import Judgement, end_to_end, local, path
 from .problem import Architecture, Problem, fill
 from .strategies import architectures
 from .subjects import reference_answer
 from .twin import twin_answer
+from .verdict import Tally, merged, tally
 
 SUBJECTS = {"reference": reference_answer, "twin": twin_answer}
 """Who is asked."""
 
-REACHES = ("alone", "end to end")
-"""How far a bound is carried: through one equation, or from x."""
+REACHES = ("alone", "path", "end to end")
+"""How far a bound is carried: through one equation, back from given activations, or from x."""
 
 
-class Finding(NamedTuple):
+class Judged(NamedTuple):
     """A judgement, with who was judged and how far the bound was carried."""
 
     subject: str
     reach: str
     judgement: Judgement
-
-
-class Tally(NamedTuple):
-    """The judgements of one equation, added up; ``worst`` has the largest margin.
-
-    ``floors`` counts the detection floors by their logarithm to base 2, so that tallies of any size merge.
-    """
-
-    elements: int
-    wrong: int
-    undecided: int
-    floors: Mapping[float, int]
-    worst: Judgement
-
-    @property
-    def floor(self) -> float:
-        """The median detection floor, 0 where every bound is exact."""
-        floors = sorted(Counter(self.floors).elements())
-        return float(2 ** floors[len(floors) // 2]) if floors else 0.0
 
 
 class Key(NamedTuple):
@@ -63,48 +43,33 @@ class Key(NamedTuple):
 Tallies = dict[Key, Tally]
 
 
-def tallied(findings: Iterable[Finding]) -> Tallies:
+def tallied(findings: Iterable[Judged]) -> Tallies:
     """Findings, added up."""
     tallies: Tallies = {}
     for subject, reach, j in findings:
-        floors = {round(float(np.log2(j.floor)), 1): 1} if 0 < j.floor < np.inf else {}
-        one = Tally(j.elements, j.wrong, j.undecided, floors, j)
-        tallies = merged(tallies, {Key(subject, reach, j.equation, j.dtype): one})
+        tallies = merged(tallies, {Key(subject, reach, j.equation, j.dtype): tally(j)})
     return tallies
-
-
-def merged(p: Tallies, q: Tallies) -> Tallies:
-    """Two tallies as one."""
-    return p | {key: _sum(p[key], tally) if key in p else tally for key, tally in q.items()}
-
-
-def _sum(p: Tally, q: Tally) -> Tally:
-    return Tally(
-        p.elements + q.elements,
-        p.wrong + q.wrong,
-        p.undecided + q.undecided,
-        Counter(p.floors) + Counter(q.floors),
-        max(p.worst, q.worst, key=lambda j: j.margin),
-    )
 
 
 class Violated(AssertionError):
     """An equation is outside its bound; ``findings`` say where, ``architecture`` makes the problem again."""
 
-    def __init__(self, architecture: Architecture, findings: list[Finding]) -> None:
+    def __init__(self, architecture: Architecture, findings: list[Judged]) -> None:
         super().__init__(f"{len(findings)} judgements outside their bounds for {architecture}")
         self.architecture, self.findings = architecture, findings
 
 
-def examine(problem: Problem) -> Iterator[Finding]:
+def examine(problem: Problem) -> Iterator[Judged]:
     """Ask every subject, judge every equation, alone and from end to end."""
     answers = {subject: ask(problem) for subject, ask in SUBJECTS.items()}
     for subject, answer in answers.items():
         for judgement in local(problem, answer):
-            yield Finding(subject, REACHES[0], judgement)
+            yield Judged(subject, REACHES[0], judgement)
+        for judgement in path(problem, answer):
+            yield Judged(subject, REACHES[1], judgement)
     for judgements in end_to_end(problem, *answers.values()):
         for subject, judgement in zip(answers, judgements, strict=True):
-            yield Finding(subject, REACHES[1], judgement)
+            yield Judged(subject, REACHES[2], judgement)
 
 
 def run(count: int, seed: int, examined: Callable[[Architecture, Tallies], object]) -> None:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance import twin
-from conformance.judge import Widened, compare, end_to_end, local
+from conformance.judge import Widened, compare, end_to_end, local, path
 from conformance.problem import Architecture, Parameters, Problem, fill
 from conformance.rounded import exact
 from conformance.strategies import problems
@@ -102,6 +102,23 @@ def test_bound_carried_end_to_end_is_no_formality(dtype: str, depth: int, seed: 
         for l in range(1, depth + 1):
             assert found["B3", l].wrong
             assert found["B4", l].wrong
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@given(seed=st.integers(0, 2**32 - 1))
+def test_path_bound_is_narrow_where_the_one_from_end_to_end_is_not(dtype: str, seed: int) -> None:
+    """Ten layers: one gradient that is 1 % off in one layer is seen there, and nowhere else."""
+    widths, sigmas = (5, *(16,) * 9, 3), (*(Tanh() for _ in range(9)), Identity())
+    generic = ("generic", "generic", "generic")
+    problem = fill(Architecture(widths, sigmas, HalfSquaredError(), "sum", 7, dtype, generic, seed, 0.1))
+    answer = reference_answer(problem)
+    assert not [j for j in path(problem, answer) if j.wrong]
+    for l in range(1, 11):
+        W, b = answer.gradients[l - 1]
+        off = Parameters((1.01 * W).astype(dtype), (1.01 * b).astype(dtype))
+        gradients = (*answer.gradients[: l - 1], off, *answer.gradients[l:])
+        wrong = {(j.equation, j.layer) for j in path(problem, answer._replace(gradients=gradients)) if j.wrong}
+        assert wrong == {("B3", l), ("B4", l)}
 
 
 @given(problems(depth=4), st.integers(0, 2**32 - 1))

@@ -1,0 +1,120 @@
+"""The path bound: what any arrangement of the chain rule may be off by, from given activations on.
+
+dL/dz is a sum over all paths from a unit to the loss, a product along each.  Backpropagation is one way to arrange that
+sum; forward mode and a complex step are others, as right, and they break the bound of (B3) alone.  None of them is off
+by more than the roundings along a path times P, the sum of the products' absolute values.  With the cotangent's
+magnitude G = P^l |W^l| and its error H, layer by layer:
+
+    P^{l-1} = |sigma'| G        eta^{l-1} = |sigma'| H + S G
+
+where S is the radius of sigma' itself.  The sums are the reference's own (B2) to (B4), run on magnitudes.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from reference import Activation, Array, Gradient, Identity, Layer, LogSoftmax, Softmax, Step, backward
+from reference.backpropagation import Network
+from reference.gradients import Cotangent
+
+from .assumptions import KAPPA
+from .rounded import Format, Rounded, exact, gamma
+
+MIXING = (Softmax, LogSoftmax)
+"""Activations whose outputs depend on all units of the layer; all others are elementwise."""
+
+
+class Spread(NamedTuple):
+    """A quantity on its way back: its value ``mid`` (wide), the absolute sum ``P`` and the error ``eta`` (float64)."""
+
+    mid: Array
+    P: Array
+    eta: Array
+
+
+def path_bounds(
+    network: Network, head: Cotangent, states: Sequence[tuple[Rounded, Rounded]], x: Rounded
+) -> tuple[tuple[Gradient, ...], Rounded]:
+    """The gradients that lead on from given activations, with the path bound as radius.
+
+    Parameters
+    ----------
+    network : tuple of Layer
+        Exact; its activations admit every formula that is equal on paper (`conformance.judge.admitted`).
+    head : Cotangent
+        As `conformance.judge.admitted_loss` gives it for the last state.
+    states : sequence of (z, a)
+        Each layer's, (B, n_l), with the radii that they are known to.
+    x : Rounded (B, n_0)
+
+    Returns
+    -------
+    gradients : tuple of Gradient
+        delta, W and b of every layer as `Rounded`.
+    input_gradient : Rounded (B, n_0)
+    """
+    z, a = states[-1]
+    top: Rounded = head.sigma.pullback(z, a, head.g)
+    format = top.format
+    # The head's admitted terms are KAPPA units each: its radius holds the absolute terms of (B1).
+    delta = Spread(top.mid, _size(top) + top.rad / (KAPPA * format.u), top.rad)
+    gradients: list[Gradient] = []
+    for l in range(len(network), 0, -1):
+        layer = network[l - 1]
+        a_prev = states[l - 2][1] if l > 1 else x
+        gradient, g = _layer(layer.W, a_prev, delta, format)
+        gradients.append(gradient)
+        if l > 1:
+            delta = _pulled_back(network[l - 2].sigma, *states[l - 2], g, format)
+    return tuple(reversed(gradients)), _rounded(g, format)
+
+
+def _layer(W: Rounded, a: Rounded, delta: Spread, format: Format) -> tuple[Gradient, Spread]:
+    """(B2) to (B4) of values, of absolute values and of errors."""
+    mid, at_most = _sums(W.mid, a.mid, delta.mid), _sums(abs(W.mid), abs(a.mid) + a.rad, delta.P)
+    error, carried = _sums(abs(W.mid), abs(a.mid) + a.rad, delta.eta), delta.P.T @ a.rad
+    B, units = delta.mid.shape
+    with np.errstate(all="ignore"):
+        of_W = Spread(mid[0], at_most[0], error[0] + carried + gamma(B + 1, format.u) * at_most[0])
+        of_b = Spread(mid[1], at_most[1], error[1] + gamma(B, format.u) * at_most[1])
+        g = Spread(mid[2], at_most[2], error[2] + gamma(units + 1, format.u) * at_most[2])
+    return Gradient(_rounded(delta, format), _rounded(of_W, format), _rounded(of_b, format)), g
+
+
+def _sums(W: Array, a: Array, delta: Array) -> tuple[Array, Array, Array]:
+    """dL/dW, dL/db and the cotangent below, by the reference's text."""
+    with np.errstate(all="ignore"):  # what overflows has an infinite radius
+        ((_, of_W, of_b),), g = backward((Layer(W, W[:, 0], Identity()),), (Step(a, delta, delta),), delta)
+    return of_W, of_b, g
+
+
+def _pulled_back(sigma: Activation, z: Rounded, a: Rounded, g: Spread, format: Format) -> Spread:
+    """(B1) of values, of absolute values and of errors, from the slopes and their radii."""
+    n = z.shape[1]
+    units = np.eye(n, dtype=format.dtype) if isinstance(getattr(sigma, "sigma", sigma), MIXING) else None
+    if units is None:
+        slopes = [(slice(None), sigma.pullback(z, a, exact(np.ones(z.shape, format.dtype))))]
+    else:
+        slopes = [
+            (slice(k, k + 1), sigma.pullback(z, a, exact(np.broadcast_to(units[k], z.shape)))) for k in range(n)
+        ]
+    mid, P, eta = np.zeros(z.shape, format.wide), np.zeros(z.shape), np.zeros(z.shape)
+    with np.errstate(all="ignore"):
+        for columns, slope in slopes:
+            at_most = _size(slope) + slope.rad
+            mid = mid + slope.mid * g.mid[:, columns]
+            P = P + at_most * g.P[:, columns]
+            eta = eta + at_most * g.eta[:, columns] + slope.rad * g.P[:, columns]
+        return Spread(mid, P, eta + gamma(len(slopes) + 1, format.u) * P)
+
+
+def _size(x: Rounded) -> Array:
+    return abs(x.mid).astype(np.float64)
+
+
+def _rounded(spread: Spread, format: Format) -> Rounded:
+    """As a Rounded; a number that is reported is rounded once more, and may underflow."""
+    by = spread.eta + format.u * abs(spread.mid).astype(np.float64) + format.tiny
+    return Rounded(spread.mid, np.where((spread.P == 0) & (spread.eta == 0), 0, by), format)
