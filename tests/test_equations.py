@@ -104,16 +104,20 @@ def test_bound_carried_end_to_end_is_no_formality(dtype: str, depth: int, seed: 
             assert found["B4", l].wrong
 
 
-@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize(("dtype", "depth"), [("float64", 10), ("float32", 4)])
 @given(seed=st.integers(0, 2**32 - 1))
-def test_path_bound_is_narrow_where_the_one_from_end_to_end_is_not(dtype: str, seed: int) -> None:
-    """Ten layers: one gradient that is 1 % off in one layer is seen there, and nowhere else."""
-    widths, sigmas = (5, *(16,) * 9, 3), (*(Tanh() for _ in range(9)), Identity())
+def test_path_bound_is_no_formality(dtype: str, depth: int, seed: int) -> None:
+    """A gradient that is 1 % off in one layer is seen there, and nowhere else.
+
+    The sum over all paths of absolute values grows threefold a layer, where the gradient itself does not: in float32
+    the bound reaches the gradient in a dozen layers.
+    """
+    widths, sigmas = (5, *(16,) * (depth - 1), 3), (*(Tanh() for _ in range(depth - 1)), Identity())
     generic = ("generic", "generic", "generic")
     problem = fill(Architecture(widths, sigmas, HalfSquaredError(), "sum", 7, dtype, generic, seed, 0.1))
     answer = reference_answer(problem)
     assert not [j for j in path(problem, answer) if j.wrong]
-    for l in range(1, 11):
+    for l in range(1, depth + 1):
         W, b = answer.gradients[l - 1]
         off = Parameters((1.01 * W).astype(dtype), (1.01 * b).astype(dtype))
         gradients = (*answer.gradients[: l - 1], off, *answer.gradients[l:])
