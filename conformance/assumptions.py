@@ -1,9 +1,7 @@
 """What a legitimate program is assumed to be within: the one table behind every bound.
 
-A bound is only as honest as what it assumes.  Each assumption has a name, a value and a reason; the tests of
-this module measure the ones that can be measured.  Not admitted: Strassen-like products, accumulators that
-truncate, subnormal *operands* taken as zero, a narrower format inside (that is what is to be found), and formulas
-that are right on paper but lose all digits at the ends of the range: log(1 - p) where p = sigmoid(z) rounds to 1.
+A bound is only as honest as what it assumes.  `ASSUMPTIONS` holds each assumption with its value, the reason and what
+was measured; a test of the same name measures it again or shows what would break it.
 
 The rows for activations and losses widen a bound where several formulas are equal on paper: what is admitted
 is the hull of them all, so that no right program is called wrong for its choice.
@@ -28,19 +26,105 @@ from reference import (
 from reference.losses import smoothed
 
 KAPPA = 16
-"""The error of a library function (exp, log, tanh...), in units u of its value.
+"""The error of a library function (exp, log, tanh...), in units u of its value."""
 
-Measured: jitted XLA's tanh 6.9 in float64 and 4.6 in float32, NumPy's float32 exp 3.3.  The tests measure
-NumPy's and PyTorch's.
-"""
+
+def erfc_units(size: Array) -> Array:
+    """The error of erfc at arguments up to that size, in units u: e^(-x^2) multiplies a rounding of x^2 by x^2."""
+    return KAPPA + size**2
+
 
 DIVISION = 3
-"""The error of a division in units u: rounding a reciprocal and its product is within 2 u + u^2."""
-
+"""The error of a division, in units u."""
 
 MOVING = 4
-"""How far, in units u of |m| + |x|, a moving average beta m + (1 - beta) x may be off beyond its own roundings:
-as m + (1 - beta) (x - m), which PyTorch takes, its difference cancels."""
+"""How far, in units u of |m| + |x|, a moving average may be off beyond its own roundings."""
+
+
+class Assumption(NamedTuple):
+    """What is assumed, how large it is (in units u, where it has a size), why, and what was measured."""
+
+    what: str
+    size: float | None
+    reason: str
+    measured: str
+
+
+ASSUMPTIONS = {
+    "library-functions": Assumption(
+        "exp, expm1, log, log1p, sqrt and tanh err by KAPPA u of their value at most, erfc by KAPPA + x^2",
+        KAPPA,
+        "No standard bounds them; what is in use stays well below, and a larger KAPPA loses no detection.",
+        "NumPy 3.3 (float32 exp), jitted XLA 6.9 (float64 tanh) and 4.6 (float32 tanh), PyTorch 18 (erfc near 6)",
+    ),
+    "division": Assumption(
+        "a quotient errs by 3 u of its value at most",
+        DIVISION,
+        "A reciprocal, rounded, times the numerator, rounded, is within 2 u + u^2.",
+        "1.5 for the product with the reciprocal, 1 for the quotient",
+    ),
+    "any-order": Assumption(
+        "a sum or product of n terms errs by n u / (1 - n u) times the sum of the terms' absolute values",
+        None,
+        "Higham, Accuracy and Stability of Numerical Algorithms, lemma 3.1 and section 3.1: whatever the order.",
+        "reversed, shuffled, pairwise, compensated, blocked: all within",
+    ),
+    "fused-multiply-add": Assumption(
+        "a product may join a sum with or without a rounding of its own",
+        None,
+        "A fused operation rounds once where two round twice: it is within the bound of two.",
+        "emulated exactly in fractions: within",
+    ),
+    "underflow": Assumption(
+        "a result below the smallest normal number may be rounded to a subnormal one, or flushed to zero",
+        None,
+        "Processors and compilers flush results for speed; the loss is at most the smallest normal number.",
+        "gradual and flushed products: within",
+    ),
+    "wider-inside": Assumption(
+        "a program may hold numbers in a wider format than it reports",
+        1,
+        "It goes on with what it held before it rounded for the report: each reported number counts as rounded once.",
+        "float64 inside, float32 reported: within",
+    ),
+    "parameters": Assumption(
+        "a hyper-parameter such as 0.1 errs by u, as the number of the format that is nearest to it",
+        1,
+        "The truth knows it as the float64 that was given; float32 programs round it.",
+        "0.1 in float32 is off by 0.25 u",
+    ),
+    "moving-averages": Assumption(
+        "m + (1 - beta) (x - m) for beta m + (1 - beta) x errs by 4 u of |m| + |x| more",
+        MOVING,
+        "Equal on paper; its difference cancels where m and x agree.",
+        "PyTorch's Adam and its kin: within",
+    ),
+    "no-fast-products": Assumption(
+        "no product of matrices by Strassen's scheme or its kin",
+        None,
+        "They err by the norms of the matrices, not by |a| |b| element by element; none is a default anywhere.",
+        "one step of Strassen's on graded matrices is off by 10^6 bounds",
+    ),
+    "no-flushed-operands": Assumption(
+        "no subnormal operand taken as zero, unless it is declared",
+        None,
+        "Its loss is not bounded by the result: 2^-1074 * 2^1000 is a normal number.",
+        "the product of such an operand is off by 100 %",
+    ),
+    "no-narrower-format": Assumption(
+        "no narrower format inside: TF32, bfloat16 or float16 products, accumulators that truncate",
+        None,
+        "That is what is to be found.",
+        "bfloat16 products of 64 terms are off by some 400 bounds of float32",
+    ),
+    "no-lost-ends": Assumption(
+        "no formula that loses all digits at the ends of the range: log(1 - p) of a p that rounds to 1",
+        None,
+        "It is right on paper and fails where people train; it is judged apart, as robustness.",
+        "log(1 - sigmoid(20)) in float32 is infinite, the truth is -20",
+    ),
+}
+"""The assumptions, by name."""
 
 
 class Admitted(NamedTuple):

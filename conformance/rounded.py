@@ -21,7 +21,7 @@ from scipy import special
 
 from reference import Array
 
-from .assumptions import DIVISION, KAPPA
+from .assumptions import DIVISION, KAPPA, erfc_units
 from .enclosure import Unbounded
 
 
@@ -279,14 +279,16 @@ def _exp(x: Rounded) -> Rounded:
 
 
 def _function(
-    f: Callable[[Array], Array], carried: Callable[[Array, Array, Array], Array]
+    f: Callable[[Array], Array],
+    carried: Callable[[Array, Array, Array], Array],
+    units: Callable[[Array], Array] = lambda size: KAPPA,
 ) -> Callable[[Rounded], Rounded]:
-    """A library function: the radius carried through it, and KAPPA units of its value."""
+    """A library function: the radius carried through it, and so many units of its value, by the size of its operand."""
 
     def apply(x: Rounded) -> Rounded:
         mid = f(x.mid)
         through = carried(x.mid, x.rad, mid)
-        rounding = KAPPA * x.format.u * (abs(mid) + through) + x.format.tiny
+        rounding = units(abs(x.mid) + x.rad) * x.format.u * (abs(mid) + through) + x.format.tiny
         rounding = np.where((x.mid == 0) & (mid == 0) & (through == 0), 0, rounding)  # f(0) = 0 exactly
         return Rounded(mid, _up(np.where(through == 0, 0, through) + rounding), x.format)
 
@@ -349,7 +351,8 @@ OPERATIONS: dict[np.ufunc, Callable[..., Any]] = {
     special.erfc: _function(
         # SciPy has no long double: the midpoint carries an error of its own, which joins the operand's.
         lambda x: special.erfc(x.astype(np.float64)),
-        lambda m, r, e: (r + KAPPA * 2.0**-53 * abs(m)) * _steepest_erfc(m, r) + KAPPA * 2.0**-53 * e,
+        lambda m, r, e: (r + KAPPA * 2.0**-53 * abs(m)) * _steepest_erfc(m, r) + erfc_units(abs(m)) * 2.0**-53 * e,
+        erfc_units,
     ),
     np.minimum: _minimum,
     np.greater: _greater,

@@ -150,7 +150,7 @@ def _own(name: str, x: Array) -> Array:
     """The function of that name, by each element's own method or its library's function."""
 
     def value(element: Any) -> Any:
-        if isinstance(element, int | float | complex):
+        if isinstance(element, int | float | complex | np.number):
             return _FLOATS[name](np.asarray(element))[()]
         method = getattr(element, name, None)
         if callable(method):  # mpmath's .exp is an exponent

@@ -10,19 +10,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from certified import radius_used, random
-from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import assumptions
 from conformance.balls import balls
-from conformance.enclosure import Unbounded
+from conformance.enclosure import Unbounded, Undecided
 from conformance.judge import Widened, compare
 from conformance.rounded import FORMATS, Rounded, exact, gamma
 from reference import Array, Identity, Layer, ReLU, Sigmoid, Softmax, Tanh, backward, forward
-from reference.functions import exp, expm1, log, log1p, lower, shift, sqrt, tanh, where
+from reference.functions import erfc, exp, expm1, log, log1p, lower, shift, sqrt, tanh, where
 
 DTYPES = ("float32", "float64")
 SEEDS = st.integers(0, 2**32 - 1)
@@ -32,28 +29,80 @@ def within(programs: list[Array], truth: Array, admitted: Rounded) -> bool:
     return all(radius_used(np.asarray(program), truth, admitted) <= 1 for program in programs)
 
 
-EXPRESSIONS: list[Callable[[Any, Any, Any], Any]] = [
-    lambda a, b, c: a * b - c,
-    lambda a, b, c: (a - b) * (a + b) / (c * c + 1),
-    lambda a, b, c: 1 / (2 + tanh(a)) - b / 3,
-    lambda a, b, c: exp(a) * expm1(b) + log(c * c + 1 / 4),
-    lambda a, b, c: log1p(exp(-a)) ** 2 * (b - c),
-    lambda a, b, c: where(a > b, a * c, b / 2),
-    lambda a, b, c: (a * b).sum(axis=1, keepdims=True) * c,
-    lambda a, b, c: (a @ b.T) @ c / a.shape[1],
-    lambda a, b, c: -a + (+b) * 0.1 - exp(a - shift(a)) + lower(b, c),
+Expression = Callable[[list[Any]], Any]
+"""Of three square matrices."""
+
+UNARY: list[Callable[[Any], Any]] = [
+    lambda p: -p,
+    lambda p: p**2,
+    lambda p: 0.1 * p,
+    lambda p: p / 3,
+    tanh,
+    lambda p: exp(-(p**2)),
+    lambda p: exp(tanh(p)),
+    lambda p: expm1(-(p**2)),
+    lambda p: log(p**2 + 1 / 4),
+    lambda p: log1p(exp(-tanh(p))),
+    lambda p: sqrt(p**2 + 1),
+    lambda p: erfc(tanh(p)),
+    lambda p: lower(p, -p),
+    lambda p: exp(tanh(p) - shift(tanh(p))),
+    lambda p: where(p > 0, p, 0),
+    lambda p: p - p.sum(axis=1, keepdims=True) / p.shape[1],
+    lambda p: p.T,
 ]
-"""Every operation that a Rounded knows, composed."""
+
+BINARY: list[Callable[[Any, Any], Any]] = [
+    lambda p, q: p + q,
+    lambda p, q: p - q,
+    lambda p, q: p * q,
+    lambda p, q: p / (q**2 + 1),
+    lambda p, q: p @ q.T,
+    lambda p, q: (p @ q + p) - q,
+    lambda p, q: where(p > q, p * q, q),
+    lambda p, q: lower(p, q),
+]
+
+expressions: st.SearchStrategy[Expression] = st.recursive(
+    st.integers(0, 2).map(lambda i: lambda leaves: leaves[i]),
+    lambda inner: (
+        st.builds(lambda f, p: lambda leaves: f(p(leaves)), st.sampled_from(UNARY), inner)
+        | st.builds(lambda f, p, q: lambda leaves: f(p(leaves), q(leaves)), st.sampled_from(BINARY), inner, inner)
+    ),
+    max_leaves=8,
+)
+"""Every operation that a Rounded knows, composed at random."""
 
 
-@given(SEEDS, st.sampled_from(EXPRESSIONS), st.sampled_from(DTYPES), st.integers(1, 9), st.integers(1, 9))
-def test_expressions_stay_within(
-    seed: int, f: Callable[[Any, Any, Any], Any], dtype: str, rows: int, columns: int
-) -> None:
+@given(SEEDS, expressions, st.sampled_from(DTYPES), st.integers(1, 5))
+def test_random_expressions_stay_within(seed: int, f: Expression, dtype: str, n: int) -> None:
+    """By NumPy, and number by number from left to right; 0.1 is known to the truth as the float64 that it is."""
     rng = np.random.default_rng(seed)
-    a, b, c = (random(rng, (rows, columns), dtype) for _ in range(3))
-    # 0.1 is a hyper-parameter: the truth knows it as the float64 that it is.
-    assert within([f(a, b, c)], f(balls(a), balls(b), balls(c)), f(exact(a), exact(b), exact(c)))
+    leaves = [random(rng, (n, n), dtype, scale) for scale in (0.5, 2.0, 8.0)]
+    scalars = np.frompyfunc(np.dtype(dtype).type, 1, 1)
+    try:
+        admitted = f([exact(leaf) for leaf in leaves])
+        with np.errstate(all="ignore"):  # what overflows has an infinite radius
+            programs = [f(leaves), f([scalars(leaf) for leaf in leaves])]
+            truth = f([balls(leaf) for leaf in leaves])
+    except (Unbounded, Undecided):
+        return  # an expression at a kink or without a bound has no claim to test
+    programs = [np.asarray(program, dtype) for program in programs]
+    bounded = np.isfinite(admitted.rad)
+    keep = Rounded(np.where(bounded, admitted.mid, 0), np.where(bounded, admitted.rad, 0), admitted.format)
+    assert within([np.where(bounded, program, 0) for program in programs], np.where(bounded, truth, 0), keep)
+
+
+def test_a_bound_that_forgets_an_operation_is_left() -> None:
+    """Planted: a difference taken as exact leaves the radius in some of a hundred expressions."""
+    rng = np.random.default_rng(0)
+    left = 0
+    for _ in range(100):
+        p, q = random(rng, (1, 1), "float32"), random(rng, (1, 1), "float32", 1e-3)
+        sum_ = exact(p) + exact(q)
+        forgetful = Rounded(sum_.mid, np.zeros(sum_.shape) + 2.0**-40, sum_.format)
+        left += radius_used(p + q, balls(p) + balls(q), forgetful) > 1
+    assert left > 50
 
 
 @given(SEEDS, st.sampled_from(DTYPES), st.integers(1, 40))
@@ -205,26 +254,6 @@ def test_a_doubled_error_is_found_and_an_admitted_one_is_not() -> None:
         assert compare("F1", 1, off, quotient).margin == 0
         assert compare("F1", 1, np.nextafter(off, np.inf, dtype=dtype), quotient).wrong == 1
         assert quotient.rad[0] <= 2 * format.u * 21
-
-
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_library_functions_are_within_kappa(dtype: str) -> None:
-    """NumPy's and PyTorch's functions against balls; the assumption is KAPPA units of the value."""
-    u = float(np.finfo(dtype).eps) / 2
-    rng = np.random.default_rng(0)
-    x = np.concatenate([s * rng.standard_normal(400) for s in (1e-6, 0.1, 1, 8)]).astype(dtype)
-    for name in ("exp", "expm1", "tanh", "log1p", "log"):
-        argument = abs(x) if name.startswith("log") else x
-        for values in (getattr(np, name)(argument), getattr(torch, name)(torch.tensor(argument)).numpy()):
-            for value, at in zip(values, argument, strict=True):
-                truth = getattr(arb(float(at)), name)()
-                error = float(abs(arb(float(value)) - truth).upper())
-                assert error <= assumptions.KAPPA * u * float(abs(truth).lower())
-
-
-def test_every_assumption_has_a_reason() -> None:
-    for table in (assumptions.ACTIVATIONS, assumptions.LOSSES):
-        assert all(admitted.reason.endswith(".") for admitted in table.values())
 
 
 def test_backward_on_rounded_holds_the_certified_gradient() -> None:

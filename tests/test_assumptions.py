@@ -1,0 +1,199 @@
+"""Each assumption behind the bounds, measured or shown to matter: a test for every row of the table."""
+
+import ast
+from fractions import Fraction
+from math import fsum
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from certified import radius_used, random
+
+from conformance import assumptions
+from conformance.assumptions import ASSUMPTIONS, DIVISION, KAPPA, MOVING, erfc_units
+from conformance.balls import balls
+from conformance.judge import compare
+from conformance.rounded import FORMATS, Rounded, exact, gamma, observed
+from reference import Array, Identity, Layer, Sigmoid, forward
+from reference.functions import erfc
+from reference.updates import averaged
+
+DTYPES = ("float32", "float64")
+
+
+def unit(dtype: str) -> float:
+    return float(np.finfo(dtype).eps) / 2
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_library_functions(dtype: str) -> None:
+    """NumPy's, SciPy's and PyTorch's against balls, over the whole range where the value is a normal number."""
+    rng = np.random.default_rng(0)
+    x = np.concatenate([s * rng.standard_normal(200) for s in (1e-6, 0.1, 1, 8, 60)]).astype(dtype)
+    x = x[abs(x) < np.log(np.finfo(dtype).max)]
+    domain = {"log": abs(x), "log1p": abs(x), "sqrt": abs(x)}
+    for name in ("exp", "expm1", "tanh", "log1p", "log", "sqrt", "erfc"):
+        argument = domain.get(name, x)
+        numpys = erfc(argument) if name == "erfc" else getattr(np, name)(argument)
+        torchs = getattr(torch.special if name == "erfc" else torch, name)(torch.tensor(argument)).numpy()
+        truth = np.array([getattr(ball, name)() for ball in balls(argument)])
+        for values in (numpys, torchs):
+            normal = abs(values) >= np.finfo(dtype).tiny
+            units = erfc_units(abs(argument)) if name == "erfc" else KAPPA + 0 * abs(argument)
+            for value, ball, most in zip(values[normal], truth[normal], units[normal], strict=True):
+                assert abs(ball - float(value)) <= float(most) * unit(dtype) * abs(ball)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_division(dtype: str) -> None:
+    rng = np.random.default_rng(1)
+    a, b, one = random(rng, (500,), dtype), random(rng, (500,), dtype), np.dtype(dtype).type(1)
+    truth, admitted = balls(a) / balls(b), exact(a) / exact(b)
+    assert radius_used(a / b, truth, admitted) <= 1 / 2
+    by_reciprocal = radius_used(a * (one / b), truth, admitted)
+    assert 1 / DIVISION < by_reciprocal <= 1  # a single rounding would not do
+
+
+def product_of(W: Array, x: Array) -> tuple[Array, Rounded]:
+    """x W^T, in balls and bounded."""
+    b = np.zeros(len(W), W.dtype)
+    truth = forward((Layer(balls(W), balls(b), Identity()),), balls(x))[0].z
+    return truth, forward((Layer(exact(W), exact(b), Identity()),), exact(x))[0].z
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_any_order(dtype: str) -> None:
+    """Reversed, shuffled, pairwise, compensated, blocked; terms from 2^-20 to 2^20, so that the order tells."""
+    rng, n = np.random.default_rng(2), 64
+    W, x = (random(rng, (1, n), dtype) * 2.0 ** rng.integers(-10, 11, n).astype(dtype) for _ in range(2))
+    W, x = W.astype(dtype), x.astype(dtype)
+    terms = list((W * x)[0])
+    compensated, lost = terms[0], terms[0] * 0
+    for term in terms[1:]:
+        y = term - lost
+        total = compensated + y
+        lost, compensated = (total - compensated) - y, total
+    blocks = [sum(terms[i : i + 8][1:], terms[i]) for i in range(0, n, 8)]
+    pairwise = terms
+    while len(pairwise) > 1:
+        pairwise = [p + q for p, q in zip(pairwise[::2], pairwise[1::2], strict=True)]
+    programs = [sum(order[1:], order[0]) for order in (terms, terms[::-1], list(rng.permutation(terms)), blocks)]
+    programs += [pairwise[0], compensated, (x @ W.T)[0, 0]]
+    truth, admitted = product_of(W, x)
+    assert len({float(program) for program in programs}) > 2
+    assert all(radius_used(np.array([[program]]), truth, admitted) <= 1 for program in programs)
+    forgotten = np.array([[sum(terms[2:], terms[1])]])
+    assert radius_used(forgotten, truth, admitted) > 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_fused_multiply_add(dtype: str) -> None:
+    rng, n = np.random.default_rng(3), 40
+    W, x = random(rng, (1, n), dtype), random(rng, (1, n), dtype)
+    fused = Fraction(0)
+    for w, a in zip(W[0], x[0], strict=True):
+        fused = Fraction(float(np.dtype(dtype).type(fused + Fraction(float(w)) * Fraction(float(a)))))
+    once = fsum(float(w) * float(a) for w, a in zip(W[0], x[0], strict=True))
+    truth, admitted = product_of(W, x)
+    for program in (float(fused), once):
+        assert radius_used(np.array([[program]], dtype), truth, admitted) <= 1
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_underflow(dtype: str) -> None:
+    """Products that are subnormal: rounded gradually, or flushed to zero."""
+    tiny = float(np.finfo(dtype).tiny)
+    a, b = random(np.random.default_rng(4), (2, 30), dtype, tiny**0.5)
+    product = a * b
+    flushed = np.where(abs(product) < tiny, 0, product).astype(dtype)
+    truth, admitted = balls(a) * balls(b), exact(a) * exact(b)
+    assert (flushed != product).any()
+    for program in (product, flushed):
+        assert radius_used(program, truth, admitted) <= 1
+
+
+def test_wider_inside() -> None:
+    """Two layers in float64, each reported in float32: the second was fed what the first held."""
+    rng = np.random.default_rng(5)
+    W, x = random(rng, (6, 6), "float32"), random(rng, (9, 6), "float32")
+    z = x.astype(float) @ W.T.astype(float)
+    a = Sigmoid().apply(z)
+    reported = z.astype("float32")
+    from_report = compare("F2", 1, a.astype("float32"), Sigmoid().apply(exact(reported)))
+    assert compare("F2", 1, a.astype("float32"), Sigmoid().apply(observed(reported))).wrong == 0
+    assert from_report.margin > 0
+    assert (Sigmoid().apply(reported.astype(float)) != a).any()
+
+
+def test_parameters() -> None:
+    """0.1 in float32: the bound holds the truth that knows the float64."""
+    x = random(np.random.default_rng(6), (50,), "float32")
+    truth = balls(x) * 0.1
+    assert radius_used(x * np.float32(0.1), truth, 0.1 * exact(x)) <= 1
+    assert abs(float(np.float32(0.1)) - 0.1) > unit("float32") * 0.1 / 8
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_moving_averages(dtype: str) -> None:
+    """m + (1 - beta) (x - m): not within the roundings of beta m + (1 - beta) x, but within MOVING more."""
+    rng, u = np.random.default_rng(7), unit(dtype)
+    m, x = (1 + random(rng, (2000,), dtype) / 8 for _ in range(2))
+    m, x = m.astype(dtype), -x.astype(dtype)
+    for beta in (0.9, 0.5, 0.999):
+        program = m + np.dtype(dtype).type(1 - beta) * (x - m)
+        admitted = averaged(exact(m), exact(x), beta).widened(MOVING * u * (abs(m) + abs(x)))
+        assert radius_used(program, averaged(balls(m), balls(x), beta), admitted) <= 1
+
+
+def test_no_fast_products() -> None:
+    """One step of Strassen's scheme: where the blocks differ in size the small ones drown."""
+    rng = np.random.default_rng(8)
+    W, x = random(rng, (8, 8), "float32"), random(rng, (8, 8), "float32")
+    W[:4], x[:4] = W[:4] * 2**-24, x[:4] * 2**-24
+    (a, b, c, d), (e, f, g, h) = ((M[:4, :4], M[:4, 4:], M[4:, :4], M[4:, 4:]) for M in (x, W.T))
+    p1, p2, p3, p4 = a @ (f - h), (a + b) @ h, (c + d) @ e, d @ (g - e)
+    p5, p6, p7 = (a + d) @ (e + h), (b - d) @ (g + h), (a - c) @ (e + f)
+    strassen = np.block([[p5 + p4 - p2 + p6, p1 + p2], [p3 + p4, p1 + p5 - p3 - p7]])
+    truth, admitted = product_of(W, x)
+    assert radius_used(x @ W.T, truth, admitted) <= 1
+    assert radius_used(strassen, truth, admitted) > 1e6
+
+
+def test_no_flushed_operands() -> None:
+    a, b = np.array([2.0**-1060]), np.array([2.0**1000])
+    assert radius_used(a * b, balls(a) * balls(b), exact(a) * exact(b)) <= 1
+    assert radius_used(np.zeros(1), balls(a) * balls(b), exact(a) * exact(b)) > 1
+
+
+def test_no_narrower_format() -> None:
+    rng = np.random.default_rng(9)
+    W, x = random(rng, (8, 64), "float32"), random(rng, (8, 64), "float32")
+    narrow = (torch.tensor(x).bfloat16() @ torch.tensor(W).bfloat16().T).float().numpy()
+    truncated = np.zeros((8, 8), np.float32)
+    for i in range(64):  # an accumulator that rounds towards zero drifts by half a unit a step
+        wide = truncated.astype(float) + x[:, i : i + 1].astype(float) * W[:, i].astype(float)
+        nearest = wide.astype(np.float32)
+        truncated = np.where(abs(nearest) > abs(wide), np.nextafter(nearest, np.float32(0)), nearest)
+    truth, admitted = product_of(W, x)
+    assert radius_used(narrow, truth, admitted) > 1e2
+    assert radius_used(truncated, truth, admitted) < radius_used(narrow, truth, admitted)
+
+
+def test_no_lost_ends() -> None:
+    p = Sigmoid().apply(np.array([[20.0]], np.float32))
+    with np.errstate(divide="ignore"):
+        assert np.log(1 - p) == -np.inf
+    assert gamma(1, unit("float32")) < 2.0**-23
+    assert set(FORMATS) == set(map(np.dtype, DTYPES))
+
+
+def test_every_assumption_has_a_test_a_reason_and_a_measurement() -> None:
+    tree = ast.parse(Path(__file__).read_text())
+    names = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)}
+    assert {f"test_{name.replace('-', '_')}" for name in ASSUMPTIONS} <= names
+    for assumption in ASSUMPTIONS.values():
+        assert assumption.reason.endswith(".")
+        assert assumption.measured
+    for table in (assumptions.ACTIVATIONS, assumptions.LOSSES):
+        assert all(admitted.reason.endswith(".") for admitted in table.values())
