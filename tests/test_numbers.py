@@ -13,10 +13,12 @@ from hypothesis import strategies as st
 
 from conformance.balls import balls, overlap
 from conformance.dual import Dual, dual, tangent
+from conformance.fractions import fractions
 from conformance.judge import Widened, compare
 from conformance.problem import Problem, fill
 from conformance.rounded import exact
 from conformance.strategies import architectures
+from conformance.symbols import Generic, symbols
 from reference import (
     ACTIVATIONS,
     LOSSES,
@@ -36,9 +38,6 @@ from reference import (
 )
 from reference.backpropagation import Network
 from reference.losses import REQUIRED_HEAD
-
-fractions = np.frompyfunc(lambda number: Fraction(float(number)), 1, 1)
-"""An object array of exact fractions from an array of floats."""
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -198,29 +197,8 @@ def test_complex_step_is_backward(sigma: Activation, loss_name: str) -> None:
     assert abs(value.imag / h - pulled) <= ROUNDINGS * 2.0**-53 * scale
 
 
-class Generic:
-    """An elementwise sigma of which nothing is known: sympy's undefined function."""
-
-    sigma = sympy.Function("sigma")
-    t = sympy.Symbol("t")
-
-    def apply(self, z: Array) -> Array:
-        """sigma(z)."""
-        return np.frompyfunc(self.sigma, 1, 1)(z)
-
-    def pullback(self, z: Array, a: Array, g: Array) -> Array:
-        """g sigma'(z)."""
-        slope = sympy.diff(self.sigma(self.t), self.t)
-        return g * np.frompyfunc(lambda number: slope.subs(self.t, number).doit(), 1, 1)(z)
-
-
 def test_B1_B2_B3_B4_are_the_derivatives_for_every_sigma_and_value() -> None:
     """A proof at the shape 2-2-1: sympy differentiates the forward text and finds the backward text."""
-
-    def symbols(name: str, *shape: int) -> Array:
-        flat = sympy.symbols([f"{name}_{i}" for i in range(int(np.prod(shape)))], real=True)
-        return np.array(flat, dtype=object).reshape(shape)
-
     network = (
         Layer(symbols("V", 2, 2), symbols("c", 2), Generic()),
         Layer(symbols("W", 1, 2), symbols("b", 1), Generic()),
