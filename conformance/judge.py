@@ -5,7 +5,7 @@ depth; it names equation, layer and element.  `end_to_end` carries the bound fro
 the reference's text on `Rounded`; nothing here knows where an answer came from.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -32,6 +32,8 @@ class Judgement(NamedTuple):
     ``expected`` and the ``bound`` there.  An element is wrong beyond its bound, and undecided where a zero would
     pass or the truth may overflow.  ``floor`` is the median, over elements that are not zero, of the smallest
     relative error that would have been caught.  An element is suspect where only an estimate speaks against it.
+    ``spread`` counts the elements by the octave of their margin: k for 2^(k-1) up to 2^k; those without error are not
+    counted.
     """
 
     equation: str
@@ -47,10 +49,19 @@ class Judgement(NamedTuple):
     expected: float
     bound: float
     suspect: int = 0
+    spread: Mapping[int, int] = {}
 
 
-def compare(equation: str, layer: int, got: Array, expected: Rounded) -> Judgement:
+def compare(equation: str, layer: int, got: Array | Rounded, expected: Rounded) -> Judgement:
     """Hold numbers against what is admitted: midpoints and radii.
+
+    Parameters
+    ----------
+    equation, layer : str, int
+        What is judged, for the record.
+    got : array, or Rounded
+        Somebody's numbers; as `Rounded` where they are known only to within a radius, which joins the bound.
+    expected : Rounded
 
     Raises
     ------
@@ -62,9 +73,10 @@ def compare(equation: str, layer: int, got: Array, expected: Rounded) -> Judgeme
             f"{equation}, layer {layer}: expected shape {expected.shape} and dtype {expected.dtype}, "
             f"got {got.shape} and {got.dtype}"
         )
-    format, size, bound = expected.format, abs(expected.mid), expected.rad
+    format, size = expected.format, abs(expected.mid)
+    numbers, bound = (got.mid, expected.rad + got.rad) if isinstance(got, Rounded) else (got, expected.rad)
     with np.errstate(all="ignore"):  # NaN and infinity are compared below
-        error = abs(got.astype(format.wide) - expected.mid)
+        error = abs(numbers.astype(format.wide) - expected.mid)
         overflow = ~(size + bound <= format.largest)
         margin = np.where(overflow, 0, np.where(np.isnan(error), np.inf, error / bound)).astype(np.float64)
         margin = np.where(error == 0, 0, margin)
@@ -82,10 +94,19 @@ def compare(equation: str, layer: int, got: Array, expected: Rounded) -> Judgeme
         margin=float(margin[at]),
         floor=float(np.median(relative[size > 0])) if (size > 0).any() else 0.0,
         element=tuple(map(int, at)),
-        got=float(got[at]),
+        got=float(numbers[at]),
         expected=float(expected.mid[at]),
         bound=float(bound[at]),
+        spread=_octaves(margin),
     )
+
+
+def _octaves(margin: Array) -> dict[int, int]:
+    """How many margins lie in each octave, those from 2^-20 down and from 2^60 up together."""
+    nonzero = margin[margin > 0]
+    octaves = np.where(np.isfinite(nonzero), np.frexp(nonzero)[1], 60).clip(-20, 60) + 20
+    counts = np.bincount(octaves.ravel())
+    return {int(k) - 20: int(counts[k]) for k in np.nonzero(counts)[0]}
 
 
 def check_answer(problem: Problem, answer: Answer) -> None:
@@ -239,19 +260,17 @@ def path(problem: Problem, answer: Answer) -> Iterator[Judgement]:
     """
     check_answer(problem, answer)
     states = [(observed(z), observed(a)) for z, a, _ in answer.trace]
-    gradients, input_gradient = gradients_along_paths(problem, states)
-    last = len(gradients)
-    for l, (gradient, got, state) in enumerate(zip(gradients, answer.gradients, answer.trace, strict=True), start=1):
-        yield compare("B1" if l == last else "B2", l, state.delta, gradient.delta)
+    last = len(states)
+    for l, (gradient, g) in zip(range(last, 0, -1), along_paths(problem, states), strict=True):
+        got = answer.gradients[l - 1]
+        yield compare("B1" if l == last else "B2", l, answer.trace[l - 1].delta, gradient.delta)
         yield compare("B3", l, got.W, gradient.W)
         yield compare("B4", l, got.b, gradient.b)
-    yield compare("B2", 0, answer.input_gradient, input_gradient)
+    yield compare("B2", 0, answer.input_gradient, g)
 
 
-def gradients_along_paths(
-    problem: Problem, states: Sequence[tuple[Rounded, Rounded]]
-) -> tuple[tuple[Gradient, ...], Rounded]:
-    """The gradients and dL/dx that lead on from given z and a, within the path bound."""
+def along_paths(problem: Problem, states: Sequence[tuple[Rounded, Rounded]]) -> Iterator[tuple[Gradient, Rounded]]:
+    """The gradients that lead on from given z and a, within the path bound: those of `conformance.paths`."""
     z, a = states[-1]
     head = admitted_loss(problem.network[-1].sigma, z, a, exact(problem.y), problem.loss, problem.reduction)
     return path_bounds(admitted(problem.network), head, states, exact(problem.x))

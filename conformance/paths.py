@@ -10,7 +10,7 @@ magnitude G = P^l |W^l| and its error H, layer by layer:
 where S is the radius of sigma' itself.  The sums are the reference's own (B2) to (B4), run on magnitudes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -36,8 +36,8 @@ class Spread(NamedTuple):
 
 def path_bounds(
     network: Network, head: Cotangent, states: Sequence[tuple[Rounded, Rounded]], x: Rounded
-) -> tuple[tuple[Gradient, ...], Rounded]:
-    """The gradients that lead on from given activations, with the path bound as radius.
+) -> Iterator[tuple[Gradient, Rounded]]:
+    """The gradients that lead on from given activations, with the path bound as radius, the last layer first.
 
     Parameters
     ----------
@@ -49,26 +49,25 @@ def path_bounds(
         Each layer's, (B, n_l), with the radii that they are known to.
     x : Rounded (B, n_0)
 
-    Returns
-    -------
-    gradients : tuple of Gradient
-        delta, W and b of every layer as `Rounded`.
-    input_gradient : Rounded (B, n_0)
+    Yields
+    ------
+    gradient : Gradient
+        delta, W and b of the layer as `Rounded`.
+    g : Rounded (B, n_{l-1})
+        The cotangent below; that of layer 1 is dL/dx.
     """
     z, a = states[-1]
     top: Rounded = head.sigma.pullback(z, a, head.g)
     format = top.format
     # The head's admitted terms are KAPPA units each: its radius holds the absolute terms of (B1).
     delta = Spread(top.mid, _size(top) + top.rad / (KAPPA * format.u), top.rad)
-    gradients: list[Gradient] = []
     for l in range(len(network), 0, -1):
         layer = network[l - 1]
         a_prev = states[l - 2][1] if l > 1 else x
         gradient, g = _layer(layer.W, a_prev, delta, format)
-        gradients.append(gradient)
+        yield gradient, _rounded(g, format)
         if l > 1:
             delta = _pulled_back(network[l - 2].sigma, *states[l - 2], g, format)
-    return tuple(reversed(gradients)), _rounded(g, format)
 
 
 def _layer(W: Rounded, a: Rounded, delta: Spread, format: Format) -> tuple[Gradient, Spread]:

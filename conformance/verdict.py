@@ -28,7 +28,8 @@ def worst_of(verdicts: Iterable[str]) -> str:
 class Tally(NamedTuple):
     """The judgements under one key, added up; ``worst`` has the largest margin.
 
-    ``floors`` counts the detection floors by their logarithm to base 2, so that tallies of any size merge.
+    ``floors`` counts the detection floors by their logarithm to base 2, ``spread`` the elements by the octave of their
+    margin, so that tallies of any size merge.
     """
 
     elements: int
@@ -37,6 +38,7 @@ class Tally(NamedTuple):
     undecided: int
     floors: Mapping[float, int]
     worst: Judgement
+    spread: Mapping[int, int] = {}
 
     @property
     def floor(self) -> float:
@@ -56,7 +58,7 @@ def tally(judgement: Judgement) -> Tally:
     """A tally of one."""
     j = judgement
     floors = {round(float(np.log2(j.floor)), 1): 1} if 0 < j.floor < np.inf else {}
-    return Tally(j.elements, j.wrong, j.suspect, j.undecided, floors, j)
+    return Tally(j.elements, j.wrong, j.suspect, j.undecided, floors, j, j.spread)
 
 
 Key = TypeVar("Key")
@@ -75,6 +77,7 @@ def _sum(p: Tally, q: Tally) -> Tally:
         p.undecided + q.undecided,
         Counter(p.floors) + Counter(q.floors),
         max(p.worst, q.worst, key=lambda j: j.margin),
+        Counter(p.spread) + Counter(q.spread),
     )
 
 
