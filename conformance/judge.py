@@ -11,9 +11,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference import Array, Gradient, Identity, Layer, Loss, Step, backward, forward, update
+from reference import ACTIVATIONS, Array, Gradient, Identity, Layer, Loss, Step, backward, forward, update
 from reference.activations import Activation
 from reference.backpropagation import Network
+from reference.functions import where
 from reference.gradients import Cotangent, Reduction, reduced_loss
 from reference.losses import fused
 
@@ -138,9 +139,15 @@ def check_answer(problem: Problem, answer: Answer) -> None:
 
 @dataclass(frozen=True)
 class Widened:
-    """An activation whose results admit every formula that is equal on paper."""
+    """An activation whose results admit every formula that is equal on paper.
+
+    At a kink the reference's own convention holds; with ``at_zero`` that derivative at z = 0; with ``any_at_kinks``
+    whatever lies between the derivatives on either side, for somebody who has declared nothing.
+    """
 
     sigma: Activation
+    at_zero: float | None = None
+    any_at_kinks: bool = False
 
     def apply(self, z: Rounded) -> Rounded:
         """sigma(z), widened by what `conformance.assumptions` admits."""
@@ -150,7 +157,10 @@ class Widened:
 
     def pullback(self, z: Rounded, a: Rounded, g: Rounded) -> Rounded:
         """dL/dz, widened likewise."""
-        delta = bounded(lambda: self.sigma.pullback(z, a, g), z)
+        around = z.widened(z.format.tiny) if self.any_at_kinks else z
+        delta = bounded(lambda: self.sigma.pullback(around, a, g), z)
+        if self.at_zero is not None:
+            delta = where(z == 0, self.at_zero * g, delta)
         with np.errstate(all="ignore"):
             by = self._admitted.derivative(self.sigma, _float(z), _float(a), _float(g))
             return delta.widened(z.format.u * by)
@@ -162,19 +172,23 @@ class Widened:
 
 @dataclass(frozen=True)
 class WidenedLoss:
-    """A loss whose results admit every formula that is equal on paper."""
+    """A loss whose results admit every formula that is equal on paper, and its terms added in any order."""
 
     loss: Loss
+    any_at_kinks: bool = False
 
     def value(self, a: Rounded, y: Rounded) -> Rounded:
         """The loss of each sample, widened by what `conformance.assumptions` admits."""
         value = bounded(lambda: self.loss.value(a, y), Rounded(y.mid[:, 0], 0 * y.rad[:, 0], y.format))
         with np.errstate(all="ignore"):
-            return value.widened(a.format.u * self._admitted.value(self.loss, _float(a), _float(y)))
+            # Whoever adds the terms of all samples in one sum makes B K roundings.
+            any_order = gamma(y.mid.size, a.format.u) * value.absolute
+            return value.widened(a.format.u * self._admitted.value(self.loss, _float(a), _float(y)) + any_order)
 
     def gradient(self, a: Rounded, y: Rounded) -> Rounded:
         """dL/da, widened likewise."""
-        gradient = bounded(lambda: self.loss.gradient(a, y), a)
+        around = a.widened(a.format.tiny) if self.any_at_kinks else a
+        gradient = bounded(lambda: self.loss.gradient(around, y), a)
         with np.errstate(all="ignore"):
             return gradient.widened(a.format.u * self._admitted.derivative(self.loss, _float(a), _float(y)))
 
@@ -217,12 +231,11 @@ def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
         dL/dx; the loss by its own label.
     """
     check_answer(problem, answer)
-    x, y = exact(problem.x), exact(problem.y)
     states = [State(*map(observed, state)) for state in answer.trace]
     # The rate carries its own rounding, and two more where it is folded with 1/B before it meets the gradient.
     eta = exact(np.asarray(problem.eta, problem.dtype))
     eta = eta.widened(3 * eta.format.u * abs(problem.eta))
-    a_prev = x
+    a_prev = exact(problem.x)
     for l, ((W, b, sigma), (z, a, delta)) in enumerate(zip(problem.network, states, strict=True), start=1):
         W, b = exact(W), exact(b)
         linear = (Layer(W, b, Identity()),)
@@ -243,7 +256,8 @@ def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
         yield compare("U2", l, new.b, layer.b)
         a_prev = a
     z, a, delta = states[-1]
-    value, sigma, g = admitted_loss(problem.network[-1].sigma, z, a, y, problem.loss, problem.reduction)
+    y, head = exact(problem.y), problem.network[-1].sigma
+    value, sigma, g = admitted_loss(head, z, a, y, problem.loss, problem.reduction)
     yield compare(loss_label(problem), len(states), answer.value, value)
     yield compare("B1", len(states), answer.trace[-1].delta, sigma.pullback(z, a, g))
 
@@ -261,19 +275,24 @@ def path(problem: Problem, answer: Answer) -> Iterator[Judgement]:
     check_answer(problem, answer)
     states = [(observed(z), observed(a)) for z, a, _ in answer.trace]
     last = len(states)
-    for l, (gradient, g) in zip(range(last, 0, -1), along_paths(problem, states), strict=True):
+    for l, (gradient, g_prev) in zip(range(last, 0, -1), along_paths(problem, states), strict=True):
         got = answer.gradients[l - 1]
         yield compare("B1" if l == last else "B2", l, answer.trace[l - 1].delta, gradient.delta)
         yield compare("B3", l, got.W, gradient.W)
         yield compare("B4", l, got.b, gradient.b)
-    yield compare("B2", 0, answer.input_gradient, g)
+        if l == 1:
+            yield compare("B2", 0, answer.input_gradient, g_prev)
 
 
-def along_paths(problem: Problem, states: Sequence[tuple[Rounded, Rounded]]) -> Iterator[tuple[Gradient, Rounded]]:
+def along_paths(
+    problem: Problem, states: Sequence[tuple[Rounded, Rounded]], conventions: Mapping[str, float] | None = None
+) -> Iterator[tuple[Gradient, Rounded]]:
     """The gradients that lead on from given z and a, within the path bound: those of `conformance.paths`."""
     z, a = states[-1]
-    head = admitted_loss(problem.network[-1].sigma, z, a, exact(problem.y), problem.loss, problem.reduction)
-    return path_bounds(admitted(problem.network), head, states, exact(problem.x))
+    head = admitted_loss(
+        problem.network[-1].sigma, z, a, exact(problem.y), problem.loss, problem.reduction, conventions
+    )
+    return path_bounds(admitted(problem.network, conventions), head, states, exact(problem.x))
 
 
 def _divided(gradient: Rounded) -> Rounded:
@@ -306,26 +325,57 @@ def end_to_end(problem: Problem, *answers: Answer) -> Iterator[tuple[Judgement, 
         yield tuple(compare("U2", l, answer.updated[l - 1].b, layer.b) for answer in answers)
 
 
-def admitted(network: Network) -> Network:
-    """The network with exact parameters and widened activations, to be run on `Rounded`."""
-    return tuple(Layer(exact(W), exact(b), Widened(sigma)) for W, b, sigma in network)
+def admitted(network: Network, conventions: Mapping[str, float] | None = None) -> Network:
+    """The network with exact parameters and widened activations, to be run on `Rounded`.
+
+    Parameters
+    ----------
+    network : tuple of Layer
+    conventions : mapping, optional
+        The derivatives that somebody has declared at z = 0, as ``{"relu_derivative_at_zero": 1}``; where a kink is not
+        declared anything between the one-sided derivatives is admitted.  None is the reference's own at every kink.
+    """
+    return tuple(Layer(exact(W), exact(b), held(sigma, conventions)) for W, b, sigma in network)
+
+
+def held(sigma: Activation, conventions: Mapping[str, float] | None) -> Widened:
+    """The activation, widened, and held to what is declared at its kinks."""
+    if conventions is None:
+        return Widened(sigma)
+    name = next((name for name, kind in ACTIVATIONS.items() if kind is type(sigma)), "")
+    declared = conventions.get(f"{name}_derivative_at_zero")
+    return Widened(sigma, at_zero=declared, any_at_kinks=declared is None)
 
 
 def admitted_loss(
-    sigma: Activation, z: Rounded, a: Rounded, y: Rounded, loss: Loss, reduction: Reduction
+    sigma: Activation,
+    z: Rounded,
+    a: Rounded,
+    y: Rounded,
+    loss: Loss,
+    reduction: Reduction,
+    conventions: Mapping[str, float] | None = None,
 ) -> Cotangent:
     """The reference's reduced loss and the cotangent that starts the backward pass, widened likewise.
 
     A fused head is taken as its loss of the logits, with the identity as last activation.
+
+    Parameters
+    ----------
+    sigma : Activation
+        Of the last layer.
+    z, a, y : Rounded (B, n_L)
+    loss : Loss
+    reduction : "sum" or "mean"
+    conventions : mapping, optional
+        As in `admitted`.
     """
     head = fused(sigma, loss)
     if head:
         sigma, a, loss = Identity(), z, head
-    value, sigma, g = reduced_loss(sigma, z, a, y, WidenedLoss(loss), reduction)
-    # The losses' terms are not negative: whoever adds all B K of them in one sum is within this of their total.
-    with np.errstate(all="ignore"):
-        any_order = gamma(y.mid.size, z.format.u) * abs(_float(value))
-        return Cotangent(value.widened(any_order), Widened(sigma), g)
+    widened = WidenedLoss(loss, any_at_kinks=conventions is not None)
+    value, sigma, g = reduced_loss(sigma, z, a, y, widened, reduction)
+    return Cotangent(value, held(sigma, conventions), g)
 
 
 def loss_label(problem: Problem) -> str:
