@@ -73,9 +73,10 @@ def path_bounds(
 def _layer(W: Rounded, a: Rounded, delta: Spread, format: Format) -> tuple[Gradient, Spread]:
     """(B2) to (B4) of values, of absolute values and of errors."""
     mid, at_most = _sums(W.mid, a.mid, delta.mid), _sums(abs(W.mid), abs(a.mid) + a.rad, delta.P)
-    error, carried = _sums(abs(W.mid), abs(a.mid) + a.rad, delta.eta), delta.P.T @ a.rad
+    error = _sums(abs(W.mid), abs(a.mid) + a.rad, delta.eta)
     B, units = delta.mid.shape
     with np.errstate(all="ignore"):
+        carried = delta.P.T @ a.rad
         of_W = Spread(mid[0], at_most[0], error[0] + carried + gamma(B + 1, format.u) * at_most[0])
         of_b = Spread(mid[1], at_most[1], error[1] + gamma(B, format.u) * at_most[1])
         g = Spread(mid[2], at_most[2], error[2] + gamma(units + 1, format.u) * at_most[2])
@@ -110,10 +111,12 @@ def _pulled_back(sigma: Activation, z: Rounded, a: Rounded, g: Spread, format: F
 
 
 def _size(x: Rounded) -> Array:
-    return abs(x.mid).astype(np.float64)
+    with np.errstate(over="ignore"):  # what float64 does not hold is infinite
+        return abs(x.mid).astype(np.float64)
 
 
 def _rounded(spread: Spread, format: Format) -> Rounded:
     """As a Rounded; a number that is reported is rounded once more, and may underflow."""
-    by = spread.eta + format.u * abs(spread.mid).astype(np.float64) + format.tiny
-    return Rounded(spread.mid, np.where((spread.P == 0) & (spread.eta == 0), 0, by), format)
+    with np.errstate(all="ignore"):
+        by = spread.eta + format.u * abs(spread.mid).astype(np.float64) + format.tiny
+    return Rounded(spread.mid, np.where((spread.P == 0) & (spread.eta == 0) & (spread.mid == 0), 0, by), format)

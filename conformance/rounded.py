@@ -234,7 +234,9 @@ def _matmul(x: Rounded, y: Rounded) -> Rounded:
     n, format = x.shape[-1], x.format
     p, q = _magnitude(x.mid), _magnitude(y.mid)
     absolute = _up(p @ q, n)
-    brought = np.full(absolute.shape, n * format.tiny)  # each product may underflow
+    # Each product may underflow, but for those by an exact zero.
+    nonzero = [((operand.mid != 0) | (operand.rad > 0)).astype(np.float64) for operand in (x, y)]
+    brought = nonzero[0] @ nonzero[1] * format.tiny
     if x.rad.any():
         brought = brought + x.rad @ q
     if y.rad.any():
@@ -373,4 +375,6 @@ def _where(condition: Order | Array, x: Rounded, y: Rounded) -> Rounded:
         middle = (low + high) / 2
         mid = np.where(undecided, middle, mid)
         rad = np.where(undecided, _up(np.maximum(high - middle, middle - low)), rad)
+    # A branch that is not taken may be multiplied by zero (`gated`): where it overflows, anything may come.
+    rad = np.where(np.isfinite(x.rad) & np.isfinite(y.rad), rad, np.inf)
     return Rounded(mid, rad, x.format)

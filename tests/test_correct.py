@@ -1,98 +1,153 @@
-"""Correct but different programs: whoever judges must never accuse them."""
+"""Correct but different programs: whoever judges must never accuse them, and must see a mistake on any route."""
 
-from collections.abc import Callable
-
+import hypothesis
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, Phase, event, find, given, settings
 
-from conformance.judge import end_to_end, local
-from conformance.problem import Answer, Parameters, Problem, State
-from conformance.strategies import problems
+from conformance.correct import PROGRAMS, Program, edited, forward_mode, numbers, sample_by_sample, summed
+from conformance.dual import Dual
+from conformance.faults import FAULTS, Edit
+from conformance.judge import Judgement, end_to_end, local, path
+from conformance.problem import Answer, Architecture, Parameters, Problem, fill
+from conformance.strategies import architectures
 from conformance.subjects import reference_answer
-from reference import Layer
+from reference import CrossEntropy, HalfSquaredError, Identity, Sigmoid, Softmax, Tanh
+
+EXAMPLES = settings(
+    max_examples=10,
+    phases=(Phase.generate, Phase.shrink),
+    suppress_health_check=[HealthCheck.nested_given, HealthCheck.too_slow],
+)
+SEARCH = settings(max_examples=2000, phases=(Phase.generate,), derandomize=True, database=None, deadline=None)
+
+DEEP, SHALLOW = architectures(depth=10, width=12), architectures(depth=3, width=4)
+"""What recursive programs are asked, and what those that need a pass or a tangent for each parameter are."""
+
+by_name = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 
 
-def in_wider_registers(problem: Problem) -> Answer:
-    """All in float64, each number rounded to the problem's dtype only when it is reported."""
-    wide = Problem(
-        tuple(Layer(W.astype(float), b.astype(float), sigma) for W, b, sigma in problem.network),
-        problem.x.astype(float),
-        problem.y.astype(float),
-        problem.loss,
-        problem.reduction,
-        problem.eta,
-    )
-    answer = reference_answer(wide)
-    with np.errstate(over="ignore"):
-        return Answer(
-            answer.value.astype(problem.dtype),
-            tuple(Parameters(*(p.astype(problem.dtype) for p in layer)) for layer in answer.gradients),
-            tuple(State(*(p.astype(problem.dtype) for p in state)) for state in answer.trace),
-            answer.input_gradient.astype(problem.dtype),
-            tuple(Parameters(*(p.astype(problem.dtype) for p in layer)) for layer in answer.updated),
-        )
+def drawn(program: Program, architecture: Architecture) -> Problem:
+    """The problem of an architecture, with at least two samples, and not too many for the program."""
+    return fill(architecture._replace(batch=min(max(architecture.batch, 2), 17 if program.recursive else 3)))
 
 
-def divided_at_the_end(problem: Problem) -> Answer:
-    """The mean's 1/B divides the summed gradients, and is folded into the learning rate."""
-    answer = reference_answer(problem._replace(reduction="sum"))
-    if problem.reduction == "sum":
-        return answer
-    B = problem.dtype.type(len(problem.x))
-    rate = problem.dtype.type(problem.eta) / B
-    return Answer(
-        answer.value / B,
-        tuple(Parameters(W / B, b / B) for W, b in answer.gradients),
-        tuple(State(z, a, delta / B) for z, a, delta in answer.trace),
-        answer.input_gradient / B,
-        tuple(
-            Parameters(layer.W - rate * W, layer.b - rate * b)
-            for layer, (W, b) in zip(problem.network, answer.gradients, strict=True)
-        ),
-    )
-
-
-def sample_by_sample(problem: Problem) -> Answer:
-    """One sample at a time, the last first, the gradients added up."""
-    B = len(problem.x)
-    single = [
-        reference_answer(problem._replace(x=problem.x[s : s + 1], y=problem.y[s : s + 1], reduction="sum"))
-        for s in range(B)
-    ]
-    N = problem.dtype.type(B if problem.reduction == "mean" else 1)
-    layers = range(len(problem.network))
-    gradients = tuple(
-        Parameters(
-            sum((answer.gradients[l].W for answer in single[-2::-1]), single[-1].gradients[l].W) / N,
-            sum((answer.gradients[l].b for answer in single[-2::-1]), single[-1].gradients[l].b) / N,
-        )
-        for l in layers
-    )
-    eta = problem.dtype.type(problem.eta)
-    return Answer(
-        sum((answer.value for answer in single[-2::-1]), single[-1].value) / N,
-        gradients,
-        tuple(
-            State(
-                np.concatenate([answer.trace[l].z for answer in single]),
-                np.concatenate([answer.trace[l].a for answer in single]),
-                np.concatenate([answer.trace[l].delta / N for answer in single]),
-            )
-            for l in layers
-        ),
-        np.concatenate([answer.input_gradient / N for answer in single]),
-        tuple(
-            Parameters(layer.W - eta * W, layer.b - eta * b)
-            for layer, (W, b) in zip(problem.network, gradients, strict=True)
-        ),
-    )
-
-
-@pytest.mark.parametrize("program", [in_wider_registers, divided_at_the_end, sample_by_sample])
-@given(problem=problems())
-def test_is_not_accused(program: Callable[[Problem], Answer], problem: Problem) -> None:
+def answered(program: Program, problem: Problem) -> Answer | None:
+    """The program's answer, if the problem is one that it applies to."""
     with np.errstate(all="ignore"):  # what overflows is the judge's to see
-        answer = program(problem)
-    assert not [judgement for judgement in local(problem, answer) if judgement.wrong]
-    assert not [judgement for (judgement,) in end_to_end(problem, answer) if judgement.wrong]
+        return program.answer(problem) if program.applies(problem) else None
+
+
+def accusations(problem: Problem, answer: Answer, alone: bool = True) -> list[Judgement]:
+    """Every judgement that finds something wrong; ``alone`` with the bounds of single equations among them."""
+    judged = [*path(problem, answer), *(judgement for (judgement,) in end_to_end(problem, answer))]
+    return [judgement for judgement in (*judged, *(local(problem, answer) if alone else ())) if judgement.wrong]
+
+
+@by_name
+def test_is_never_accused(program: Program) -> None:
+    """Alone (those that work by the recursion), along all paths, and from end to end; each asked other problems."""
+
+    @hypothesis.seed(PROGRAMS.index(program))
+    @EXAMPLES
+    @given(DEEP if program.recursive else SHALLOW)
+    def no_accusation(architecture: Architecture) -> None:
+        problem = drawn(program, architecture)
+        answer = answered(program, problem)
+        event(f"{program.name}: {'not ' if answer is None else ''}asked")
+        assert answer is None or not accusations(problem, answer, alone=program.recursive)
+
+    no_accusation()
+
+
+@by_name
+def test_is_no_copy(program: Program) -> None:
+    """Somewhere its bits are not the reference's."""
+
+    def differs(architecture: Architecture) -> bool:
+        problem = drawn(program, architecture)
+        answer = answered(program, problem)
+        if answer is None:
+            return False
+        pairs = zip(numbers(answer), numbers(reference_answer(problem)), strict=True)
+        return any(p.tobytes() != q.tobytes() for p, q in pairs)
+
+    find(SHALLOW, differs, settings=SEARCH)
+
+
+def small(dtype: str = "float64") -> Problem:
+    """A network 3-5-4-2 with a batch of 3."""
+    sigmas, patterns = (Tanh(), Sigmoid(), Softmax()), ("generic", "generic", "generic")
+    return fill(Architecture((3, 5, 4, 2), sigmas, CrossEntropy(), "mean", 3, dtype, patterns, 1, 0.1))
+
+
+@by_name
+def test_a_gradient_off_by_a_hundredth_is_found_on_any_route(program: Program) -> None:
+    problem = small()
+    answer = program.answer(problem)
+    assert program.applies(problem)
+    W, b = answer.gradients[1]
+    wrong = (answer.gradients[0], Parameters(W, b * (1 + 1 / 100)), answer.gradients[2])
+    found = accusations(problem, answer._replace(gradients=wrong), alone=program.recursive)
+    assert {("B4", 2)} <= {(j.equation, j.layer) for j in found} <= {("B4", 2), ("U2", 2)}
+
+
+SUMS = {
+    "F1": "product(a_prev, W.T, b)",
+    "B2": "product(delta, W)",
+    "B3": "product(delta.T, a_prev)",
+    "B4": "total(delta",
+}
+
+
+@pytest.mark.parametrize("order", ["loops", "backwards", "pairwise", "shuffled", "compensated"])
+@pytest.mark.parametrize("equation", SUMS)
+def test_a_sum_that_forgets_a_term_is_found_in_its_equation(equation: str, order: str) -> None:
+    whole, problem = SUMS[equation], small()
+    edits = tuple(edit._replace(new=edit.new.replace(whole, f"{whole}[1:]")) for edit in summed(order))
+    assert edits != summed(order)
+    assert {j.equation for j in local(problem, edited(*edits)(problem)) if j.wrong} == {equation}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["hidden-derivative-missing", "weight-transposed", "bias-averaged"])
+def test_a_mistake_of_single_samples_is_found_in_their_sum(name: str, dtype: str) -> None:
+    (fault,) = (fault for fault in FAULTS if fault.name == name)
+    architecture = Architecture(
+        (3, 4, 4, 2), (Tanh(), Tanh(), Identity()), HalfSquaredError(), "mean", 3, dtype, ("generic",) * 3, 1, 0.1
+    )
+    problem = fill(architecture)
+    answer = sample_by_sample(problem, edited(*fault.edits))
+    # A single sample is summed and averaged alike: such mistakes are no mistakes on this route.
+    assert bool(accusations(problem, answer)) == (name in {"hidden-derivative-missing", "weight-transposed"})
+
+
+def test_a_wrong_tangent_is_found_along_paths_and_end_to_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    problem = small()
+    assert not accusations(problem, forward_mode(problem), alone=False)
+
+    def tanh(x: Dual) -> Dual:
+        value = np.tanh(x.real)
+        return Dual(value, (1 - value) * x.tangent)
+
+    monkeypatch.setattr(Dual, "tanh", tanh)
+    answer = forward_mode(problem)
+    for judged in (path(problem, answer), (judgement for (judgement,) in end_to_end(problem, answer))):
+        assert {j.layer for j in judged if j.wrong and j.equation == "B3"} == {1}
+
+
+def test_forward_mode_breaks_the_bound_of_one_equation_alone() -> None:
+    """Why those that are not recursive are not held to it: their deltas cancel where their gradients do not."""
+    forward = next(program for program in PROGRAMS if program.name == "forward-mode")
+
+    def breaks(architecture: Architecture) -> bool:
+        problem = drawn(forward, architecture)
+        answer = answered(forward, problem)
+        return answer is not None and any(j.wrong for j in local(problem, answer) if j.equation in {"B2", "B3"})
+
+    find(architectures(depth=3, width=4), breaks, settings=SEARCH)
+
+
+def test_programs_have_names_of_their_own_and_none_edits_nothing() -> None:
+    assert len({program.name for program in PROGRAMS}) == len(PROGRAMS)
+    assert all(isinstance(edit, Edit) and edit.old != edit.new for edit in summed("backwards"))
