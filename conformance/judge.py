@@ -33,6 +33,7 @@ class Judgement(NamedTuple):
     ``expected`` and the ``bound`` there.  An element is wrong beyond its bound, and undecided where a zero would
     pass or the truth may overflow.  ``floor`` is the median, over elements that are not zero, of the smallest
     relative error that would have been caught.  An element is suspect where only an estimate speaks against it.
+    ``factor`` is the number by which all expected ones are multiplied, where one explains what is wrong.
     ``spread`` counts the elements by the octave of their margin: k for 2^(k-1) up to 2^k; those without error are not
     counted.
     """
@@ -50,6 +51,7 @@ class Judgement(NamedTuple):
     expected: float
     bound: float
     suspect: int = 0
+    factor: float = np.nan
     spread: Mapping[int, int] = {}
 
 
@@ -98,8 +100,20 @@ def compare(equation: str, layer: int, got: Array | Rounded, expected: Rounded) 
         got=float(numbers[at]),
         expected=float(expected.mid[at]),
         bound=float(bound[at]),
+        factor=_factor(numbers, expected, bound) if (margin > 1).any() else np.nan,
         spread=_octaves(margin),
     )
+
+
+def _factor(numbers: Array, expected: Rounded, bound: Array) -> float:
+    """The one factor r with numbers = r expected, each within its bound; NaN where there is none."""
+    with np.errstate(all="ignore"):
+        mid, got = expected.mid.astype(np.float64), numbers.astype(np.float64)
+        scale = np.where(np.isfinite(bound), abs(mid).max(initial=0), 0).max(initial=0) or 1.0
+        r = float((got / scale * (mid / scale)).sum() / ((mid / scale) ** 2).sum())
+        fits = bool((abs(got - r * mid) <= max(1.0, abs(r)) * 2 * bound).all())
+        seen = bool((abs(r - 1) * abs(mid) > 2 * bound).any())
+    return (0.0 if not got.any() else r) if fits and seen else np.nan
 
 
 def _octaves(margin: Array) -> dict[int, int]:
@@ -243,14 +257,14 @@ def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
         yield compare("F1", l, answer.trace[l - 1].z, forward(linear, a_prev)[0].z)
         yield compare("F2", l, answer.trace[l - 1].a, Widened(sigma).apply(z))
         (gradient,), g_prev = backward(linear, (Step(a_prev, z, z),), delta)
-        yield compare("B3", l, got.W, _divided(gradient.W))
-        yield compare("B4", l, got.b, _divided(gradient.b))
+        yield compare("B3", l, got.W, once_more(gradient.W))
+        yield compare("B4", l, got.b, once_more(gradient.b))
         if l == 1:
-            yield compare("B2", 0, answer.input_gradient, _divided(g_prev))
+            yield compare("B2", 0, answer.input_gradient, once_more(g_prev))
         else:
             below = states[l - 2]
             expected = Widened(problem.network[l - 2].sigma).pullback(below.z, below.a, g_prev)
-            yield compare("B2", l - 1, answer.trace[l - 2].delta, _divided(expected))
+            yield compare("B2", l - 1, answer.trace[l - 2].delta, once_more(expected))
         (layer,) = update(linear, (Gradient(delta, observed(got.W), observed(got.b)),), eta)  # type: ignore[arg-type]
         yield compare("U1", l, new.W, layer.W)
         yield compare("U2", l, new.b, layer.b)
@@ -295,7 +309,7 @@ def along_paths(
     return path_bounds(admitted(problem.network, conventions), head, states, exact(problem.x))
 
 
-def _divided(gradient: Rounded) -> Rounded:
+def once_more(gradient: Rounded) -> Rounded:
     """Widened by a rounding: the 1/N of the mean may be taken of each gradient at the very end."""
     return gradient.widened(gradient.format.u * abs(_float(gradient)))
 

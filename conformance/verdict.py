@@ -120,7 +120,8 @@ class Report(NamedTuple):
     """What a run over a subject leaves.
 
     ``tallies`` are keyed by (equation, layer) and hold ordinary problems only.  ``effective_bits`` says with how many
-    bits the subject multiplies, by the dtype that it claims.
+    bits the subject multiplies, by the dtype that it claims.  ``following`` are the equations and layers whose numbers
+    are off, but right given what comes before them.  ``print`` it to read it.
     """
 
     subject: Subject
@@ -135,12 +136,19 @@ class Report(NamedTuple):
     profile: str = ""
     seed: int = 0
     complete: bool = True
+    following: tuple[tuple[str, int], ...] = ()
+
+    def __str__(self) -> str:
+        """The report as text, for a terminal, a log, an assertion."""
+        from .display import text
+
+        return text(self)
 
     @property
     def equations(self) -> dict[str, Tally]:
         """The tallies of each equation, all layers together."""
         together: dict[str, Tally] = {}
-        for (equation, _), of_layer in self.tallies.items():
+        for (equation, _), of_layer in sorted(self.tallies.items()):
             together = merged(together, {equation: of_layer})
         return together
 
@@ -205,6 +213,7 @@ class Report(NamedTuple):
             ],
             "robustness": self.robustness._asdict() if self.robustness else None,
             "remarks": list(self.remarks),
+            "following": [{"equation": equation, "layer": layer} for equation, layer in self.following],
         }
 
 

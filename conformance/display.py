@@ -1,0 +1,164 @@
+"""How a report reads: a table of layers by equations with marks, then what is to be said; and a picture."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from .verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Report, Tally
+
+MARKS = {CONFORMS: "ok", WRONG: "WRONG", SUSPECT: "suspect", UNDECIDED: "?"}
+STYLES = {CONFORMS: "green", WRONG: "bold red", SUSPECT: "yellow", UNDECIDED: "dim"}
+FOLLOWS = "follows"
+"""The mark of gradients that are off, but right given what comes before them."""
+
+WIDTH = 100
+
+
+def shown(report: Report) -> RenderableType:
+    """The whole report for a terminal."""
+    said: list[RenderableType] = [_title(report)]
+    if report.tallies:
+        said.append(_table(report))
+    for finding in report.findings:
+        kind = f" ({finding.kind} values)" if finding.kind != "ordinary" else ""
+        said.append(Text.assemble((f"{finding.verdict}{kind}  ", STYLES[finding.verdict]), finding.explanation))
+    said += [Text(remark) for remark in report.remarks]
+    if report.robustness is not None:
+        r = report.robustness
+        said.append(
+            Text(f"At the ends of the range: {r.verdict}, {r.wrong} of {r.asked} extreme questions answered wrongly.")
+        )
+    return Group(*said)
+
+
+def text(report: Report) -> str:
+    """The same without colours, for a log or an assertion."""
+    console = Console(file=io.StringIO(), width=WIDTH, no_color=True, highlight=False)
+    console.print(shown(report))
+    written: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in written.splitlines())
+
+
+def _title(report: Report) -> Text:
+    asked = "one question" if report.asked == 1 else f"{report.asked} questions"
+    return Text.assemble(
+        (report.verdict, STYLES[report.verdict]),
+        f"  {report.subject.name}: {asked}"
+        + (f", {report.unsupported} more not supported" if report.unsupported else "")
+        + (f", {report.failed} failed" if report.failed else ""),
+    )
+
+
+def _order(equation: str) -> tuple[int, str]:
+    return ("F", "L", "B").index(equation[0]) if equation[0] in "FLB" else 3, equation
+
+
+def _table(report: Report) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    equations = sorted({equation for equation, _ in report.tallies}, key=_order)
+    layers = sorted({layer for _, layer in report.tallies})
+    table.add_column("layer", justify="right")
+    for equation in equations:
+        table.add_column(f"({equation})")
+    for layer in layers:
+        table.add_row(str(layer) if layer else "dL/dx", *(_mark(report, equation, layer) for equation in equations))
+    for name, shown_of in ROWS.items():
+        table.add_row(Text(name, "dim"), *(Text(shown_of(report.equations[e]), "dim") for e in equations))
+    return table
+
+
+ROWS = {
+    "numbers": lambda t: f"{t.elements:,}",
+    "undecided": lambda t: f"{t.undecided / t.elements:.1%}",
+    "error / bound": lambda t: f"{t.worst.margin:.2g}",
+    "floor": lambda t: f"{t.floor:.0e}",
+}
+"""Of each equation, all layers together; the floor is the smallest relative error caught, in the median."""
+
+
+def _mark(report: Report, equation: str, layer: int) -> Text:
+    tally = report.tallies.get((equation, layer))
+    if (equation, layer) in report.following and (tally is None or tally.verdict == CONFORMS):
+        return Text(FOLLOWS, "cyan")
+    return Text(MARKS[tally.verdict], STYLES[tally.verdict]) if tally else Text("")
+
+
+def plot(report: Report, path: str | Path) -> None:
+    """Draw error/bound of every number, by layer and equation, with the bound at 1.
+
+    Parameters
+    ----------
+    report : Report
+    path : str or Path
+        Of the picture; its ending says the format: .png, .svg, .pdf.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown, or nothing was judged.
+    OSError
+        If the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    keys = sorted(report.tallies, key=lambda key: (_order(key[0])[0], key[0], key[1]))
+    if not keys:
+        raise ValueError("plot: expected a report with judged numbers, got one with none")
+    figure = Figure(figsize=(max(6.0, 1.5 + 0.45 * len(keys)), 5), layout="constrained")
+    canvas: Any = FigureCanvasAgg(figure)  # type: ignore[no-untyped-call]
+    endings = canvas.get_supported_filetypes()
+    if Path(path).suffix[1:].lower() not in endings:
+        raise ValueError(f"plot: expected a name that ends in one of {', '.join(endings)}, got {path}")
+    axes = figure.add_subplot()
+    for column, key in enumerate(keys):
+        _strip(axes, column, report.tallies[key])
+    axes.axhline(1, color="black", linewidth=1)
+    axes.text(len(keys) - 0.4, 1, " the bound", va="center", fontsize=9)
+    axes.set_yscale("log", base=10)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, max(high, 8))
+    axes.axhspan(1, axes.get_ylim()[1], color="tab:red", alpha=0.06, linewidth=0)
+    axes.set_xlim(-0.6, len(keys) - 0.4)
+    axes.set_xticks(range(len(keys)), [str(layer) if layer else "dL/dx" for _, layer in keys], fontsize=8)
+    _equation_names(axes, keys)
+    axes.set_ylabel("error / bound")
+    axes.set_title(f"{report.subject.name}: {report.verdict}", loc="left", fontsize=11)
+    figure.savefig(path, dpi=120)
+
+
+def _strip(axes: Any, column: int, tally: Tally) -> None:
+    """A cell's numbers as a strip: at each octave of error/bound as wide as the logarithm of their count."""
+    if not tally.spread:
+        axes.plot([column], [2.0**-20], marker="_", color="tab:green", markersize=8)
+        return
+    octaves = np.array(sorted(tally.spread))
+    counts = np.array([tally.spread[k] for k in octaves])
+    widths = 0.12 + 0.7 * np.log1p(counts) / np.log1p(max(counts.max(), 2))
+    middle = 2.0 ** (octaves - 0.5)
+    outside = octaves > 0
+    for chosen, colour in ((~outside, "tab:blue"), (outside, "tab:red")):
+        axes.hlines(middle[chosen], column - widths[chosen] / 2, column + widths[chosen] / 2, color=colour, linewidth=3)
+    worst = tally.worst.margin
+    if np.isfinite(worst) and worst > 0:
+        axes.plot([column], [worst], marker="o", markersize=3, color="tab:red" if worst > 1 else "tab:blue")
+
+
+def _equation_names(axes: Any, keys: Sequence[tuple[str, int]]) -> None:
+    """The equation's name under its layers, and a line between equations."""
+    for equation in dict.fromkeys(equation for equation, _ in keys):
+        columns = [i for i, key in enumerate(keys) if key[0] == equation]
+        axes.annotate(
+            f"({equation})", (np.mean(columns), 0), xycoords=("data", "axes fraction"), xytext=(0, -28),
+            textcoords="offset points", ha="center", fontsize=10,
+        )  # fmt: skip
+        if columns[0]:
+            axes.axvline(columns[0] - 0.5, color="lightgrey", linewidth=0.8)
+    axes.annotate("layer", (0, 0), xycoords="axes fraction", xytext=(-34, -12), textcoords="offset points", fontsize=8)

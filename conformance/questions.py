@@ -1,0 +1,199 @@
+"""Questions: the problems that show things, for a subject that says what it can do.
+
+Small networks detect: single samples and batches, the same question twice, widths pairwise distinct but for one equal
+hidden pair, none of them 2 (or 2, the batch and the outputs would be confused), biases that are not zero, a kink met
+exactly, a saturated unit, wide and deep ones besides.  Larger ones locate.  Those at the ends of the range are a class
+of their own.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from reference import Activation, Layer, Loss
+from reference.gradients import Reduction
+from reference.losses import TARGETS
+
+from .problem import Architecture, Problem, fill
+
+Role = Literal["detect", "locate"]
+
+
+class Domain(NamedTuple):
+    """What a subject can do.
+
+    ``hidden`` are the activations of hidden layers, ``heads`` the pairs of the last layer's activation and loss.
+    ``widths`` is a network's fixed shape, or None; ``layers``, ``width`` and ``batch`` are the smallest and largest
+    that it takes.  ``conventions`` are the derivatives at kinks that it declares.
+    """
+
+    hidden: Sequence[Activation]
+    heads: Sequence[tuple[Activation, Loss]]
+    reductions: Sequence[Reduction]
+    dtype: str
+    widths: tuple[int, ...] | None = None
+    layers: tuple[int, int] = (1, 12)
+    width: tuple[int, int] = (1, 1024)
+    batch: tuple[int, int] = (1, 1024)
+    conventions: Mapping[str, float] = {}
+
+
+class Question(NamedTuple):
+    """A problem and why it is asked.
+
+    ``role`` is "detect" for what the bound carried from x decides, "locate" for larger networks; ``kind`` is "ordinary"
+    or "extreme"; ``again`` says that it is the question before, once more.
+    """
+
+    why: str
+    problem: Problem
+    role: Role = "detect"
+    kind: Literal["ordinary", "extreme"] = "ordinary"
+    again: bool = False
+
+
+class Shape(NamedTuple):
+    """A network's widths and a batch."""
+
+    why: str
+    widths: tuple[int, ...]
+    batch: int
+    role: Role = "detect"
+
+
+OUTPUTS, BATCH = 5, 3
+
+SHAPES = (
+    Shape("one hidden layer, one sample", (4, 7, OUTPUTS), 1),
+    Shape("one hidden layer, a batch", (4, 7, OUTPUTS), BATCH),
+    Shape("no hidden layer, one sample", (4, OUTPUTS), 1),
+    Shape("no hidden layer, a batch", (4, OUTPUTS), BATCH),
+    Shape("an equal pair of hidden layers, one sample", (3, 6, 6, OUTPUTS), 1),
+    Shape("an equal pair of hidden layers, a batch", (3, 6, 6, OUTPUTS), BATCH),
+    Shape("deep, one sample", (3, 7, 6, 6, 4, OUTPUTS), 1),
+    Shape("deep, a batch", (3, 7, 6, 6, 4, OUTPUTS), BATCH),
+    Shape("one output, a batch", (4, 7, 1), BATCH),
+    Shape("wide, one sample", (9, 40, OUTPUTS), 1),
+    Shape("wide, a large batch", (9, 40, OUTPUTS), 33),
+    Shape("many inputs and outputs, one sample", (70, 6, 37), 1),
+    Shape("784-128-10, one sample", (784, 128, 10), 1, "locate"),
+    Shape("ten layers, one sample", (12, 16, 15, 14, 13, 11, 11, 10, 9, 8, OUTPUTS), 1, "locate"),
+)
+"""Single samples and batches of each; the first is asked twice."""
+
+SMALL = 64
+"""The widest layer of a network that detects, where a subject's shape is fixed."""
+
+
+def questions(domain: Domain, seed: int) -> Iterator[Question]:
+    """The questions that the domain allows, deterministically from the seed."""
+    shapes = [shape for shape in _shapes(domain) if _allowed(shape, domain)]
+    for i, (why, widths, batch, role) in enumerate(shapes):
+        problem = _problem(domain, widths, batch, seed, i)
+        if i == 1 or (len(shapes) > 4 and "equal pair" in why and batch == 1):
+            problem = _saturated(problem)
+        yield Question(why, problem, role)
+        if i in (0, 1):
+            yield Question(f"{why}, once more", problem, role, again=True)
+    small = [shape for shape in shapes if shape.role == "detect" and len(shape.widths) > 2] or shapes
+    for i, (why, widths, batch, role) in enumerate(small[:2], start=len(shapes)):
+        problem = _dead(_problem(domain, widths, batch, seed, i, "integers"))
+        yield Question(f"{why}, of whole numbers, with a unit at z = 0", problem, role)
+    for i, (why, extreme) in enumerate(EXTREMES.items(), start=len(shapes) + 2):
+        _, widths, batch, role = small[i % len(small)]
+        yield Question(why, extreme(_problem(domain, widths, batch, seed, i)), role, "extreme")
+
+
+def _shapes(domain: Domain) -> Sequence[Shape]:
+    if domain.widths is None:
+        return SHAPES
+    name = "-".join(map(str, domain.widths))
+    role: Role = "detect" if max(domain.widths) <= SMALL else "locate"
+    return [
+        Shape(f"{name}, a batch" if B > 1 else f"{name}, one sample", domain.widths, B, role) for B in (1, BATCH, 17)
+    ]
+
+
+def _allowed(shape: Shape, domain: Domain) -> bool:
+    def within(value: int, limits: tuple[int, int]) -> bool:
+        return limits[0] <= value <= limits[1]
+
+    return (
+        within(len(shape.widths) - 1, domain.layers)
+        and all(within(width, domain.width) for width in shape.widths)
+        and within(shape.batch, domain.batch)
+    )
+
+
+def _problem(
+    domain: Domain, widths: tuple[int, ...], batch: int, seed: int, i: int, pattern: str = "generic"
+) -> Problem:
+    """The i-th problem: activations, heads and reductions take turns."""
+    hidden = [domain.hidden[(i + l) % len(domain.hidden)] for l in range(len(widths) - 2)] if len(widths) > 2 else []
+    head, loss = domain.heads[i % len(domain.heads)]
+    reduction = domain.reductions[i % len(domain.reductions)]
+    patterns = (pattern, pattern, "generic")
+    draw = int(np.random.SeedSequence((seed, i)).generate_state(1)[0])
+    problem = fill(
+        Architecture(widths, (*hidden, head), loss, reduction, batch, domain.dtype, patterns, draw, eta=0.125)
+    )
+    # Targets of a cross-entropy sum to one in every other problem, and do not in the rest.
+    if TARGETS.get(type(loss), (None, None)) == (0, np.inf) and i % 2 and widths[-1] > 1:
+        y = problem.y + problem.y.dtype.type(1 / 8)
+        problem = problem._replace(y=(y / y.sum(axis=1, keepdims=True)).astype(y.dtype))
+    return problem
+
+
+def _saturated(problem: Problem) -> Problem:
+    """With the first unit's weights and bias scaled up."""
+    (W, b, sigma), *rest = problem.network
+    scale = np.ones(len(W), W.dtype)
+    scale[0] = 8
+    return problem._replace(network=(Layer(W * scale[:, None], b * scale, sigma), *rest))
+
+
+def _dead(problem: Problem) -> Problem:
+    """With no weights and no bias into the last unit of the first layer: every term of its z is 0."""
+    (W, b, sigma), *rest = problem.network
+    alive = np.ones(len(W), W.dtype)
+    alive[-1] = 0
+    return problem._replace(network=(Layer(W * alive[:, None], b * alive, sigma), *rest))
+
+
+def _scaled(problem: Problem, first: float, last: float) -> Problem:
+    """With the first layer's parameters and the last layer's scaled by powers of two."""
+    dtype = problem.x.dtype.type
+
+    def scale(layer: Layer, by: float) -> Layer:
+        return Layer(layer.W * dtype(by), layer.b * dtype(by), layer.sigma)
+
+    network = (scale(problem.network[0], first), *problem.network[1:])
+    return problem._replace(network=(*network[:-1], scale(network[-1], last)))
+
+
+def _to_the_exponentials_end(problem: Problem) -> Problem:
+    """With logits of the size at which an exponential overflows."""
+    end = float(np.log(np.finfo(problem.dtype).max))
+    return _scaled(problem, 1, 2.0 ** np.ceil(np.log2(end)))
+
+
+def _to_the_logarithms_end(problem: Problem) -> Problem:
+    """With logits of the size at which a probability rounds to 1."""
+    end = -float(np.log(np.finfo(problem.dtype).eps))
+    return _scaled(problem, 1, 2.0 ** np.floor(np.log2(end)))
+
+
+def _to_subnormals(problem: Problem) -> Problem:
+    """With inputs that are barely normal numbers."""
+    tiny = np.finfo(problem.dtype).tiny
+    return problem._replace(x=(problem.x * problem.x.dtype.type(4 * tiny)).astype(problem.dtype))
+
+
+EXTREMES = {
+    "saturated: first layer scaled by 64": lambda problem: _scaled(problem, 64, 1),
+    "logits where a probability rounds to 1": _to_the_logarithms_end,
+    "logits where an exponential overflows": _to_the_exponentials_end,
+    "inputs that are barely normal": _to_subnormals,
+}
+"""Ordinary problems, moved to an end of the range."""

@@ -1,0 +1,735 @@
+"""One operation alone: right pullbacks are never accused, wrong ones are found, and an estimate never accuses."""
+
+from collections.abc import Callable
+from itertools import count
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.lib.stride_tricks import sliding_window_view
+from scipy import special
+from torch.nn import functional as F
+
+from conformance.balls import balls
+from conformance.judge import Widened
+from conformance.operation import (
+    NAMED_FORMATS,
+    Tape,
+    by_autograd,
+    check_loss,
+    check_pullback,
+    pull_back,
+)
+from conformance.rounded import Rounded
+from conformance.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Report
+from reference import ACTIVATIONS, LOSSES, Array
+from reference.losses import TARGETS
+
+TORCH: dict[str, Callable[[Any], Any]] = {
+    "identity": lambda z: z * 1,
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": F.relu,
+    "leaky_relu": F.leaky_relu,
+    "elu": F.elu,
+    "softplus": F.softplus,
+    "softmax": lambda z: F.softmax(z, dim=1),
+    "selu": F.selu,
+    "celu": F.celu,
+    "gelu": F.gelu,
+    "gelu_tanh": lambda z: F.gelu(z, approximate="tanh"),
+    "silu": F.silu,
+    "mish": F.mish,
+    "softsign": F.softsign,
+    "hardtanh": F.hardtanh,
+    "relu6": F.relu6,
+    "hardsigmoid": lambda z: F.relu6(z + 3) / 6,  # its own derivative is 1/6 in float32 (conformance.domain)
+    "hardswish": F.hardswish,
+    "logsigmoid": F.logsigmoid,
+    "tanhshrink": F.tanhshrink,
+    "softshrink": F.softshrink,
+    "hardshrink": F.hardshrink,
+    "log_softmax": lambda z: F.log_softmax(z, dim=1),
+}
+KINKS = (0, -0.0, 0.5, -0.5, 1, -1, 3, -3, 6, 20)
+DTYPES = ("float16", "bfloat16", "float32", "float64")
+
+
+def generic(dtype: str, shape: tuple[int, ...] = (3, 5), seed: int = 0, scale: float = 2.0) -> Array:
+    return (scale * np.random.default_rng(seed).standard_normal(shape)).astype(dtype)
+
+
+def operands(dtype: str) -> list[Array]:
+    """Generic, saturated, and at the kinks; all of them are numbers of bfloat16 too where they need to be."""
+    saturated = np.array([[-90.0, 30, 12, -25], [11, -8, 60, -60]])
+    return [generic(dtype), saturated.astype(dtype), np.array(KINKS, dtype=dtype).reshape(2, 5)]
+
+
+def tensor(z: Array, dtype: str) -> torch.Tensor:
+    return torch.from_numpy(z).to(getattr(torch, dtype))
+
+
+def accused(report: Report) -> list[str]:
+    return [f"{f.verdict} {f.explanation}" for f in report.findings]
+
+
+# Right ones.
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_reference_is_not_accused(name: str) -> None:
+    sigma = ACTIVATIONS[name]()
+
+    def pullback(z: Array, g: Array) -> Array:
+        return sigma.pullback(z, sigma.apply(z), g)
+
+    for dtype in ("float16", "float32", "float64"):
+        for z in operands(dtype):
+            with np.errstate(all="ignore"):
+                report = check_pullback(sigma.apply, pullback, z, equation=name)
+            assert not accused(report)
+        assert check_pullback(name, pullback, generic(dtype)).verdict == CONFORMS
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_pytorch_is_not_accused(name: str) -> None:
+    for dtype in DTYPES:
+        for z in operands("float32"):
+            report = check_pullback(TORCH[name], None, tensor(z, dtype), equation=name)
+            assert not accused(report)
+        assert check_pullback(name, by_autograd(TORCH[name]), tensor(generic("float32"), dtype)).verdict == CONFORMS
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_the_bound_of_every_format_holds_the_certified_derivative(name: str) -> None:
+    sigma, z, g = ACTIVATIONS[name](), generic("float16"), generic("float16", seed=1)
+    truth = sigma.pullback(balls(z), sigma.apply(balls(z)), balls(g)).astype(float)
+    for dtype in ("float16", "bfloat16"):
+        format = NAMED_FORMATS[dtype]
+        operand = Rounded(z, format.u * abs(z.astype(float)), format)
+        delta = Widened(sigma).pullback(operand, Widened(sigma).apply(operand), Rounded(g, 0 * g.astype(float), format))
+        assert (abs(truth - delta.mid) <= delta.rad).all()
+
+
+def naive_sigmoid(z: Array, g: Array) -> Array:
+    s = 1 / (1 + np.exp(-z))
+    return g * s * (1 - s)
+
+
+def tanh_by_sech(z: Array, g: Array) -> Array:
+    return g / np.cosh(z) ** 2
+
+
+def tanh_by_square(z: Array, g: Array) -> Array:
+    t = np.tanh(z)
+    return g * ((1 - t) * (1 + t))
+
+
+def silu_apart(z: Array, g: Array) -> Array:
+    s = 1 / (1 + np.exp(-z))
+    return g * s + g * z * s * (1 - s)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(
+    ("name", "forward", "pullback"),
+    [
+        ("sigmoid", lambda z: 1 / (1 + np.exp(-z)), naive_sigmoid),
+        ("sigmoid", lambda z: (np.tanh(z / 2) + 1) / 2, naive_sigmoid),
+        ("tanh", np.tanh, tanh_by_sech),
+        ("tanh", np.tanh, tanh_by_square),
+        ("tanh", lambda z: 2 / (1 + np.exp(-2 * z)) - 1, tanh_by_square),
+        ("silu", lambda z: z / (1 + np.exp(-z)), silu_apart),
+        ("relu", lambda z: np.maximum(z, 0), lambda z, g: g * (z > 0)),
+        ("relu", lambda z: np.where(z > 0, z, 0), lambda z, g: g * (z >= 0)),
+        ("softplus", lambda z: np.log1p(np.exp(z)), lambda z, g: g - g * np.exp(-np.log1p(np.exp(z)))),
+    ],
+)
+def test_other_formulas_are_not_accused(dtype: str, name: str, forward: Any, pullback: Any) -> None:
+    """By name, and by the forward function's own text; derivative 0 or 1 at the kink of relu."""
+    own = check_pullback(forward, pullback, generic(dtype))
+    assert (own.verdict, set(own.equations)) == (CONFORMS, {"vjp", "state"})
+    assert check_pullback(forward, pullback, generic(dtype), equation=name).verdict == CONFORMS
+    for z in (np.clip(operands(dtype)[1], -20, 10), operands(dtype)[2]):
+        with np.errstate(all="ignore"):
+            assert not accused(check_pullback(forward, pullback, z))
+            assert not accused(check_pullback(name, pullback, z))
+
+
+# Somebody's own operations, each with its pullback written by hand.
+
+
+def linear(x: Array, W: Array, b: Array) -> Array:
+    return x @ W.T + b
+
+
+def of_linear(x: Array, W: Array, b: Array, g: Array) -> Any:
+    return g @ W, g.T @ x, g.sum(axis=0)
+
+
+def layernorm(x: Array) -> Array:
+    mean = x.mean(axis=1, keepdims=True)
+    return (x - mean) / np.sqrt(((x - mean) ** 2).mean(axis=1, keepdims=True) + 1e-5)
+
+
+def layernorm_by_var(x: Array) -> Array:
+    return (x - np.mean(x, axis=1, keepdims=True)) / np.sqrt(np.var(x, axis=1, keepdims=True) + 1e-5)
+
+
+def of_layernorm(x: Array, g: Array) -> Array:
+    mean = x.mean(axis=1, keepdims=True)
+    r = 1 / np.sqrt(x.var(axis=1, keepdims=True) + np.asarray(1e-5, x.dtype))
+    n = (x - mean) * r
+    return r * (g - g.mean(axis=1, keepdims=True) - n * (g * n).mean(axis=1, keepdims=True))
+
+
+def softmax(z: Array) -> Array:
+    e = np.exp(z - z.max(axis=-1, keepdims=True))
+    return e / e.sum(axis=-1, keepdims=True)
+
+
+def of_softmax(z: Array, g: Array) -> Array:
+    p = softmax(z)
+    return p * (g - (g * p).sum(axis=-1, keepdims=True))
+
+
+def logsumexp(z: Array) -> Array:
+    m = np.max(z, axis=1, keepdims=True)
+    return (m + np.log(np.exp(z - m).sum(axis=1, keepdims=True)))[:, 0]
+
+
+def of_logsumexp(z: Array, g: Array) -> Array:
+    return g[:, None] * np.exp(z - logsumexp(z)[:, None])
+
+
+def normalised(x: Array) -> Array:
+    return x / np.sqrt((x * x).sum(axis=1, keepdims=True))
+
+
+def of_normalised(x: Array, g: Array) -> Array:
+    n = np.linalg.norm(x, axis=1, keepdims=True).astype(x.dtype)
+    return (g - x * (g * x).sum(axis=1, keepdims=True) / n**2) / n
+
+
+def attention(q: Array, k: Array, v: Array) -> Array:
+    return softmax(q @ k.T / 2) @ v
+
+
+def of_attention(q: Array, k: Array, v: Array, g: Array) -> Any:
+    p = softmax(q @ k.T / 2)
+    of_scores = p * (g @ v.T - (g * (p @ v)).sum(axis=1, keepdims=True)) / 2
+    return of_scores @ k, of_scores.T @ q, p.T @ g
+
+
+def convolution(x: Array, w: Array) -> Array:
+    n = x.shape[0] - w.shape[0] + 1
+    return sum(x[i : i + n] * w[i] for i in range(1, w.shape[0])) + x[:n] * w[0]
+
+
+def of_convolution(x: Array, w: Array, g: Array) -> Any:
+    padded = np.pad(g, len(w) - 1)
+    return sliding_window_view(padded, len(w)) @ w[::-1], sliding_window_view(x, len(g)) @ g
+
+
+def pooled(x: Array) -> Array:
+    return x.reshape(x.shape[0], -1, 2).max(axis=2) ** 3
+
+
+def of_pooled(x: Array, g: Array) -> Array:
+    pairs = x.reshape(x.shape[0], -1, 2)
+    m = pairs.max(axis=2, keepdims=True)
+    return ((pairs == m) * (3 * m**2 * g[:, :, None])).reshape(x.shape)
+
+
+def bilinear(x: Array, y: Array) -> Array:
+    return np.einsum("si,ti->st", x, y).T * np.array([[1.5, -0.5]])
+
+
+def of_bilinear(x: Array, y: Array, g: Array) -> Any:
+    scaled = (g * np.array([[1.5, -0.5]], g.dtype)).T
+    return scaled @ y, scaled.T @ x
+
+
+OWN: list[tuple[Any, Any, tuple[tuple[int, ...], ...]]] = [
+    (linear, of_linear, ((4, 3), (5, 3), (5,))),
+    (layernorm, of_layernorm, ((3, 6),)),
+    (layernorm_by_var, of_layernorm, ((3, 6),)),
+    (softmax, of_softmax, ((3, 5),)),
+    (logsumexp, of_logsumexp, ((3, 5),)),
+    (normalised, of_normalised, ((3, 5),)),
+    (attention, of_attention, ((4, 3), (6, 3), (6, 2))),
+    (convolution, of_convolution, ((9,), (4,))),
+    (pooled, of_pooled, ((3, 8),)),
+    (bilinear, of_bilinear, ((2, 3), (4, 3))),
+    (lambda x, y: np.broadcast_to(x, (3, 4)) / (y * y + 1), None, ((4,), (3, 4))),
+]
+
+
+def of_broadcast(x: Array, y: Array, g: Array) -> Any:
+    d = y * y + 1
+    return (g / d).sum(axis=0), -2 * y * (g * x / d / d)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize(("forward", "pullback", "shapes"), OWN)
+def test_own_operations_are_not_accused(dtype: str, forward: Any, pullback: Any, shapes: Any) -> None:
+    pullback = pullback or of_broadcast
+    inputs = [generic(dtype, shape, seed, 1.0) for seed, shape in enumerate(shapes)]
+    report = check_pullback(forward, pullback, inputs)
+    assert not accused(report)
+    assert report.verdict == CONFORMS
+    assert not [remark for remark in report.remarks if "estimate" in remark]
+    assert set(report.tallies) == {(e, k) for e in ("vjp", "state") for k in range(1, len(shapes) + 1)}
+    if dtype != "float16":
+        assert all(t.undecided < t.elements / 2 for t in report.tallies.values())
+        assert all(t.floor < 2**12 * NAMED_FORMATS[dtype].u for t in report.tallies.values())
+    # The same in wider registers, and each fault of a factor.
+    wider = check_pullback(forward, in_float64(pullback), inputs)
+    assert not accused(wider)
+    for factor in (-1, 2, 0.5, 0):
+        wrong = check_pullback(forward, scaled(pullback, factor), inputs)
+        assert wrong.verdict == WRONG
+        assert {f.layer for f in wrong.findings} == set(range(1, len(shapes) + 1)) or dtype == "float16"
+
+
+def in_float64(pullback: Any) -> Any:
+    def wide(*arguments: Array) -> Any:
+        result = pullback(*(x.astype(np.float64) for x in arguments))
+        parts = result if isinstance(result, tuple) else (result,)
+        return tuple(part.astype(arguments[0].dtype) for part in parts)
+
+    return wide
+
+
+def scaled(pullback: Any, factor: float) -> Any:
+    def wrong(*arguments: Array) -> Any:
+        result = pullback(*arguments)
+        return tuple(factor * p for p in result) if isinstance(result, tuple) else factor * result
+
+    return wrong
+
+
+# Losses.
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_right_losses_are_not_accused(name: str) -> None:
+    loss = LOSSES[name]()
+    low, high = TARGETS.get(type(loss), (-np.inf, np.inf))
+    for dtype in ("float16", "float32", "float64"):
+        a, y = generic(dtype, (3, 4), 1), np.clip(generic(dtype, (3, 4), 2), low, high)
+        if name in ("cross_entropy", "binary_cross_entropy"):
+            a = (1 / (1 + np.exp(-a))).astype(dtype)
+
+        def reduced(a: Array, y: Array) -> Array:
+            return loss.value(a, y).sum() / len(y)
+
+        def mean(a: Array, y: Array) -> Array:
+            return loss.gradient(a, y) / len(a)
+
+        each = check_loss(loss.value, loss.gradient, a, y, equation=name)
+        assert (each.verdict, accused(each), len(each.equations)) == (CONFORMS, [], 3)
+        assert not accused(check_loss(reduced, mean, a, y, equation=loss, reduction="mean"))
+        wrong = check_loss(name, loss.gradient, a, y, reduction="mean")
+        assert (wrong.verdict, wrong.findings[0].faults) == (WRONG, ("factor 3",))
+
+
+def log_cosh(a: Array, y: Array) -> Array:
+    return np.log(np.cosh(a - y)).sum(axis=1)
+
+
+def test_own_losses() -> None:
+    a, y = generic("float32", (3, 4), 1), generic("float32", (3, 4), 2)
+    assert check_loss(log_cosh, lambda a, y: np.tanh(a - y), a, y).verdict == CONFORMS
+    assert check_loss(log_cosh, lambda a, y: np.tanh(y - a), a, y).findings[0].faults == ("factor -1",)
+    mean = check_loss(lambda a, y: log_cosh(a, y).sum() / 3, lambda a, y: np.tanh(a - y) / 3, a, y, reduction="mean")
+    assert mean.verdict == CONFORMS
+    tensors = torch.from_numpy(a), torch.from_numpy(y)
+    assert check_loss("huber", lambda a, y: torch.clamp(a - y, -1, 1), *tensors).verdict == CONFORMS
+
+
+def test_an_epsilon_in_the_logarithm_is_found() -> None:
+    a = np.array([[0.125, 0.5, 0.375], [0.75, 0.0625, 0.1875]])
+    y = np.array([[0, 1, 0], [1.0, 0, 0]])
+    report = check_loss("cross_entropy", lambda a, y: -y / (a + 1e-4), a, y)
+    assert (report.verdict, report.findings[0].equation) == (WRONG, "G3")
+    value = check_loss(
+        lambda a, y: -(y * np.log(a + 1e-4)).sum(axis=1), lambda a, y: -y / a, a, y, equation="cross_entropy"
+    )
+    assert [f.equation for f in value.findings] == ["L3"]
+
+
+# Wrong ones.
+
+
+def test_a_mistake_that_ones_hide_is_found() -> None:
+    x = generic("float32", (3, 6))
+    hidden = scaled(of_layernorm, -100)
+    assert (abs(hidden(x, np.ones_like(x))) < 2.0**-10).all()  # passes with a cotangent of ones
+    report = check_pullback(layernorm, hidden, x)
+    assert (report.verdict, report.findings[0].verdict) == (WRONG, WRONG)
+    assert "-100 times the truth" in report.findings[0].explanation
+
+
+def sigmoid(z: Array) -> Array:
+    return 1 / (1 + np.exp(-z))
+
+
+def central_differences(z: Array, g: Array) -> Array:
+    h = 1e-6
+    return g * (sigmoid(z + h) - sigmoid(z - h)) / (2 * h)
+
+
+def one_off(z: Array, g: Array) -> Array:
+    result = naive_sigmoid(z, g)
+    result[7, 41] *= 1.01
+    return result
+
+
+def in_bfloat16(z: Array, g: Array) -> Array:
+    s = tensor(sigmoid(z), "bfloat16")
+    return (tensor(g, "bfloat16") * s * (1 - s)).float().numpy().astype(z.dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(
+    ("name", "pullback", "fault"),
+    [
+        ("sigmoid", lambda z, g: g * sigmoid(sigmoid(z)) * (1 - sigmoid(sigmoid(z))), "the derivative taken at a"),
+        ("sigmoid", lambda z, g: g * z * (1 - z), "the pullback given z for a"),
+        ("sigmoid", lambda z, g: naive_sigmoid(z, 0 * g + 1), "the derivative without the cotangent"),
+        ("sigmoid", lambda z, g: 0 * g, "zero"),
+        ("sigmoid", lambda z, g: naive_sigmoid(z, g) * 1.25, "factor 1.25"),
+        ("sigmoid", lambda z, g: naive_sigmoid(z, g * abs(g)), "not linear in the cotangent"),
+        ("sigmoid", lambda z, g: np.where(z > 1, np.nan, naive_sigmoid(z, g)), "not a number"),
+        ("tanh", lambda z, g: g * np.tanh(z), "g times the value"),
+        ("tanh", lambda z, g: g - np.tanh(z) ** 2, "g - (1 - derivative)"),
+        ("softmax", lambda z, g: g * softmax(z) * (1 - softmax(z)), "the diagonal of the Jacobian alone"),
+        ("softmax", lambda z, g: of_softmax(z.T, g.T).T, ""),
+        ("relu", lambda z, g: g, ""),
+        ("gelu", lambda z, g: g * special.erfc(-z / np.sqrt(np.asarray(2, z.dtype))) / 2, ""),
+    ],
+)
+def test_a_wrong_derivative_is_found_and_named(dtype: str, name: str, pullback: Any, fault: str) -> None:
+    z = generic(dtype, (7, 5))
+    report = check_pullback(name, pullback, z)
+    finding = report.findings[0]
+    assert (report.verdict, finding.equation[0], finding.layer) == (WRONG, "D", 1)
+    assert " ".join(finding.faults).startswith(fault)
+    if name in ("sigmoid", "softmax"):
+        own = sigmoid if name == "sigmoid" else softmax
+        assert check_pullback(own, pullback, z).verdict == WRONG
+
+
+def test_small_mistakes_are_found() -> None:
+    z = generic("float32", (100, 100))
+    report = check_pullback("sigmoid", one_off, z)
+    assert (report.verdict, report.findings[0].element) == (WRONG, (7, 41))
+    assert "1 of 10000 elements" in report.findings[0].explanation
+    assert check_pullback("sigmoid", central_differences, generic("float64")).verdict == WRONG
+    assert check_pullback(sigmoid, central_differences, generic("float64")).verdict == WRONG
+    narrow = check_pullback("sigmoid", in_bfloat16, generic("float32"))
+    assert narrow.verdict == WRONG
+    assert abs(narrow.effective_bits["float32"] - 8) < 1.5  # three roundings of bfloat16, and their spread
+    assert "bfloat16" in narrow.findings[0].explanation
+    single = check_pullback(
+        "sigmoid", lambda z, g: naive_sigmoid(z.astype("f4"), g.astype("f4")).astype("f8"), generic("float64")
+    )
+    assert single.verdict == WRONG
+    assert abs(single.effective_bits["float64"] - 24) < 1.5
+
+
+def test_half_precision_finds_what_its_floor_says() -> None:
+    """Three bits lost are within KAPPA roundings of float16; a factor and an offset are not."""
+    z = generic("float16")
+    report = check_pullback("sigmoid", in_bfloat16, z)
+    assert report.tallies["D2", 1].floor > 2.0**-8 or report.verdict == WRONG
+    for dtype in ("float16", "bfloat16"):
+        wrong = check_pullback("tanh", lambda z, g: 2 * (g - g * torch.tanh(z) ** 2), tensor(generic("float32"), dtype))
+        assert wrong.verdict == WRONG
+
+
+def test_a_sum_missing_over_a_broadcast_axis_is_found() -> None:
+    inputs = [generic("float32", shape, seed) for seed, shape in enumerate(((4, 3), (5, 3), (5,)))]
+    report = check_pullback(linear, lambda x, W, b, g: (g @ W, g.T @ x, g), inputs)
+    assert [(f.verdict, f.layer) for f in report.findings] == [(WRONG, 3)]
+    assert "the sum over axis 0 is missing" in report.findings[0].explanation
+    square = [generic("float32", shape, seed) for seed, shape in enumerate(((4, 3), (3, 3), (3,)))]
+    report = check_pullback(linear, lambda x, W, b, g: (g @ W.T, (g.T @ x).T, g.mean(axis=0)), square)
+    assert [f.faults for f in report.findings] == [(), ("transposed",), ("factor 1/4",)]
+    missing = check_pullback(linear, lambda x, W, b, g: (g @ W, g.T @ x, None), inputs)
+    assert "no gradient came" in missing.findings[0].explanation
+
+
+# What is kept, changed or shared.
+
+
+def test_changed_arguments_are_found() -> None:
+    def changes_g(z: Array, g: Array) -> Array:
+        g *= sigmoid(z) * (1 - sigmoid(z))
+        return g.copy()
+
+    def changes_z(z: Array, g: Array) -> Array:
+        result = naive_sigmoid(z, g)
+        z[...] = 0
+        return result
+
+    for pullback, what in ((changes_g, "the cotangent"), (changes_z, "input 1")):
+        for forward in ("sigmoid", sigmoid):
+            report = check_pullback(forward, pullback, generic("float32"))
+            assert (report.verdict, [f.equation for f in report.findings]) == (WRONG, ["state"])
+            assert what in report.findings[0].explanation
+
+
+def test_state_is_found() -> None:
+    kept = np.zeros((3, 5))
+
+    def accumulates(z: Array, g: Array) -> Array:
+        kept[...] += naive_sigmoid(z, g)
+        return kept.copy()
+
+    report = check_pullback("sigmoid", accumulates, generic("float64"))
+    assert [(f.verdict, f.equation, f.faults) for f in report.findings] == [(WRONG, "state", ("keeps state",))]
+    assert "2 times the truth" in report.findings[0].explanation
+    assert report.tallies["D2", 1].verdict == CONFORMS
+
+    calls = count()
+    jumps = check_pullback("sigmoid", lambda z, g: naive_sigmoid(z, g) * (1 + (next(calls) == 1)), generic("float64"))
+    assert [f.equation for f in jumps.findings] == ["state"]
+
+
+def test_shared_memory_is_a_remark() -> None:
+    buffer = np.zeros((3, 5))
+
+    def overwrites(z: Array, g: Array) -> Array:
+        buffer[...] = naive_sigmoid(z, g)
+        return buffer
+
+    shared = check_pullback("identity", lambda z, g: g, generic("float64"))
+    assert shared.verdict == CONFORMS
+    assert shared.remarks == ("the gradient by input 1 shares memory with the cotangent",)
+    reused = check_pullback("sigmoid", overwrites, generic("float64"))
+    assert (reused.verdict, "overwritten by the next" in reused.remarks[0]) == (CONFORMS, True)
+
+
+def test_equal_rows_may_be_refused() -> None:
+    def distinct(x: Array) -> Array:
+        if (x[0] == x[1]).all():
+            raise ValueError("equal rows")
+        return x / 3
+
+    assert check_pullback(distinct, lambda x, g: g / 3, generic("float64")).verdict == CONFORMS
+
+
+def test_layouts_are_asked() -> None:
+    def reads_memory(z: Array, g: Array) -> Array:
+        """As a kernel does that takes every input for contiguous."""
+        owner = z if z.base is None or z.strides[-1] < 0 else z.base
+        flat = owner.T.ravel()[: z.size].reshape(z.shape) if z.flags.f_contiguous and z.ndim == 2 else z
+        return naive_sigmoid(flat, g)
+
+    report = check_pullback("sigmoid", reads_memory, generic("float64"))
+    assert report.verdict == WRONG
+    assert "with inputs transposed in memory" in report.findings[0].explanation
+
+    def flat(z: torch.Tensor, g: torch.Tensor) -> torch.Tensor:
+        s = torch.sigmoid(z.view(-1))
+        return (g.reshape(-1) * s * (1 - s)).view(z.shape)
+
+    refused = check_pullback("sigmoid", flat, torch.from_numpy(generic("float32")))
+    assert (refused.verdict, refused.unsupported) == (CONFORMS, 2)
+    assert "refuses inputs transposed in memory: RuntimeError" in refused.remarks[0]
+
+
+# PyTorch.
+
+
+class Gelu(torch.autograd.Function):
+    """z Phi(z), its derivative by hand."""
+
+    @staticmethod
+    def forward(ctx: Any, z: torch.Tensor) -> torch.Tensor:
+        """The value."""
+        ctx.save_for_backward(z)
+        return F.gelu(z)
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> Any:
+        """The pullback."""
+        (z,) = ctx.saved_tensors
+        return g * (special_ndtr(z) + z * torch.exp(-z * z / 2) / (2 * torch.pi) ** 0.5)
+
+
+class GeluWithoutDensity(Gelu):
+    """The term z phi(z) is left out."""
+
+    @staticmethod
+    def backward(ctx: Any, g: torch.Tensor) -> Any:
+        """The pullback."""
+        (z,) = ctx.saved_tensors
+        return g * special_ndtr(z)
+
+
+def special_ndtr(z: torch.Tensor) -> torch.Tensor:
+    return torch.erfc(-z / 2**0.5) / 2
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_autograd_functions(dtype: str) -> None:
+    z = tensor(generic("float32"), dtype)
+    for right in (Gelu, Gelu.apply):
+        assert check_pullback("gelu", right, z).verdict == CONFORMS
+    assert check_pullback(Gelu, None, z, equation="A11").verdict == CONFORMS
+    wrong = check_pullback("gelu", GeluWithoutDensity.apply, z)
+    assert (wrong.verdict, wrong.findings[0].equation, wrong.subject.name) == (WRONG, "D11", "GeluWithoutDensity")
+
+
+def test_a_forward_function_in_numpy_judges_tensors() -> None:
+    inputs = [torch.from_numpy(generic("float32", shape, seed)) for seed, shape in enumerate(((4, 3), (5, 3), (5,)))]
+    assert check_pullback(linear, by_autograd(F.linear), inputs).verdict == CONFORMS
+    half = [x.to(torch.bfloat16) for x in inputs]
+    assert not accused(check_pullback(linear, by_autograd(F.linear), half))
+
+
+# Estimates.
+
+
+def gelu_by_erf(z: Array) -> Array:
+    return z * (1 + special.erf(z / np.sqrt(2))) / 2
+
+
+def of_gelu(z: Array, g: Array) -> Array:
+    return (g * (special.erfc(-z / np.sqrt(2)) / 2 + z * np.exp(-z * z / 2) / np.sqrt(2 * np.pi))).astype(z.dtype)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_an_estimate_suspects_at_most(dtype: str) -> None:
+    z = generic(dtype)
+    right = check_pullback(gelu_by_erf, of_gelu, z)
+    assert right.verdict in (CONFORMS, UNDECIDED)
+    assert not accused(right)
+    assert "erf" in right.remarks[0]
+    for wrong in (scaled(of_gelu, -1), scaled(of_gelu, 1.5), lambda z, g: of_gelu(z, g) * np.nan):
+        report = check_pullback(gelu_by_erf, wrong, z)
+        assert report.verdict == SUSPECT
+        assert all(f.verdict == SUSPECT for f in report.findings)
+
+
+def test_estimates_in_pytorch_at_kinks_and_of_parts() -> None:
+    z = torch.from_numpy(generic("float32"))
+    assert not accused(check_pullback(torch.sigmoid, None, z))
+    assert "an estimate" in check_pullback(torch.sigmoid, None, z).remarks[0]
+    assert check_pullback(torch.sigmoid, lambda z, g: g * torch.sigmoid(z), z).verdict == SUSPECT
+    kinks = torch.tensor([[0.0, 1.0, -2.0], [0.0, 0.5, 0.0]])
+    for at_zero in (0, 0.5, 1):
+        report = check_pullback(F.relu, lambda z, g, s=at_zero: g * torch.where(z == 0, s, (z > 0).to(z.dtype)), kinks)
+        assert not accused(report)
+    large = check_pullback(torch.tanh, None, torch.from_numpy(generic("float32", (40, 40))))
+    assert not accused(large)
+    assert "256 of 1600 input elements were measured" in large.remarks
+
+
+def test_a_forward_function_that_changes_its_mind_is_not_followed() -> None:
+    def other(z: Array) -> Array:
+        return z * 3 if z.dtype.hasobject else z * 2
+
+    report = check_pullback(other, lambda z, g: 2 * g, generic("float64"))
+    assert not accused(report)
+    assert "other values" in report.remarks[0]
+
+
+def test_kinks_of_own_operations_are_undecided() -> None:
+    x = np.array([[1.0, 1, 1, 0, -2, 3], [0.5, 2, -1, 4, 4, 0.25]])
+
+    def largest(x: Array) -> Array:
+        return x.max(axis=1) ** 2
+
+    def shared(x: Array, g: Array) -> Array:
+        m = x == x.max(axis=1, keepdims=True)
+        return m / m.sum(axis=1, keepdims=True) * (2 * g * x.max(axis=1))[:, None]
+
+    report = check_pullback(largest, shared, x)
+    assert not accused(report)
+    assert "at a kink" in report.remarks[0]
+    assert check_pullback(largest, scaled(shared, -1), x).verdict == WRONG
+    for x in (np.array([[-0.0, 2, -1, -1]]), np.array([[0.0, 0.0, 19, 3]])):
+        for seed in range(8):  # whichever way the coins fall
+            assert not accused(check_pullback(pooled, of_pooled, x, seed=seed))
+    # A tie that the derivative does not depend on decides nothing away.
+    tied = check_pullback(softmax, of_softmax, np.array([[1.0, 1, 0.5], [2, -1, 2]]))
+    assert (tied.verdict, sum(t.undecided for t in tied.tallies.values())) == (CONFORMS, 0)
+
+
+def test_what_leaves_the_trace_is_an_error() -> None:
+    tape = Tape(NAMED_FORMATS["float64"])
+    x = tape.leaf(0.5)
+    with pytest.raises(TypeError):
+        float(x)
+    with pytest.raises(AttributeError, match="no derivative is known of rint"):
+        x.rint()
+    y = (x**0.5 + 2**x - x / 3) * abs(-x) + np.sqrt(x)
+    pulled = pull_back(tape, [y], [[1.0]], [x])
+    slope = (0.25**0.5 / 0.5**0.5 + np.log(2) * 2**0.5 - 1 / 3) * 0.5 + 2**0.5 + 0.5**0.5 - 0.5 / 3 + 0.5**0.5
+    assert abs(float(pulled.truth[0][0].mid()) - slope) < 2.0**-50
+    assert pulled.near[0][0].contains(pulled.truth[0][0])
+
+
+# Refused.
+
+
+Z = generic("float32")
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "arguments"),
+    [
+        (ValueError, "equation: expected one of identity, sigmoid", ("sigmoyd", naive_sigmoid, Z)),
+        (TypeError, "equation: expected the name or an instance", (3, naive_sigmoid, Z)),
+        (TypeError, "equation: expected the name or an instance", (ACTIVATIONS["relu"], naive_sigmoid, Z)),
+        (TypeError, "input 1: expected a NumPy array or a PyTorch tensor, got int", ("sigmoid", naive_sigmoid, 3)),
+        (TypeError, "input 2: expected a NumPy array", (linear, of_linear, [Z, 2.0])),
+        (TypeError, "input 1: expected dtype float16.*got int64", ("sigmoid", naive_sigmoid, np.arange(3))),
+        (TypeError, "input 2: expected a NumPy array of dtype float32", (linear, of_linear, [Z, Z.astype("f8")])),
+        (TypeError, "input 2: expected a NumPy array", (linear, of_linear, [Z, torch.ones(2)])),
+        (ValueError, "inputs: expected at least one array", ("sigmoid", naive_sigmoid, ())),
+        (ValueError, "input 1: expected numbers, got an empty array", ("sigmoid", naive_sigmoid, Z[:0])),
+        (ValueError, "input 1: expected finite numbers", ("sigmoid", naive_sigmoid, np.array([1, np.inf]))),
+        (ValueError, "inputs: expected one, the z of Sigmoid, got 2", ("sigmoid", naive_sigmoid, (Z, Z))),
+        (ValueError, r"inputs: expected shape \(samples, units\)", ("softmax", of_softmax, Z[0])),
+        (TypeError, "forward: expected one array, got list", (lambda z: [z], naive_sigmoid, Z)),
+        (TypeError, "forward: expected real numbers, got dtype bool", (lambda z: z > 0, naive_sigmoid, Z)),
+        (TypeError, "pullback: expected a function", ("sigmoid", "naive", Z)),
+        (TypeError, "pullback: expected a function, got None", ("sigmoid", None, Z)),
+        (TypeError, "autograd: expected the inputs as PyTorch tensors", ("silu", by_autograd(F.silu), Z)),
+        (TypeError, "pullback: expected 1 gradient, one for each input, got 2", (sigmoid, lambda z, g: (g, g), Z)),
+    ],
+)
+def test_wrong_questions_are_refused(error: type[Exception], message: str, arguments: Any) -> None:
+    with np.errstate(all="ignore"), pytest.raises(error, match=message):
+        check_pullback(*arguments)
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "arguments", "reduction"),
+    [
+        (ValueError, "equation: expected one of half_squared_error", ("hubert", log_cosh, Z, Z), None),
+        (ValueError, "reduction: expected 'sum', 'mean' or None", ("huber", log_cosh, Z, Z), "max"),
+        (ValueError, "outputs and targets: expected one shape", ("huber", log_cosh, Z, Z.T), None),
+        (ValueError, "targets: expected numbers from 0 to inf for NLL", ("nll", log_cosh, Z, Z), None),
+        (ValueError, r"loss: expected a result of shape \(\) for reduction 'sum'", (log_cosh, log_cosh, Z, Z), "sum"),
+        (TypeError, "gradient: expected a function", ("huber", None, Z, Z), None),
+    ],
+)
+def test_wrong_questions_about_a_loss_are_refused(
+    error: type[Exception], message: str, arguments: Any, reduction: Any
+) -> None:
+    with pytest.raises(error, match=message):
+        check_loss(*arguments, reduction=reduction)
+
+
+def test_the_report_is_written() -> None:
+    report = check_pullback("tanh", lambda z, g: g * np.tanh(z), generic("float32"), seed=3)
+    written = report.as_json()
+    assert (written["verdict"], written["seed"], written["subject"]["name"]) == (WRONG, 3, "<lambda>")
+    assert [e["equation"] for e in written["equations"]] == ["D3"]
