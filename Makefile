@@ -5,12 +5,13 @@ BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help conformance test bench clean
+.PHONY: help conformance test bench kill-matrix clean
 
 help:
 	@echo "make conformance   compare the reference with its PyTorch twin, equation by equation, then train both"
 	@echo "make test          lint, types, tests, doctests"
 	@echo "make bench         speed and memory, as ratios to PyTorch and others"
+	@echo "make kill-matrix   alter every labelled line in every way; some test must fail (ten minutes)"
 	@echo "make clean         remove the environment and all caches"
 
 conformance: .venv/ready
@@ -23,6 +24,9 @@ test: .venv/ready
 
 bench: .venv/ready
 	$(BIN)/python -m conformance bench
+
+kill-matrix: .venv/ready
+	$(BIN)/python -m conformance kill-matrix
 
 .venv/ready: pyproject.toml tests/requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -4,6 +4,7 @@
 given answer to a given problem; `check_pullback` and `check_loss` judge one operation alone.  All return a `Report`.
 """
 
+from .module import probe_torch
 from .operation import by_autograd, check_loss, check_pullback
 from .oracle import assert_conforms, check, probe, probe_trainer
 from .problem import Parameters, Problem
@@ -21,5 +22,6 @@ __all__ = [
     "check_loss",
     "check_pullback",
     "probe",
+    "probe_torch",
     "probe_trainer",
 ]

@@ -1,7 +1,7 @@
 """How a report reads: a table of layers by equations with marks, then what is to be said; and a picture."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -74,13 +74,14 @@ def _table(report: Report) -> Table:
     return table
 
 
-ROWS = {
+ROWS: dict[str, Callable[[Tally], str]] = {
     "numbers": lambda t: f"{t.elements:,}",
     "undecided": lambda t: f"{t.undecided / t.elements:.1%}",
     "error / bound": lambda t: f"{t.worst.margin:.2g}",
-    "floor": lambda t: f"{t.floor:.0e}",
+    "floor": lambda t: f"{t.sharpest:.0e}",
 }
-"""Of each equation, all layers together; the floor is the smallest relative error caught, in the median."""
+"""Of each equation, all layers together; the floor is the smallest relative error that the question that sees most
+would have caught, in the median of its numbers."""
 
 
 def _mark(report: Report, equation: str, layer: int) -> Text:
@@ -113,7 +114,7 @@ def plot(report: Report, path: str | Path) -> None:
     if not keys:
         raise ValueError("plot: expected a report with judged numbers, got one with none")
     figure = Figure(figsize=(max(6.0, 1.5 + 0.45 * len(keys)), 5), layout="constrained")
-    canvas: Any = FigureCanvasAgg(figure)  # type: ignore[no-untyped-call]
+    canvas: Any = FigureCanvasAgg(figure)
     endings = canvas.get_supported_filetypes()
     if Path(path).suffix[1:].lower() not in endings:
         raise ValueError(f"plot: expected a name that ends in one of {', '.join(endings)}, got {path}")

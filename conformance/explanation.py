@@ -168,12 +168,13 @@ def summary(report: Report) -> Iterator[str]:
     totals = list(report.equations.values())
     judged, undecided = sum(t.elements for t in totals), sum(t.undecided for t in totals)
     if report.verdict == CONFORMS and totals:
-        widest = max(totals, key=lambda t: t.floor)
+        widest = max(totals, key=lambda t: t.sharpest)
         margin = max(t.worst.margin for t in totals)
         yield (
-            f"All {judged:,} numbers are within their bounds, the largest error {margin:.2g} of its bound.  A relative "
-            f"error of {widest.floor:.0e} would have been caught in the median of the least visible equation, "
-            f"({widest.worst.equation}); {undecided / judged:.1%} of the numbers are undecided."
+            f"All {judged:,} numbers are within their bounds, the largest error {margin:.2g} of its bound.  Relative "
+            f"errors from {widest.sharpest:.0e} on would have been caught in "
+            f"({widest.worst.equation}), and smaller ones "
+            f"elsewhere; {undecided / judged:.1%} of the numbers are undecided."
         )
     if report.verdict == UNDECIDED:
         yield "No bound was small enough to tell: fewer layers, narrower ones, or a single sample would."

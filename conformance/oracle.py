@@ -401,7 +401,8 @@ def _failure(outcome: Outcome) -> Finding:
 
 def _remarks(report: Report, outcomes: Sequence[Outcome], recursive: bool, domain: Domain) -> Iterator[str]:
     yield from summary(report)
-    if report.verdict == CONFORMS and not recursive and any(o.alone is not None for o in outcomes):
+    small = [o.alone for o in outcomes if o.alone is not None and o.question.role == "detect"]
+    if report.verdict == CONFORMS and not recursive and small:
         yield (
             "Not evaluated by this recursion: single equations are off by more than a rounding of their own, while "
             "the whole is within its bound.  Forward mode and complex steps are such programs."

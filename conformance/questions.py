@@ -23,8 +23,9 @@ Role = Literal["detect", "locate"]
 class Domain(NamedTuple):
     """What a subject can do.
 
-    ``hidden`` are the activations of hidden layers, ``heads`` the pairs of the last layer's activation and loss.
-    ``widths`` is a network's fixed shape, or None; ``layers``, ``width`` and ``batch`` are the smallest and largest
+    ``hidden`` are the activations of hidden layers, which take turns, ``heads`` the pairs of the last layer's
+    activation and loss.  ``widths`` is a network's fixed shape, whose layers have the hidden activations in order, or
+    None; ``layers``, ``width`` and ``batch`` are the smallest and largest
     that it takes.  ``conventions`` are the derivatives at kinks that it declares.
     """
 
@@ -54,12 +55,13 @@ class Question(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """A network's widths and a batch."""
+    """A network's widths and a batch; ``embedded`` where a few units of it make up a small network."""
 
     why: str
     widths: tuple[int, ...]
     batch: int
     role: Role = "detect"
+    embedded: bool = False
 
 
 OUTPUTS, BATCH = 5, 3
@@ -82,37 +84,40 @@ SHAPES = (
 )
 """Single samples and batches of each; the first is asked twice."""
 
-SMALL = 64
-"""The widest layer of a network that detects, where a subject's shape is fixed."""
+SMALL = 16
+"""The widest layer of a network that detects, where a subject's shape is fixed; of a wider one so many units count."""
 
 
 def questions(domain: Domain, seed: int) -> Iterator[Question]:
     """The questions that the domain allows, deterministically from the seed."""
     shapes = [shape for shape in _shapes(domain) if _allowed(shape, domain)]
-    for i, (why, widths, batch, role) in enumerate(shapes):
-        problem = _problem(domain, widths, batch, seed, i)
+    for i, shape in enumerate(shapes):
+        why, _, batch, role, _ = shape
+        problem = _problem(domain, shape, seed, i)
         if i == 1 or (len(shapes) > 4 and "equal pair" in why and batch == 1):
             problem = _saturated(problem)
         yield Question(why, problem, role)
         if i in (0, 1):
             yield Question(f"{why}, once more", problem, role, again=True)
     small = [shape for shape in shapes if shape.role == "detect" and len(shape.widths) > 2] or shapes
-    for i, (why, widths, batch, role) in enumerate(small[:2], start=len(shapes)):
-        problem = _dead(_problem(domain, widths, batch, seed, i, "integers"))
-        yield Question(f"{why}, of whole numbers, with a unit at z = 0", problem, role)
+    for i, shape in enumerate(small[:2], start=len(shapes)):
+        problem = _dead(_problem(domain, shape, seed, i, "integers"))
+        yield Question(f"{shape.why}, of whole numbers, with a unit at z = 0", problem, shape.role)
     for i, (why, extreme) in enumerate(EXTREMES.items(), start=len(shapes) + 2):
-        _, widths, batch, role = small[i % len(small)]
-        yield Question(why, extreme(_problem(domain, widths, batch, seed, i)), role, "extreme")
+        shape = small[i % len(small)]
+        yield Question(why, extreme(_problem(domain, shape, seed, i)), shape.role, "extreme")
 
 
 def _shapes(domain: Domain) -> Sequence[Shape]:
     if domain.widths is None:
         return SHAPES
-    name = "-".join(map(str, domain.widths))
-    role: Role = "detect" if max(domain.widths) <= SMALL else "locate"
-    return [
-        Shape(f"{name}, a batch" if B > 1 else f"{name}, one sample", domain.widths, B, role) for B in (1, BATCH, 17)
+    widths, name = domain.widths, "-".join(map(str, domain.widths))
+    wide = max(widths) > SMALL
+    few = f", {SMALL} units of each layer" if wide else ""
+    shapes = [
+        Shape(f"{name}{few}, {'a batch' if B > 1 else 'one sample'}", widths, B, embedded=wide) for B in (1, BATCH, 17)
     ]
+    return [*shapes, Shape(f"{name}, one sample", widths, 1, "locate"), *([shapes[0]] if not wide else [])]
 
 
 def _allowed(shape: Shape, domain: Domain) -> bool:
@@ -127,10 +132,11 @@ def _allowed(shape: Shape, domain: Domain) -> bool:
 
 
 def _problem(
-    domain: Domain, widths: tuple[int, ...], batch: int, seed: int, i: int, pattern: str = "generic"
+    domain: Domain, shape: Shape, seed: int, i: int, pattern: str = "generic"
 ) -> Problem:
     """The i-th problem: activations, heads and reductions take turns."""
-    hidden = [domain.hidden[(i + l) % len(domain.hidden)] for l in range(len(widths) - 2)] if len(widths) > 2 else []
+    widths, batch, first = shape.widths, shape.batch, 0 if domain.widths else i
+    hidden = [domain.hidden[(first + l) % len(domain.hidden)] for l in range(len(widths) - 2)]
     head, loss = domain.heads[i % len(domain.heads)]
     reduction = domain.reductions[i % len(domain.reductions)]
     patterns = (pattern, pattern, "generic")
@@ -142,7 +148,20 @@ def _problem(
     if TARGETS.get(type(loss), (None, None)) == (0, np.inf) and i % 2 and widths[-1] > 1:
         y = problem.y + problem.y.dtype.type(1 / 8)
         problem = problem._replace(y=(y / y.sum(axis=1, keepdims=True)).astype(y.dtype))
-    return problem
+    return _embedded(problem, draw) if shape.embedded else problem
+
+
+def _embedded(problem: Problem, draw: int) -> Problem:
+    """With `SMALL` inputs and units of each layer alone at work: no other weights, and x 0 elsewhere."""
+    rng = np.random.default_rng(draw)
+    sizes = [problem.x.shape[1], *(len(b) for _, b, _ in problem.network)]
+    at_work = [np.isin(np.arange(n), rng.choice(n, min(n, SMALL), replace=False)) for n in sizes]
+    dtype, scale = problem.dtype, [np.sqrt(n / min(n, SMALL)) for n in sizes]
+    layers = tuple(
+        Layer((W * np.outer(out, into) * dtype.type(by)).astype(dtype), b, sigma)
+        for (W, b, sigma), into, out, by in zip(problem.network, at_work, at_work[1:], scale, strict=False)
+    )
+    return problem._replace(network=layers, x=(problem.x * at_work[0]).astype(dtype))
 
 
 def _saturated(problem: Problem) -> Problem:

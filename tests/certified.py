@@ -16,7 +16,7 @@ def radius_used(got: Array, truth: Array, admitted: Rounded) -> float:
     for at, ball in np.ndenumerate(balls(truth)):
         error, middle, bound = distance(got[at], ball), distance(admitted.mid[at], ball), float(admitted.rad[at])
         assert middle <= bound, f"the truth {ball} is not within {bound} of the midpoint {admitted.mid[at]}"
-        worst = max(worst, error / bound if error else 0.0)
+        worst = max(worst, (error / bound if bound else np.inf) if error else 0.0)
     return worst
 
 

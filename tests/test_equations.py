@@ -112,7 +112,8 @@ def test_path_bound_is_no_formality(dtype: str, depth: int, seed: int) -> None:
     The sum over all paths of absolute values grows threefold a layer, where the gradient itself does not: in float32
     the bound reaches the gradient in a dozen layers.
     """
-    widths, sigmas = (5, *(16,) * (depth - 1), 3), (*(Tanh() for _ in range(depth - 1)), Identity())
+    widths = (5, *(16,) * (depth - 1), 3)
+    sigmas: tuple[Activation, ...] = (*(Tanh() for _ in range(depth - 1)), Identity())
     generic = ("generic", "generic", "generic")
     problem = fill(Architecture(widths, sigmas, HalfSquaredError(), "sum", 7, dtype, generic, seed, 0.1))
     answer = reference_answer(problem)
