@@ -26,10 +26,10 @@ def shown(report: Report) -> RenderableType:
     said: list[RenderableType] = [_title(report)]
     if report.tallies:
         said.append(_table(report))
+    said += [Text(remark) for remark in report.remarks]
     for finding in report.findings:
         kind = f" ({finding.kind} values)" if finding.kind != "ordinary" else ""
         said.append(Text.assemble((f"{finding.verdict}{kind}  ", STYLES[finding.verdict]), finding.explanation))
-    said += [Text(remark) for remark in report.remarks]
     if report.robustness is not None:
         r = report.robustness
         said.append(

@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from . import precision
 from .judge import Judgement
 from .labels import documented
-from .precision import BITS, NOTABLE, nearest
 from .problem import Problem
 from .questions import Question
 from .reading import Reading, evaluation_order
@@ -86,6 +86,7 @@ def attributed(violation: Violation, in_batches_only: bool) -> list[Judgement]:
 def _finding(found: Sequence[Named], violations: Sequence[Violation], forward_too: bool) -> Finding:
     violation = found[0].violation  # the smallest question that shows it
     j = max((f.judgement for f in found if f.violation is violation), key=lambda judgement: judgement.margin)
+    j = j._replace(element=violation.question.element(j.equation, j.layer, j.element))
     sentences = [_violated(j), _factor(j, violation.question.problem), _follows(violation), _where(violations)]
     if j.equation == "B1" and forward_too:
         sentences.append("The last layer's a is not reported, so that its (F1) and (F2) cannot be told from (B1).")
@@ -180,6 +181,5 @@ def summary(report: Report) -> Iterator[str]:
         yield "No bound was small enough to tell: fewer layers, narrower ones, or a single sample would."
     if report.verdict == SUSPECT:
         yield "Nothing breaks a bound that may accuse; an estimate of the usual rounding speaks against it."
-    for dtype, bits in report.effective_bits.items():
-        if BITS[dtype] - bits > NOTABLE:
-            yield f"It claims {dtype}, and multiplies {nearest(bits)}: {bits:.1f} bits of {BITS[dtype]}."
+    precise = [precision.said(dtype, bits) for dtype, bits in report.effective_bits.items()]
+    yield from (f"{sentence}  The rest may be no more than that." for sentence in precise if sentence)

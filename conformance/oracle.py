@@ -22,7 +22,7 @@ from .explanation import Violation, explained, following, summary
 from .judge import Judgement, admitted, along_paths
 from .problem import Parameters, Problem
 from .questions import Domain, Question, questions
-from .reading import Reading, detection, explanation, from_x
+from .reading import Reading, detection, explanation, from_x, idle, restricted
 from .rounded import exact
 from .verdict import (
     CONFORMS,
@@ -48,7 +48,8 @@ class Outcome(NamedTuple):
     """What became of a question.
 
     ``accused`` are the judgements by the bound carried from x, ``alone`` those of each equation on the subject's own
-    numbers, where it reported enough.  ``failure`` says why there is no answer.
+    numbers, where it reported enough.  ``failure`` says why there is no answer, ``changed`` that the subject altered
+    what it was given.
     """
 
     question: Question
@@ -57,6 +58,12 @@ class Outcome(NamedTuple):
     alone: Reading | None = None
     failure: str = ""
     changed: bool = False
+
+    @property
+    def judged(self) -> GivenAnswer:
+        """The answer to the problem that is judged."""
+        assert self.answer is not None
+        return restricted(self.answer, self.question.at_work) if self.question.at_work else self.answer
 
     @property
     def wrong(self) -> bool:
@@ -190,20 +197,22 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0) -> R
         For the report.
     seed : int
     """
-    outcomes = [_outcome(question, ask, domain) for question in questions(domain, seed)]
+    asked = list(questions(domain, seed))
+    outcomes = [_outcome(question, ask, domain, False) for question in asked if question.role == "detect"]
+    recursive = _works_by_the_recursion(outcomes)
+    outcomes += [_outcome(question, ask, domain, recursive) for question in asked if question.role == "locate"]
     first = [outcome for outcome in outcomes if not outcome.question.again]
     unsupported = [outcome for outcome in first if outcome.failure.startswith("unsupported")]
     failed = [outcome for outcome in first if outcome.failure and outcome not in unsupported]
     ordinary = [o for o in first if o.question.kind == "ordinary" and not o.failure]
     state = _state(outcomes, ask, domain)
-    recursive = _works_by_the_recursion(ordinary)
     findings: list[Finding] = []
     tallies: dict[tuple[str, int], Tally] = {}
     for outcome in failed:
         findings.append(_failure(outcome))
     if state is not None:
         findings.append(state)
-    for judgement in (j for outcome in ordinary for j in _counted(outcome, recursive, state is not None, domain)):
+    for judgement in (j for o in ordinary if state is None for j in _counted(o, recursive, domain)):
         tallies = merged(tallies, {(judgement.equation, judgement.layer): tally(judgement)})
     violations = [] if state is not None else _violations(ordinary, recursive, domain)
     findings += explained(violations)
@@ -211,7 +220,7 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0) -> R
     broken = [outcome for outcome in extremes if outcome.wrong]
     if state is None and not any(finding.verdict == WRONG for finding in findings):
         findings += [f._replace(kind="extreme") for f in explained(_violations(broken, False, domain))]
-    bits = precision.effective_bits([(o.question.problem, o.answer) for o in ordinary if o.answer is not None])
+    bits = precision.effective_bits([(o.question.judged, o.judged) for o in ordinary])
     report = Report(
         subject,
         tallies,
@@ -227,22 +236,27 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0) -> R
     return report._replace(remarks=tuple(_remarks(report, outcomes, recursive, domain)))
 
 
-def _outcome(question: Question, ask: Ask, domain: Domain) -> Outcome:
+def _outcome(question: Question, ask: Ask, domain: Domain, recursive: bool) -> Outcome:
+    """Ask, and judge by the bound carried from x; where single equations may accuse, by that only if one is broken."""
     answer, failure, changed = _asked(question.problem, ask)
     if answer is None:
-        return Outcome(question, None, failure=failure)
-    accused = tuple(from_x(question.problem, answer, domain.conventions))
-    alone = detection(question.problem, answer, domain.conventions)
-    return Outcome(question, answer, accused, alone, changed=changed)
+        return Outcome(question, None, failure=failure, changed=changed)
+    outcome = Outcome(question, answer, changed=changed)
+    problem, given, conventions = question.judged, outcome.judged, domain.conventions
+    alone = detection(problem, given, conventions)
+    if recursive and alone is not None and not alone.violated:
+        return outcome._replace(alone=alone)
+    idling = idle(answer, question.at_work, problem.dtype) if question.at_work else ()
+    return outcome._replace(alone=alone, accused=(*from_x(problem, given, conventions), *idling))
 
 
 def _asked(problem: Problem, ask: Ask) -> tuple[GivenAnswer | None, str, bool]:
     """The answer, or why there is none; and whether the subject changed what it was given."""
-    copies = [p.copy() for p in (problem.x, problem.y, *(q for W, b, _ in problem.network for q in (W, b)))]
+    given = [problem.x, problem.y, *(p for W, b, _ in problem.network for p in (W, b))]
+    copies = [p.copy() for p in given]
     network = tuple(
         layer._replace(W=W, b=b) for layer, W, b in zip(problem.network, copies[2::2], copies[3::2], strict=True)
     )
-    given = [copy.copy() for copy in copies]
     try:
         with np.errstate(all="ignore"):
             answer = ask(problem._replace(network=network, x=copies[0], y=copies[1]))
@@ -252,7 +266,11 @@ def _asked(problem: Problem, ask: Ask) -> tuple[GivenAnswer | None, str, bool]:
         return None, str(refused), False
     except Exception as error:  # somebody else's code may raise anything
         return None, f"{type(error).__name__}: {error}", False
-    return answer, "", any(p.tobytes() != q.tobytes() for p, q in zip(copies, given, strict=True))
+    try:
+        _check_shapes(problem, answer)
+    except ValueError as error:
+        return None, str(error), False
+    return answer, "", not all(map(np.array_equal, copies, given))
 
 
 def asking(function: Callable[..., Any]) -> Ask:
@@ -331,11 +349,11 @@ def _state(outcomes: Sequence[Outcome], ask: Ask, domain: Domain) -> Finding | N
 
 def _differs(before: Outcome, again: GivenAnswer | None, failure: str, domain: Domain) -> Finding | None:
     """A finding where two answers to one question are further apart than two right answers can be."""
-    kind, why, problem, answer = before.question.kind, before.question.why, before.question.problem, before.answer
-    assert answer is not None
+    kind, why, problem, answer = before.question.kind, before.question.why, before.question.judged, before.judged
     if again is None:
         said = f"Asked the same question again ({why}), it failed: {failure}"
         return Finding(WRONG, kind, "state", 0, (), np.nan, np.nan, np.nan, said)
+    again = restricted(again, before.question.at_work) if before.question.at_work else again
     steps = forward(admitted(problem.network, domain.conventions), exact(problem.x))
     bounds = along_paths(problem, [(z, a) for _, z, a in steps], domain.conventions)
     for l, (gradient, _) in zip(range(len(steps), 0, -1), bounds, strict=True):
@@ -360,27 +378,24 @@ def _differs(before: Outcome, again: GivenAnswer | None, failure: str, domain: D
     return None
 
 
-def _works_by_the_recursion(ordinary: Iterable[Outcome]) -> bool:
+def _works_by_the_recursion(small: Iterable[Outcome]) -> bool:
     """Whether every equation holds alone in every small network with a single sample: only then may it accuse."""
-    small = [o.alone for o in ordinary if o.question.role == "detect" and o.alone is not None]
-    return bool(small) and not any(reading.violated for reading in small)
+    readings = [o.alone for o in small if o.question.kind == "ordinary" and o.alone is not None]
+    return bool(readings) and not any(reading.violated for reading in readings)
 
 
-def _counted(outcome: Outcome, recursive: bool, state: bool, domain: Domain) -> Iterator[Judgement]:
+def _counted(outcome: Outcome, recursive: bool, domain: Domain) -> Iterator[Judgement]:
     """The judgements of an outcome that count: those that may accuse, and those that name."""
-    accusing = outcome.alone is not None and recursive and outcome.question.role == "locate"
-    if state:
-        return
-    if outcome.wrong or (accusing and outcome.alone is not None and outcome.alone.violated):
-        assert outcome.answer is not None
-        reading = explanation(outcome.question.problem, outcome.answer, domain.conventions)
+    alone, accusing = outcome.alone, recursive and outcome.question.role == "locate"
+    if outcome.wrong or (accusing and alone is not None and alone.violated):
+        reading = explanation(outcome.question.judged, outcome.judged, domain.conventions)
         yield from reading.judgements if reading else outcome.accused
-    elif accusing and outcome.alone is not None:
-        yield from outcome.alone.judgements
+    elif accusing and alone is not None:
+        yield from alone.judgements
     else:
         yield from outcome.accused
-        if outcome.alone is not None and recursive:
-            yield from (j for j in outcome.alone.judgements if j.equation in ("F", "F1", "F2", "B1", "B2"))
+        if alone is not None and recursive:
+            yield from (j for j in alone.judgements if j.equation in ("F", "F1", "F2", "B1", "B2"))
 
 
 def _violations(outcomes: Sequence[Outcome], recursive: bool, domain: Domain) -> list[Violation]:
@@ -388,8 +403,8 @@ def _violations(outcomes: Sequence[Outcome], recursive: bool, domain: Domain) ->
     found = []
     for o in outcomes:
         alone = recursive and o.question.role == "locate" and o.alone is not None and bool(o.alone.violated)
-        if o.answer is not None and (o.wrong or alone):
-            reading = explanation(o.question.problem, o.answer, domain.conventions)
+        if o.wrong or alone:
+            reading = explanation(o.question.judged, o.judged, domain.conventions)
             found.append(Violation(o.question, o.accused, reading, conforming))
     return found
 
@@ -448,7 +463,7 @@ def check(
     declared = conventions or {}
     if not isinstance(answer, GivenAnswer):
         answer = GivenAnswer(_layers(answer, [W.shape for W, _, _ in problem.network], problem.dtype))
-    _check_dtypes(problem, answer)
+    _check_shapes(problem, answer)
     accused = tuple(from_x(problem, answer, declared))
     question = Question("the problem given", problem)
     alone = detection(problem, answer, declared)
@@ -487,8 +502,12 @@ def checked(problem: Problem) -> Problem:
     return problem._replace(network=network, x=x, y=y, loss=loss)
 
 
-def _check_dtypes(problem: Problem, answer: GivenAnswer) -> None:
+def _check_shapes(problem: Problem, answer: GivenAnswer) -> None:
+    """Raise ValueError where a part of an answer has another shape or dtype than the problem asks for."""
     B, dtype = len(problem.x), problem.dtype
+    for name, parts in (("gradients", answer.gradients), ("trace", answer.trace)):
+        if parts is not None and len(parts) != len(problem.network):
+            raise ValueError(f"{name}: expected {len(problem.network)} layers, got {len(parts)}")
     K = problem.network[-1].W.shape[0]
     expected: list[tuple[str, Any, tuple[int, ...]]] = [
         (f"{field}, layer {l}", getattr(got, field), shape)

@@ -21,8 +21,14 @@ NEAREST = {8: "bfloat16", 11: "TF32 or float16", 24: "float32", 53: "float64"}
 NOTABLE = 6
 """Bits lost beyond which a subject is said to compute in less than it claims; a right one may lose some in a batch."""
 
-LEAST = 4
+LEAST = 7
 """Bits below which an error is no matter of precision."""
+
+MEDIAN = 0.35
+"""The median error of a rounding to p bits, in units of 2^-p: an error uniform up to 1, over a significand from 1 to 2.
+
+A few numbers that are off by more are no matter of precision.
+"""
 
 
 def from_step(before: Array, after: Array, eta: float) -> Rounded:
@@ -37,7 +43,7 @@ def from_step(before: Array, after: Array, eta: float) -> Rounded:
 def effective_bits(answers: Iterable[tuple[Problem, GivenAnswer]]) -> float | None:
     """The fewest bits that the products of dL/dW^1 show, at most the claimed format's; None where nothing shows `LEAST`.
 
-    For a single sample dL/dW^1 is dL/db^1 x^T, whose relative error is 2^-p in a format of p bits.  In a batch it is a
+    For a single sample dL/dW^1 is dL/db^1 x^T, whose relative error is up to 2^-p in a format of p bits.  In a batch it is a
     sum: its error, in the mean over all elements, counts against the root of the terms' squares, for networks without
     a hidden layer, whose deltas carry no error from elsewhere.
     """
@@ -55,7 +61,7 @@ def _bits(problem: Problem, answer: GivenAnswer) -> Iterable[float]:
         if len(x) == 1:
             product = b[:, None] * x
             errors = (abs(W - product) / abs(product))[(abs(product) > normal) & np.isfinite(W)]
-            worst = float(errors.max(initial=0))
+            worst = float(np.median(errors)) / MEDIAN if errors.size else 0.0
         elif len(problem.network) == 1:
             wide = tuple(layer._replace(W=layer.W.astype(format.wide), b=layer.b.astype(format.wide))
                          for layer in problem.network)  # fmt: skip
@@ -77,7 +83,14 @@ def plain(numbers: Any) -> Array:
     return numbers.mid if isinstance(numbers, Rounded) else numbers
 
 
+def said(dtype: str, bits: float) -> str:
+    """A sentence where a subject computes in less than it claims; empty where it does not."""
+    if BITS[dtype] - bits <= NOTABLE:
+        return ""
+    return f"It claims {dtype}, and multiplies {nearest(bits)}: {bits:.1f} bits of {BITS[dtype]}."
+
+
 def nearest(bits: float) -> str:
     """The format whose products have about so many bits, in words."""
     p = min(NEAREST, key=lambda known: abs(known - bits))
-    return f"like {NEAREST[p]}" if abs(p - bits) <= LEAST / 2 else "like no format, or like differences"
+    return f"like {NEAREST[p]}" if abs(p - bits) <= 2 else "like no format, or like differences"

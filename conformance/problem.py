@@ -4,6 +4,7 @@ An `Architecture` is the plain description from which `fill` makes a `Problem`, 
 draws and shrinks architectures, and the printed one replays its problem.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -87,15 +88,15 @@ def fill(architecture: Architecture) -> Problem:
     scale = 2.0 ** np.floor(budget / (2 * len(widths)))
 
     def array(shape: tuple[int, ...], pattern: str) -> Array:
-        filled: dict[str, Array] = {
-            "generic": rng.standard_normal(shape),
-            "zeros": np.zeros(shape),
-            "constant": np.full(shape, rng.standard_normal()),
-            "integers": rng.integers(-3, 4, shape),
-            "large": scale * rng.standard_normal(shape),
-            "tiny": rng.standard_normal(shape) / scale,
+        filled: dict[str, Callable[[], Array]] = {
+            "generic": lambda: rng.standard_normal(shape),
+            "zeros": lambda: np.zeros(shape),
+            "constant": lambda: np.full(shape, rng.standard_normal()),
+            "integers": lambda: rng.integers(-3, 4, shape),
+            "large": lambda: scale * rng.standard_normal(shape),
+            "tiny": lambda: rng.standard_normal(shape) / scale,
         }
-        return filled[pattern].astype(dtype)
+        return filled[pattern]().astype(dtype)
 
     layers = []
     for m, n, sigma in zip(widths, widths[1:], activations, strict=False):

@@ -11,10 +11,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from reference import Activation, Layer, Loss
+from reference import Activation, Array, Layer, Loss
 from reference.gradients import Reduction
 from reference.losses import TARGETS
 
+from .paths import MIXING
 from .problem import Architecture, Problem, fill
 
 Role = Literal["detect", "locate"]
@@ -44,7 +45,8 @@ class Question(NamedTuple):
     """A problem and why it is asked.
 
     ``role`` is "detect" for what the bound carried from x decides, "locate" for larger networks; ``kind`` is "ordinary"
-    or "extreme"; ``again`` says that it is the question before, once more.
+    or "extreme"; ``again`` says that it is the question before, once more.  ``at_work`` has for x and each layer the
+    indices of the units that make up a small network inside a wide one, if so it is.
     """
 
     why: str
@@ -52,6 +54,21 @@ class Question(NamedTuple):
     role: Role = "detect"
     kind: Literal["ordinary", "extreme"] = "ordinary"
     again: bool = False
+    at_work: tuple[Array, ...] = ()
+
+    @property
+    def judged(self) -> Problem:
+        """The problem that is judged: the small network of the units at work, to whose sums the others add zeros."""
+        return _restricted(self.problem, self.at_work) if self.at_work else self.problem
+
+    def element(self, equation: str, layer: int, element: tuple[int, ...]) -> tuple[int, ...]:
+        """Where in the whole problem an element of the judged one stands."""
+        if not self.at_work or not element or layer < 0 or equation.startswith("L"):
+            return element
+        out = self.at_work[layer]
+        if equation == "B3":
+            return int(out[element[0]]), int(self.at_work[layer - 1][element[1]])
+        return (*element[:-1], int(out[element[-1]]))
 
 
 class Shape(NamedTuple):
@@ -92,20 +109,21 @@ def questions(domain: Domain, seed: int) -> Iterator[Question]:
     """The questions that the domain allows, deterministically from the seed."""
     shapes = [shape for shape in _shapes(domain) if _allowed(shape, domain)]
     for i, shape in enumerate(shapes):
-        why, _, batch, role, _ = shape
-        problem = _problem(domain, shape, seed, i)
-        if i == 1 or (len(shapes) > 4 and "equal pair" in why and batch == 1):
-            problem = _saturated(problem)
-        yield Question(why, problem, role)
+        question = _question(domain, shape, seed, i)
+        if i == 1 or (len(shapes) > 4 and "equal pair" in shape.why and shape.batch == 1):
+            question = question._replace(problem=_saturated(question.problem))
+        yield question
         if i in (0, 1):
-            yield Question(f"{why}, once more", problem, role, again=True)
+            yield question._replace(why=f"{shape.why}, once more", again=True)
     small = [shape for shape in shapes if shape.role == "detect" and len(shape.widths) > 2] or shapes
     for i, shape in enumerate(small[:2], start=len(shapes)):
-        problem = _dead(_problem(domain, shape, seed, i, "integers"))
-        yield Question(f"{shape.why}, of whole numbers, with a unit at z = 0", problem, shape.role)
+        question = _question(domain, shape, seed, i, "integers")
+        dead = _dead(question.problem, question.at_work[1][-1] if question.at_work else -1)
+        yield question._replace(why=f"{shape.why}, of whole numbers, with a unit at z = 0", problem=dead)
     for i, (why, extreme) in enumerate(EXTREMES.items(), start=len(shapes) + 2):
         shape = small[i % len(small)]
-        yield Question(why, extreme(_problem(domain, shape, seed, i)), shape.role, "extreme")
+        question = _question(domain, shape, seed, i)
+        yield question._replace(why=why, problem=extreme(question.problem), kind="extreme")
 
 
 def _shapes(domain: Domain) -> Sequence[Shape]:
@@ -131,11 +149,11 @@ def _allowed(shape: Shape, domain: Domain) -> bool:
     )
 
 
-def _problem(
-    domain: Domain, shape: Shape, seed: int, i: int, pattern: str = "generic"
-) -> Problem:
-    """The i-th problem: activations, heads and reductions take turns."""
-    widths, batch, first = shape.widths, shape.batch, 0 if domain.widths else i
+def _question(domain: Domain, shape: Shape, seed: int, i: int, pattern: str = "generic") -> Question:
+    """The i-th question: activations, heads and reductions take turns."""
+    at_work = _at_work(domain, shape, seed, i) if shape.embedded else ()
+    widths = tuple(map(len, at_work)) or shape.widths
+    batch, first = shape.batch, 0 if domain.widths else i
     hidden = [domain.hidden[(first + l) % len(domain.hidden)] for l in range(len(widths) - 2)]
     head, loss = domain.heads[i % len(domain.heads)]
     reduction = domain.reductions[i % len(domain.reductions)]
@@ -148,20 +166,42 @@ def _problem(
     if TARGETS.get(type(loss), (None, None)) == (0, np.inf) and i % 2 and widths[-1] > 1:
         y = problem.y + problem.y.dtype.type(1 / 8)
         problem = problem._replace(y=(y / y.sum(axis=1, keepdims=True)).astype(y.dtype))
-    return _embedded(problem, draw) if shape.embedded else problem
+    if at_work:
+        problem = _embedded(problem, shape.widths, at_work, draw)
+    return Question(shape.why, problem, shape.role, at_work=at_work)
 
 
-def _embedded(problem: Problem, draw: int) -> Problem:
-    """With `SMALL` inputs and units of each layer alone at work: no other weights, and x 0 elsewhere."""
-    rng = np.random.default_rng(draw)
-    sizes = [problem.x.shape[1], *(len(b) for _, b, _ in problem.network)]
-    at_work = [np.isin(np.arange(n), rng.choice(n, min(n, SMALL), replace=False)) for n in sizes]
-    dtype, scale = problem.dtype, [np.sqrt(n / min(n, SMALL)) for n in sizes]
-    layers = tuple(
-        Layer((W * np.outer(out, into) * dtype.type(by)).astype(dtype), b, sigma)
-        for (W, b, sigma), into, out, by in zip(problem.network, at_work, at_work[1:], scale, strict=False)
+def _at_work(domain: Domain, shape: Shape, seed: int, i: int) -> tuple[Array, ...]:
+    """`SMALL` inputs and units of each hidden layer; all of the last layer, and of one whose activation mixes them."""
+    rng = np.random.default_rng((seed, i))
+    sigmas = [domain.hidden[l % len(domain.hidden)] for l in range(len(shape.widths) - 2)]
+    whole = [False, *(isinstance(sigma, MIXING) for sigma in sigmas), True]
+    return tuple(
+        np.arange(n) if all_of_them else np.sort(rng.choice(n, min(n, SMALL), replace=False))
+        for n, all_of_them in zip(shape.widths, whole, strict=True)
     )
-    return problem._replace(network=layers, x=(problem.x * at_work[0]).astype(dtype))
+
+
+def _embedded(problem: Problem, widths: tuple[int, ...], at_work: Sequence[Array], draw: int) -> Problem:
+    """A small problem inside a wide one: no other weights, biases everywhere, and x 0 elsewhere."""
+    rng = np.random.default_rng(draw)
+    layers, x = [], np.zeros((len(problem.x), widths[0]), problem.dtype)
+    x[:, at_work[0]] = problem.x
+    for (few, of_few, sigma), m, n, into, out in zip(
+        problem.network, widths, widths[1:], at_work, at_work[1:], strict=False
+    ):
+        W, b = np.zeros((n, m), problem.dtype), rng.standard_normal(n).astype(problem.dtype)
+        W[np.ix_(out, into)], b[out] = few, of_few
+        layers.append(Layer(W, b, sigma))
+    return problem._replace(network=tuple(layers), x=x)
+
+
+def _restricted(problem: Problem, at_work: Sequence[Array]) -> Problem:
+    layers = tuple(
+        Layer(W[np.ix_(out, into)], b[out], sigma)
+        for (W, b, sigma), into, out in zip(problem.network, at_work, at_work[1:], strict=False)
+    )
+    return problem._replace(network=layers, x=problem.x[:, at_work[0]])
 
 
 def _saturated(problem: Problem) -> Problem:
@@ -172,11 +212,11 @@ def _saturated(problem: Problem) -> Problem:
     return problem._replace(network=(Layer(W * scale[:, None], b * scale, sigma), *rest))
 
 
-def _dead(problem: Problem) -> Problem:
-    """With no weights and no bias into the last unit of the first layer: every term of its z is 0."""
+def _dead(problem: Problem, unit: int) -> Problem:
+    """With no weights and no bias into a unit of the first layer: every term of its z is 0."""
     (W, b, sigma), *rest = problem.network
     alive = np.ones(len(W), W.dtype)
-    alive[-1] = 0
+    alive[unit] = 0
     return problem._replace(network=(Layer(W * alive[:, None], b * alive, sigma), *rest))
 
 

@@ -9,7 +9,8 @@ taking other numbers as given, and the one that leaves the fewest equations viol
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from itertools import pairwise
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -17,7 +18,7 @@ from reference import Array, Identity, Layer, Step, backward, forward
 
 from .judge import Judgement, admitted, admitted_loss, along_paths, compare, loss_label, once_more
 from .problem import Parameters, Problem
-from .rounded import Rounded, exact, observed
+from .rounded import FORMATS, Rounded, exact, observed
 from .wire import GivenAnswer
 
 Conventions = Mapping[str, float]
@@ -127,6 +128,44 @@ def explanation(problem: Problem, answer: GivenAnswer, conventions: Conventions)
 def detection(problem: Problem, answer: GivenAnswer, conventions: Conventions) -> Reading | None:
     """The reading that detects: each equation alone on the subject's own numbers; None for a batch without a trace."""
     return next(readings(problem, answer, conventions), None)
+
+
+def restricted(answer: GivenAnswer, at_work: Sequence[Array]) -> GivenAnswer:
+    """An answer's numbers for the units at work (`conformance.questions.Question.at_work`)."""
+    pairs = list(pairwise(at_work))
+
+    def taken(numbers: Array | Rounded, *indices: Array) -> Array | Rounded:
+        if isinstance(numbers, Rounded):
+            return Rounded(numbers.mid[np.ix_(*indices)], numbers.rad[np.ix_(*indices)], numbers.format)
+        return numbers[np.ix_(*indices)]
+
+    gradients = tuple(
+        Parameters(taken(W, out, into), taken(b, out))
+        for (W, b), (into, out) in zip(answer.gradients, pairs, strict=True)
+    )
+    dx = None if answer.input_gradient is None else answer.input_gradient[:, at_work[0]]
+    trace = answer.trace and tuple(
+        state._replace(z=state.z[:, out], a=state.a[:, out], delta=state.delta[:, out])
+        for state, (_, out) in zip(answer.trace, pairs, strict=True)
+    )
+    return answer._replace(gradients=gradients, input_gradient=dx, trace=trace)
+
+
+def idle(answer: GivenAnswer, at_work: Sequence[Array], dtype: Any) -> Iterator[Judgement]:
+    """The gradients of units that are not at work: nothing leads on from them, so they are zero."""
+    format = FORMATS[np.dtype(dtype)]
+    for l, ((W, b), out) in enumerate(zip(answer.gradients, at_work[1:], strict=True), start=1):
+        rows = np.ones(len(b.mid if isinstance(b, Rounded) else b), bool)
+        rows[out] = False
+        for equation, given in (("B3", W), ("B4", b)):
+            numbers = given.mid if isinstance(given, Rounded) else given
+            of_idle = numbers[rows]
+            if np.count_nonzero(of_idle):
+                largest = float(abs(numbers[np.isfinite(numbers)]).max(initial=0))
+                zeros = np.zeros(of_idle.shape, format.wide)
+                # Whoever multiplies by an exact zero late may leave a rounding of a rounding.
+                late = Rounded(zeros, np.full(of_idle.shape, 2 * format.u**2 * largest), format)
+                yield compare(equation, l, of_idle.astype(dtype), late)
 
 
 def _row(b: Rounded) -> Rounded:

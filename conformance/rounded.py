@@ -53,6 +53,8 @@ FORMATS = {f.dtype: f for f in (_format(np.float32, np.float64), _format(np.floa
 
 def _magnitude(mid: Array) -> Array:
     """|mid| in float64; what float64 does not hold is infinite."""
+    if mid.dtype == np.float64:
+        return abs(mid)
     with np.errstate(over="ignore", invalid="ignore"):
         return abs(mid).astype(np.float64)
 
@@ -67,8 +69,12 @@ def gamma(n: int, u: float) -> float:
 
 def _up(radius: Array, n: int = 1) -> Array:
     """The radius, enlarged by what computing it in float64 with sums of n terms may have lost; NaN is infinite."""
-    radius = np.asarray(radius, dtype=np.float64) * (1 + (n + 16) * np.finfo(np.float64).eps)
-    return np.where(np.isnan(radius), np.inf, radius)
+    radius = np.asarray(radius, dtype=np.float64) * (1 + (n + 16) * EPSILON)
+    unknown = np.isnan(radius)
+    return np.where(unknown, np.inf, radius) if unknown.any() else radius
+
+
+EPSILON = float(np.finfo(np.float64).eps)
 
 
 class Rounded(NDArrayOperatorsMixin):
@@ -91,7 +97,8 @@ class Rounded(NDArrayOperatorsMixin):
         self.absolute = _magnitude(self.mid) if absolute is None else absolute
         # Where the format, or a partial sum in it, may overflow, anything may come.
         within = self.absolute + rad <= format.largest
-        self.rad = np.broadcast_to(np.where(within, rad, np.inf), self.mid.shape)
+        rad = rad if within.all() else np.where(within, rad, np.inf)
+        self.rad = rad if np.shape(rad) == self.mid.shape else np.broadcast_to(rad, self.mid.shape)
         self.format = format
         self.terms = terms
         self.brought = self.rad if brought is None else brought
