@@ -1,15 +1,20 @@
 """The conformance suite: whether an implementation of backpropagation is within its rounding bounds.
 
 `probe` asks a function, `probe_trainer` one that returns weights only, `probe_torch` a PyTorch module; `check` judges a
-given answer to a given problem; `check_pullback` and `check_loss` judge one operation alone.  All return a `Report`.
+given answer to a given problem; `check_pullback` and `check_loss` judge one operation alone.  All return a `Report`,
+which prints itself; `assert_conforms` raises with it.
 """
 
-from .module import probe_torch
-from .operation import by_autograd, check_loss, check_pullback
-from .oracle import assert_conforms, check, probe, probe_trainer
-from .problem import Parameters, Problem
-from .verdict import Report
-from .wire import GivenAnswer
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .module import probe_torch
+    from .operation import by_autograd, check_loss, check_pullback
+    from .oracle import assert_conforms, check, probe, probe_trainer
+    from .problem import Parameters, Problem
+    from .verdict import Report
+    from .wire import GivenAnswer
 
 __all__ = [
     "GivenAnswer",
@@ -25,3 +30,25 @@ __all__ = [
     "probe_torch",
     "probe_trainer",
 ]
+
+_HOMES = {
+    "GivenAnswer": "wire",
+    "Parameters": "problem",
+    "Problem": "problem",
+    "Report": "verdict",
+    "assert_conforms": "oracle",
+    "by_autograd": "operation",
+    "check": "oracle",
+    "check_loss": "operation",
+    "check_pullback": "operation",
+    "probe": "oracle",
+    "probe_torch": "module",
+    "probe_trainer": "oracle",
+}
+"""Where each name lives; its module, and the packages that it needs, are imported when it is first used."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -26,12 +26,15 @@ from reference import (
 from reference.losses import smoothed
 
 KAPPA = 16
-"""The error of a library function (exp, log, tanh...), in units u of its value."""
+"""The error of a library function (exp, log, tanh...) in float32 or float64, in units u of its value."""
+
+KAPPA_HALF = 4
+"""The same in float16 and bfloat16, whose functions are computed in float32 and rounded once."""
 
 
-def erfc_units(size: Array) -> Array:
+def erfc_units(kappa: int, size: Array) -> Array:
     """The error of erfc at arguments up to that size, in units u: e^(-x^2) multiplies a rounding of x^2 by x^2."""
-    return KAPPA + size**2
+    return kappa + size**2
 
 
 DIVISION = 3
@@ -56,6 +59,12 @@ ASSUMPTIONS = {
         KAPPA,
         "No standard bounds them; what is in use stays well below, and a larger KAPPA loses no detection.",
         "NumPy 3.3 (float32 exp), jitted XLA 6.9 (float64 tanh) and 4.6 (float32 tanh), PyTorch 18 (erfc near 6)",
+    ),
+    "half-precision-functions": Assumption(
+        "in float16 and bfloat16 they err by KAPPA_HALF u at most",
+        KAPPA_HALF,
+        "NumPy and PyTorch compute them in float32 and round once.",
+        "1.0 over all numbers of either format, NumPy and PyTorch",
     ),
     "division": Assumption(
         "a quotient errs by 3 u of its value at most",
@@ -135,10 +144,10 @@ class Admitted(NamedTuple):
     reason: str
 
 
-def _steepness(z: Array) -> Array:
+def _steepness(kappa: int, z: Array) -> Array:
     """By rows: a relative error of exp(z - m) / sum, from the roundings of the shift, of the sum and of log sum."""
     n = z.shape[1]
-    return KAPPA + n + np.log(n) + 4 * abs(z).max(axis=1, keepdims=True)
+    return kappa + n + np.log(n) + 4 * abs(z).max(axis=1, keepdims=True)
 
 
 def _smoothed(loss: Any, y: Array) -> Array:
@@ -148,14 +157,14 @@ def _smoothed(loss: Any, y: Array) -> Array:
 NOTHING = Admitted(lambda *_: 0, lambda *_: 0, "One formula only.")
 
 _ABSOLUTE = Admitted(
-    lambda sigma, z, a: KAPPA,
-    lambda sigma, z, a, g: KAPPA * abs(g),
+    lambda kappa, sigma, z, a: kappa,
+    lambda kappa, sigma, z, a, g: kappa * abs(g),
     "Absolute: by way of a neighbour (sigmoid, tanh, exponentials), and 1 - a or 1 - a^2 where a rounds to 1.",
 )
 
 _TIMES_Z = Admitted(
-    lambda sigma, z, a: KAPPA * abs(z),
-    lambda sigma, z, a, g: KAPPA * abs(g) * (1 + abs(z)),
+    lambda kappa, sigma, z, a: kappa * abs(z),
+    lambda kappa, sigma, z, a, g: kappa * abs(g) * (1 + abs(z)),
     "A product with z of a factor that is right absolutely: in its tail the factor may be 1 minus what is near 1.",
 )
 
@@ -163,86 +172,92 @@ ACTIVATIONS: dict[type[Activation], Admitted] = {
     reference.Sigmoid: _ABSOLUTE,
     reference.Tanh: _ABSOLUTE,
     reference.ELU: Admitted(
-        lambda sigma, z, a: KAPPA * abs(sigma.alpha),
-        lambda sigma, z, a, g: KAPPA * abs(sigma.alpha * g),
+        lambda kappa, sigma, z, a: kappa * abs(sigma.alpha),
+        lambda kappa, sigma, z, a, g: kappa * abs(sigma.alpha * g),
         "Absolute: alpha (exp(z) - 1) for alpha expm1(z), and its derivative as a + alpha.",
     ),
     reference.SELU: Admitted(
-        lambda sigma, z, a: 2 * KAPPA,
-        lambda sigma, z, a, g: 2 * KAPPA * abs(g),
+        lambda kappa, sigma, z, a: 2 * kappa,
+        lambda kappa, sigma, z, a, g: 2 * kappa * abs(g),
         "As elu, with scale times alpha below 2.",
     ),
     reference.CELU: Admitted(
-        lambda sigma, z, a: KAPPA * abs(sigma.alpha),
-        lambda sigma, z, a, g: KAPPA * abs(g),
+        lambda kappa, sigma, z, a: kappa * abs(sigma.alpha),
+        lambda kappa, sigma, z, a, g: kappa * abs(g),
         "As elu, with a derivative that does not depend on the scale.",
     ),
     reference.Softplus: Admitted(
-        lambda sigma, z, a: KAPPA / abs(sigma.beta),
-        lambda sigma, z, a, g: KAPPA * abs(g),
+        lambda kappa, sigma, z, a: kappa / abs(sigma.beta),
+        lambda kappa, sigma, z, a, g: kappa * abs(g),
         "Absolute: log(1 + exp(z)) for log1p(exp(z)), and 1 - exp(-a) for the derivative.",
     ),
     reference.LogSigmoid: _ABSOLUTE,
     reference.GELU: _TIMES_Z,
     reference.GELUTanh: Admitted(
-        lambda sigma, z, a: KAPPA * abs(z),
-        lambda sigma, z, a, g: KAPPA * abs(g) * (1 + np.minimum(abs(z), GELU_TANH_END) ** 3),
+        lambda kappa, sigma, z, a: kappa * abs(z),
+        lambda kappa, sigma, z, a, g: kappa * abs(g) * (1 + np.minimum(abs(z), GELU_TANH_END) ** 3),
         "As a product with z; its derivative multiplies a rounding of 1 - tanh^2 by z^3, until the tanh is 1.",
     ),
     reference.SiLU: _TIMES_Z,
     reference.Mish: _TIMES_Z,
     reference.Softsign: Admitted(
-        lambda sigma, z, a: 0,
-        lambda sigma, z, a, g: KAPPA * abs(g) / (1 + abs(z)),
+        lambda kappa, sigma, z, a: 0,
+        lambda kappa, sigma, z, a, g: kappa * abs(g) / (1 + abs(z)),
         "The derivative by the rule of quotients, as autograd takes it: its two terms cancel.",
     ),
     reference.Hardsigmoid: _ABSOLUTE,
     reference.Hardswish: _TIMES_Z,
     reference.Tanhshrink: _ABSOLUTE,
     reference.Softmax: Admitted(
-        lambda sigma, z, a: a * _steepness(z),
-        lambda sigma, z, a, g: _steepness(z) * a * (abs(g) + (abs(g) * a).sum(axis=1, keepdims=True)),
+        lambda kappa, sigma, z, a: a * _steepness(kappa, z),
+        lambda kappa, sigma, z, a, g: _steepness(kappa, z) * a * (abs(g) + (abs(g) * a).sum(axis=1, keepdims=True)),
         "With or without a shift, as a quotient or as exp(log softmax): the roundings of the exponent count.",
     ),
     reference.LogSoftmax: Admitted(
-        lambda sigma, z, a: _steepness(z),
-        lambda sigma, z, a, g: KAPPA * abs(g) + _steepness(z) * np.exp(a) * abs(g).sum(axis=1, keepdims=True),
+        lambda kappa, sigma, z, a: _steepness(kappa, z),
+        lambda kappa, sigma, z, a, g: (
+            kappa * abs(g) + _steepness(kappa, z) * np.exp(a) * abs(g).sum(axis=1, keepdims=True)
+        ),
         "z minus log sum exp in any arrangement; its derivative by way of exp(a).",
     ),
 }
-"""The activations that are more than one formula; the arguments are midpoints (B, n)."""
+"""The activations that are more than one formula; kappa is the format's, z and g are absolute values, a upper ends,
+all (B, n).
+
+Each grows or falls with |z|, and grows with |g| and a: so a judge can take the largest within a radius.
+"""
 
 GELU_TANH_END = 8
 """Beyond, tanh(sqrt(2 / pi) (z + 0.044715 z^3)) is 1 in float64, and 1 - tanh^2 is 0 without a rounding."""
 
 LOSSES: dict[type[Loss], Admitted] = {
     CrossEntropy: Admitted(
-        lambda loss, a, y: KAPPA * _smoothed(loss, y).sum(axis=1),
-        lambda loss, a, y: 0,
+        lambda kappa, loss, a, y: kappa * _smoothed(loss, y).sum(axis=1),
+        lambda kappa, loss, a, y: 0,
         "Absolute: the logarithm of a probability near 1 that carries a rounding.",
     ),
     CrossEntropyWithLogits: Admitted(
-        lambda loss, a, y: (_smoothed(loss, y) * _steepness(a)).sum(axis=1),
-        lambda loss, a, y: (
-            KAPPA * _smoothed(loss, y)
-            + _steepness(a) * Softmax().apply(a) * _smoothed(loss, y).sum(axis=1, keepdims=True)
+        lambda kappa, loss, a, y: (_smoothed(loss, y) * _steepness(kappa, a)).sum(axis=1),
+        lambda kappa, loss, a, y: (
+            kappa * _smoothed(loss, y)
+            + _steepness(kappa, a) * Softmax().apply(a) * _smoothed(loss, y).sum(axis=1, keepdims=True)
         ),
         "log sum exp minus z in any arrangement; the delta also by way of dL/da and the softmax.",
     ),
     reference.KLDivergence: Admitted(
-        lambda loss, a, y: KAPPA * (abs(y) * (1 + abs(a) + abs(np.log(np.where(y == 0, 1, y))))).sum(axis=1),
-        lambda loss, a, y: 0,
+        lambda kappa, loss, a, y: kappa * (abs(y) * (1 + abs(a) + abs(np.log(np.where(y == 0, 1, y))))).sum(axis=1),
+        lambda kappa, loss, a, y: 0,
         "y log y and y a apart: the terms cancel where the distributions agree.",
     ),
     BinaryCrossEntropy: Admitted(
-        lambda loss, a, y: np.full(len(y), KAPPA * y.shape[1]),
-        lambda loss, a, y: KAPPA * (abs(y) / a + abs(1 - y) / (1 - a)),
+        lambda kappa, loss, a, y: np.full(len(y), kappa * y.shape[1]),
+        lambda kappa, loss, a, y: kappa * (abs(y) / a + abs(1 - y) / (1 - a)),
         "Absolute: log(1 - a) for log1p(-a); the two terms of the derivative apart, or over one denominator.",
     ),
     BinaryCrossEntropyWithLogits: Admitted(
-        lambda loss, a, y: KAPPA * (1 + abs(a)).sum(axis=1),
-        lambda loss, a, y: KAPPA,
+        lambda kappa, loss, a, y: kappa * (1 + abs(a)).sum(axis=1),
+        lambda kappa, loss, a, y: kappa,
         "Absolute: max(z, 0) - z y + log1p(exp(-|z|)), whose terms cancel; the delta also by way of dL/da.",
     ),
 }
-"""The losses that are more than one formula; the arguments are midpoints (B, K)."""
+"""The losses that are more than one formula; kappa is the format's, the other arguments are midpoints (B, K)."""

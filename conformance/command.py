@@ -8,21 +8,20 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
-from . import bench, report
-from .lockstep import DTYPES, SEEDS, Outcome, all_in_lockstep
-from .problem import Architecture
-from .suite import Judged, Tallies, Violated, run
-from .verdict import merged
+from reference import ACTIVATIONS
+
+from . import bench, costs, files, report
+from .attack import kill_matrix
+from .display import plot, shown
+from .oracle import check
+from .profiles import PROFILES
+from .run import COLUMNS, INTERRUPTED, NOT_PUT, conformance, replay
+from .shards import processors
+from .verdict import Report
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
-
-TARGET = 0.97
-"""The mean accuracy on held-out digits that shows that what is trained here really learns."""
-
-CONFORMS, WRONG, INTERRUPTED = 0, 1, 130
-"""Exit statuses; 130 is a shell's own for an interrupt."""
 
 
 @app.callback()
@@ -32,17 +31,106 @@ def main() -> None:
 
 @app.command("run")
 def run_command(
-    problems: Annotated[int, typer.Option(min=1, help="How many random problems.")] = 2400,
+    profile: Annotated[
+        str, typer.Option(help="; ".join(f"{p.name}: {p.problems:,} problems, {p.purpose}" for p in PROFILES.values()))
+    ] = "standard",
+    problems: Annotated[int | None, typer.Option(min=1, help="How many random problems instead.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="From which they are drawn.")] = 0,
-    lockstep: Annotated[bool, typer.Option(help="Also train on digits, judged at every step.")] = True,
+    lockstep: Annotated[
+        bool | None, typer.Option("--lockstep/--no-lockstep", help="Also train on digits, judged at every step.")
+    ] = None,
+    report_to: Annotated[
+        Path | None, typer.Option("--report", dir_okay=False, help="Write report.json there.")
+    ] = None,
 ) -> None:
     """Compare the reference with its PyTorch twin on random architectures, then train both in lockstep on digits."""
+    if profile not in PROFILES:
+        raise typer.BadParameter(f"expected one of {', '.join(PROFILES)}, got {profile}", param_hint="--profile")
+    if report_to is not None:
+        _check_folder(report_to, "--report")
     torch.set_num_threads(1)
+    chosen = PROFILES[profile]
+    chosen = chosen._replace(
+        problems=chosen.problems if problems is None else problems,
+        lockstep=chosen.lockstep if lockstep is None else lockstep,
+    )
+    sys.exit(conformance(Console(), chosen, seed, processors(), report_to))
+
+
+@app.command("replay")
+def replay_command(
+    problem: Annotated[Path, typer.Argument(help="A saved problem, .json.")],
+    eta: Annotated[float, typer.Option(help="Its learning rate, which the file does not hold.")] = 0.1,
+) -> None:
+    """Judge one saved problem again."""
+    torch.set_num_threads(1)
+    sys.exit(replay(Console(), problem, eta))
+
+
+@app.command("check")
+def check_command(
+    problem: Annotated[Path, typer.Argument(help="A problem of the protocol, .json.")],
+    answer: Annotated[Path, typer.Argument(help="An answer: .json of the protocol, .npz or .safetensors.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print report.json instead.")] = False,
+    plot_to: Annotated[
+        Path | None, typer.Option("--plot", dir_okay=False, help="Draw error/bound of every number there.")
+    ] = None,
+    convention: Annotated[
+        list[str] | None, typer.Option(help="A derivative that is held to, as relu_derivative_at_zero=0.")
+    ] = None,
+) -> None:
+    """Judge a given answer to a given problem: which documented equation is violated, and where."""
     console = Console()
     try:
-        status = conformance(console, problems, seed, lockstep)
+        given = files.read_problem(problem)
+        report_of = check(
+            given, files.read_answer(answer, given), conventions=_conventions(convention or []), name=str(answer)
+        )
+        if plot_to is not None:
+            _draw(report_of, plot_to, (problem, answer))
+    except (ValueError, TypeError, OSError) as error:
+        print(f"python -m conformance check: {error}", file=sys.stderr)
+        sys.exit(NOT_PUT)
+    if as_json:
+        print(json.dumps(report_of.as_json(), indent=1, allow_nan=False))
+    else:
+        console.print(shown(report_of))
+    sys.exit(report_of.exit_status)
+
+
+def _conventions(given: list[str]) -> dict[str, float]:
+    """Conventions by name, from ``name=value``."""
+    conventions = {}
+    for each in given:
+        name, _, value = each.partition("=")
+        kink = name.removesuffix("_derivative_at_zero")
+        if kink == name or kink not in ACTIVATIONS:
+            raise ValueError(f"--convention: expected such as relu_derivative_at_zero=0, got {each!r}")
+        try:
+            conventions[name] = float(value)
+        except ValueError:
+            raise ValueError(f"--convention: expected a number after {name}=, got {value!r}") from None
+    return conventions
+
+
+def _draw(report_of: Report, path: Path, inputs: tuple[Path, ...]) -> None:
+    """The picture, never over a file that was read."""
+    _check_folder(path, "--plot")
+    if any(path.exists() and path.samefile(read) for read in inputs):
+        raise ValueError(f"--plot: expected a file of its own, got {path}, which was read")
+    plot(report_of, path)
+
+
+@app.command("kill-matrix")
+def kill_matrix_command(
+    labels: Annotated[list[str] | None, typer.Argument(help="Of the lines to attack, as B3; all if none.")] = None,
+) -> None:
+    """Alter every labelled line in every way: some test must fail, or the two texts be proved equal."""
+    console = Console()
+    try:
+        status = kill_matrix(console, labels)
     except KeyboardInterrupt:
-        console.print("\nINTERRUPTED: this run is not complete and has no verdict.")
+        console.print("\nINTERRUPTED: nothing is written.")
         status = INTERRUPTED
     sys.exit(status)
 
@@ -54,21 +142,29 @@ def bench_command(
     ] = Path("bench.json"),
 ) -> None:
     """Time a step against PyTorch, JAX and the matrix products alone, and measure its memory, in one run."""
-    if not json_to.parent.is_dir():
-        raise typer.BadParameter(f"expected a folder that exists, got {json_to.parent}", param_hint="--json")
+    _check_folder(json_to, "--json")
     torch.set_num_threads(1)
     console, rows = Console(), []
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     try:
-        with Progress(*columns, console=console) as progress:
+        with Progress(*COLUMNS, console=console) as progress:
             for size in progress.track(bench.SIZES, description="sizes"):
                 rows.append(bench.measure(size))
+            judged = [costs.measure(size) for size in progress.track(costs.SIZES, description="judging")]
+            compared = costs.compared(costs.COMPARED)
         memory = bench.memory(bench.SIZES[-1])
     except KeyboardInterrupt:
         console.print("\nINTERRUPTED: nothing is written.")
         sys.exit(INTERRUPTED)
-    figures = {"machine": bench.machine(), "rows": [row._asdict() for row in rows], "memory": memory._asdict()}
-    report.show(console, report.speed(rows), report.machine(bench.machine(), memory))
+    figures = {
+        "machine": bench.machine(),
+        "rows": [row._asdict() for row in rows],
+        "memory": memory._asdict(),
+        "judging": [cost._asdict() for cost in judged],
+        "gradcheck": compared._asdict() | {"ratio": compared.ratio},
+    }
+    report.show(
+        console, report.speed(rows), report.judging(judged, compared), report.machine(bench.machine(), memory)
+    )
     try:
         json_to.write_text(json.dumps(figures, indent=1) + "\n")
     except OSError as error:
@@ -77,62 +173,6 @@ def bench_command(
     console.print(f"Written to {json_to}.", highlight=False, soft_wrap=True)
 
 
-def conformance(console: Console, count: int, seed: int, with_lockstep: bool) -> int:
-    """Run it all; print tables and the verdict; return the exit status."""
-    tallies, trained = Tallies(), Tallies()
-    met: set[Architecture] = set()
-    outcomes: list[Outcome] = []
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console) as progress:
-        task = progress.add_task("random problems", total=count)
-
-        def examined(architecture: Architecture, found: Tallies) -> None:
-            nonlocal tallies
-            tallies = merged(tallies, found)
-            met.add(architecture._replace(seed=0))
-            progress.advance(task)
-
-        try:
-            run(count, seed, examined)
-        except Violated as violated:
-            progress.stop()
-            report.show(console, report.violation(violated), "Verdict: WRONG")
-            return WRONG
-        if with_lockstep:
-            trainings = progress.add_task("trainings in lockstep", total=len(SEEDS) * len(DTYPES))
-            for outcome, found in all_in_lockstep():
-                outcomes.append(outcome)
-                trained = merged(trained, found)
-                progress.advance(trainings)
-    title = f"{count:,} random problems, {len(met):,} architectures, seed {seed}"
-    report.show(console, report.equations(title, tallies))
-    if outcomes:
-        report.show(console, report.equations("Every step of the lockstep", trained), report.trainings(outcomes))
-    return verdict(console, len(met), tallies, trained, outcomes)
-
-
-def verdict(console: Console, architectures: int, tallies: Tallies, trained: Tallies, outcomes: list[Outcome]) -> int:
-    """One plain line, after what is wrong, and the exit status."""
-    for key, tally in trained.items():
-        if tally.wrong:
-            console.print(report.finding_line(Judged(key.subject, key.reach, tally.worst)))
-    every = [*tallies.values(), *trained.values()]
-    worst = max(tally.worst.margin for tally in every)
-    conforms = not any(tally.wrong for tally in every)
-    said = f"{architectures:,} random architectures"
-    if outcomes:
-        accuracy = sum(o.accuracy for o in outcomes) / len(outcomes)
-        unexplained = sum(o.unexplained for o in outcomes)
-        conforms = conforms and accuracy >= TARGET and not unexplained
-        said += f" and {sum(o.steps for o in outcomes):,} training steps"
-        learned = f"; test accuracy {accuracy:.2%}; {unexplained} predictions differ beyond the bound"
-    else:
-        learned = ""
-    console.print(
-        f"Verdict: {'CONFORMS' if conforms else 'WRONG'}. Reference and PyTorch twin on {said}: largest error "
-        f"{report.shown_margin(worst)} of its bound{learned}.",
-        highlight=False,
-        soft_wrap=True,
-    )
-    return CONFORMS if conforms else WRONG
+def _check_folder(path: Path, option: str) -> None:
+    if not path.parent.is_dir():
+        raise typer.BadParameter(f"expected a folder that exists, got {path.parent}", param_hint=option)

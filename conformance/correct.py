@@ -6,6 +6,7 @@ written again.  Some formulas are right on paper and fail at the ends of the ran
 criterion of its own which problems it ``applies`` to.
 """
 
+import zlib
 from collections.abc import Callable
 from functools import cache
 from types import ModuleType
@@ -494,3 +495,18 @@ PROGRAMS = (
     Program("complex-step", complex_step, "Im L(w + ih) / h", recursive=False, applies=_by_complex_step),
 )
 """The right programs, each by another route."""
+
+BY_NUMBERS = ("loops", "backwards", "pairwise", "compensated", "shuffled", "fused-multiply-add", "sample-by-sample")
+"""Programs that take a step of Python for each product or sample."""
+
+FEW = 2**11
+"""Products in a forward pass up to which those are asked."""
+
+
+def another(problem: Problem) -> Program | None:
+    """One of the programs that apply, told by the problem's own numbers, so that each has its turn."""
+    products = len(problem.x) * sum(W.size for W, _, _ in problem.network)
+    programs = [program for program in PROGRAMS if products <= FEW or program.name not in BY_NUMBERS]
+    start = zlib.crc32(b"".join((problem.x.tobytes(), problem.network[0].W.tobytes()))) % len(programs)
+    with np.errstate(all="ignore"):
+        return next((p for p in (*programs[start:], *programs[:start]) if p.applies(problem)), None)

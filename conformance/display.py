@@ -92,7 +92,7 @@ def _mark(report: Report, equation: str, layer: int) -> Text:
 
 
 def plot(report: Report, path: str | Path) -> None:
-    """Draw error/bound of every number, by layer and equation, with the bound at 1.
+    """Draw error/bound of every number, by layer and equation, with the bound at 1; the file is whole or not there.
 
     Parameters
     ----------
@@ -115,9 +115,9 @@ def plot(report: Report, path: str | Path) -> None:
         raise ValueError("plot: expected a report with judged numbers, got one with none")
     figure = Figure(figsize=(max(6.0, 1.5 + 0.45 * len(keys)), 5), layout="constrained")
     canvas: Any = FigureCanvasAgg(figure)
-    endings = canvas.get_supported_filetypes()
-    if Path(path).suffix[1:].lower() not in endings:
-        raise ValueError(f"plot: expected a name that ends in one of {', '.join(endings)}, got {path}")
+    ending = Path(path).suffix[1:].lower()
+    if ending not in canvas.get_supported_filetypes():
+        raise ValueError(f"plot: expected a name that ends in .png, .svg or .pdf, got {path}")
     axes = figure.add_subplot()
     for column, key in enumerate(keys):
         _strip(axes, column, report.tallies[key])
@@ -132,7 +132,14 @@ def plot(report: Report, path: str | Path) -> None:
     _equation_names(axes, keys)
     axes.set_ylabel("error / bound")
     axes.set_title(f"{report.subject.name}: {report.verdict}", loc="left", fontsize=11)
-    figure.savefig(path, dpi=120)
+    picture = io.BytesIO()
+    figure.savefig(picture, format=ending, dpi=120)
+    unfinished = Path(path).with_name(f".{Path(path).name}.unfinished")
+    try:
+        unfinished.write_bytes(picture.getvalue())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
 
 
 def _strip(axes: Any, column: int, tally: Tally) -> None:

@@ -90,7 +90,8 @@ def _finding(found: Sequence[Named], violations: Sequence[Violation], forward_to
     sentences = [_violated(j), _factor(j, violation.question.problem), _follows(violation), _where(violations)]
     if j.equation == "B1" and forward_too:
         sentences.append("The last layer's a is not reported, so that its (F1) and (F2) cannot be told from (B1).")
-    sentences.append(f"Seen in: {violation.question.why}.")
+    if violation.question.why:
+        sentences.append(f"Seen in: {violation.question.why}.")
     said = " ".join(sentence for sentence in sentences if sentence)
     return Finding(WRONG, violation.question.kind, j.equation, j.layer, j.element, j.got, j.expected, j.bound, said)
 

@@ -81,26 +81,30 @@ def compare(equation: str, layer: int, got: Array | Rounded, expected: Rounded) 
     with np.errstate(all="ignore"):  # NaN and infinity are compared below
         error = abs(numbers.astype(format.wide) - expected.mid)
         overflow = ~(size + bound <= format.largest)
-        margin = np.where(overflow, 0, np.where(np.isnan(error), np.inf, error / bound)).astype(np.float64)
-        margin = np.where(error == 0, 0, margin)
-        relative = np.where(size > 0, bound / size, np.inf).astype(np.float64)
+        margin = np.asarray(error / bound, np.float64)
+        margin[np.isnan(margin)] = np.inf
+        margin[overflow | (error == 0)] = 0
+        relative = np.asarray(bound / size, np.float64)
+    nonzero = size > 0
+    wide = overflow | ~(relative < 1)
     # A zero of the structure has a bound of underflow alone, and is decided.
-    zero = (size == 0) & (bound <= format.tiny / format.u)
-    at = np.unravel_index(int(np.argmax(margin)), margin.shape)
+    wide = wide & (nonzero | (bound > format.tiny / format.u))
+    at = np.unravel_index(int(margin.argmax()), margin.shape)
+    wrong = int(np.count_nonzero(margin > 1))
     return Judgement(
         equation,
         layer,
         str(format.dtype),
         elements=margin.size,
-        wrong=int((margin > 1).sum()),
-        undecided=int((overflow | (relative >= 1) & ~zero).sum()),
+        wrong=wrong,
+        undecided=int(np.count_nonzero(wide)),
         margin=float(margin[at]),
-        floor=float(np.median(relative[size > 0])) if (size > 0).any() else 0.0,
+        floor=_median(relative[nonzero]),
         element=tuple(map(int, at)),
         got=float(numbers[at]),
         expected=float(expected.mid[at]),
         bound=float(bound[at]),
-        factor=_factor(numbers, expected, bound) if (margin > 1).any() else np.nan,
+        factor=_factor(numbers, expected, bound) if wrong else np.nan,
         spread=_octaves(margin),
     )
 
@@ -108,8 +112,9 @@ def compare(equation: str, layer: int, got: Array | Rounded, expected: Rounded) 
 def _factor(numbers: Array, expected: Rounded, bound: Array) -> float:
     """The one factor r with numbers = r expected, each within its bound; NaN where there is none."""
     with np.errstate(all="ignore"):
-        mid, got = expected.mid.astype(np.float64), numbers.astype(np.float64)
-        scale = np.where(np.isfinite(bound), abs(mid).max(initial=0), 0).max(initial=0) or 1.0
+        decided = np.isfinite(bound)  # what is undecided must not hide a factor that the rest has in common
+        mid, got, bound = expected.mid.astype(np.float64)[decided], numbers.astype(np.float64)[decided], bound[decided]
+        scale = abs(mid).max(initial=0) or 1.0
         r = float((got / scale * (mid / scale)).sum() / ((mid / scale) ** 2).sum())
         fits = bool((abs(got - r * mid) <= max(1.0, abs(r)) * 2 * bound).all())
         seen = bool((abs(r - 1) * abs(mid) > 2 * bound).any())
@@ -118,10 +123,15 @@ def _factor(numbers: Array, expected: Rounded, bound: Array) -> float:
 
 def _octaves(margin: Array) -> dict[int, int]:
     """How many margins lie in each octave, those from 2^-20 down and from 2^60 up together."""
-    nonzero = margin[margin > 0]
-    octaves = np.where(np.isfinite(nonzero), np.frexp(nonzero)[1], 60).clip(-20, 60) + 20
-    counts = np.bincount(octaves.ravel())
-    return {int(k) - 20: int(counts[k]) for k in np.nonzero(counts)[0]}
+    octaves = np.frexp(np.minimum(margin[margin > 0], 2.0**59))[1]
+    counts = np.bincount(np.maximum(octaves, -20) + 20).tolist()
+    return {k - 20: count for k, count in enumerate(counts) if count}
+
+
+def _median(numbers: Array) -> float:
+    """The upper median, 0 of none."""
+    middle = numbers.size // 2
+    return float(np.partition(numbers, middle)[middle]) if numbers.size else 0.0
 
 
 def check_answer(problem: Problem, answer: Answer) -> None:
@@ -167,7 +177,9 @@ class Widened:
         """sigma(z), widened by what `conformance.assumptions` admits."""
         a = bounded(lambda: self.sigma.apply(z), z)
         with np.errstate(all="ignore"):  # what overflows has an infinite radius
-            return a.widened(z.format.u * self._admitted.value(self.sigma, _float(z), _float(a)))
+            kappa, upper = z.format.kappa, _upper(a)
+            by = self._most(lambda size: self._admitted.value(kappa, self.sigma, size, upper), z)
+            return a.widened(z.format.u * by)
 
     def pullback(self, z: Rounded, a: Rounded, g: Rounded) -> Rounded:
         """dL/dz, widened likewise."""
@@ -176,8 +188,15 @@ class Widened:
         if self.at_zero is not None:
             delta = where(z == 0, self.at_zero * g, delta)
         with np.errstate(all="ignore"):
-            by = self._admitted.derivative(self.sigma, _float(z), _float(a), _float(g))
+            kappa, size_of_g, upper = z.format.kappa, _size(g), _upper(a)
+            by = self._most(lambda size: self._admitted.derivative(kappa, self.sigma, size, upper, size_of_g), z)
             return delta.widened(z.format.u * by)
+
+    @staticmethod
+    def _most(admitted: Callable[[Array], Array], z: Rounded) -> Array:
+        """What is admitted at most: it grows or falls with |z|, whose ends the radius tells."""
+        most = admitted(_size(z))
+        return np.maximum(most, admitted(np.maximum(abs(_float(z)) - z.rad, 0))) if z.rad.any() else most
 
     @property
     def _admitted(self) -> assumptions.Admitted:
@@ -196,15 +215,17 @@ class WidenedLoss:
         value = bounded(lambda: self.loss.value(a, y), Rounded(y.mid[:, 0], 0 * y.rad[:, 0], y.format))
         with np.errstate(all="ignore"):
             # Whoever adds the terms of all samples in one sum makes B K roundings.
-            any_order = gamma(y.mid.size, a.format.u) * value.absolute
-            return value.widened(a.format.u * self._admitted.value(self.loss, _float(a), _float(y)) + any_order)
+            any_order = gamma(y.mid.size, a.format.u) * (value.absolute + value.brought)
+            by = self._admitted.value(a.format.kappa, self.loss, _float(a), _float(y)) * _within(a)[:, 0]
+            return value.widened(a.format.u * by + any_order)
 
     def gradient(self, a: Rounded, y: Rounded) -> Rounded:
         """dL/da, widened likewise."""
         around = a.widened(a.format.tiny) if self.any_at_kinks else a
         gradient = bounded(lambda: self.loss.gradient(around, y), a)
         with np.errstate(all="ignore"):
-            return gradient.widened(a.format.u * self._admitted.derivative(self.loss, _float(a), _float(y)))
+            by = self._admitted.derivative(a.format.kappa, self.loss, _float(a), _float(y)) * _within(a)
+            return gradient.widened(a.format.u * by)
 
     @property
     def _admitted(self) -> assumptions.Admitted:
@@ -311,7 +332,7 @@ def along_paths(
 
 def once_more(gradient: Rounded) -> Rounded:
     """Widened by a rounding: the 1/N of the mean may be taken of each gradient at the very end."""
-    return gradient.widened(gradient.format.u * abs(_float(gradient)))
+    return gradient.widened(gradient.format.u * _size(gradient))
 
 
 def end_to_end(problem: Problem, *answers: Answer) -> Iterator[tuple[Judgement, ...]]:
@@ -395,6 +416,24 @@ def admitted_loss(
 def loss_label(problem: Problem) -> str:
     """The label of the loss as it is evaluated: that of the logits for a fused head."""
     return label(type(fused(problem.network[-1].sigma, problem.loss) or problem.loss).value)
+
+
+def _size(x: Rounded) -> Array:
+    """The largest absolute value within the radius, in float64."""
+    return abs(_float(x)) + x.rad
+
+
+def _upper(x: Rounded) -> Array:
+    """The upper ends, in float64."""
+    return _float(x) + x.rad
+
+
+def _within(a: Rounded) -> Array:
+    """By rows (B, 1): how much larger what is admitted of a loss may be within the radius of its outputs.
+
+    Everything in the table grows at most by e^(2 r): a probability by the logits' radius either way, the rest slower.
+    """
+    return np.exp(2 * a.rad.max(axis=1, keepdims=True))
 
 
 def _float(x: Rounded) -> Array:

@@ -20,6 +20,7 @@ from reference.gradients import Reduction
 from . import estimate, precision
 from .explanation import Violation, explained, following, summary
 from .judge import Judgement, admitted, along_paths
+from .layouts import numbers
 from .problem import Parameters, Problem
 from .questions import Domain, Question, questions
 from .reading import Reading, detection, explanation, from_x, idle, restricted
@@ -237,17 +238,23 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0) -> R
 
 
 def _outcome(question: Question, ask: Ask, domain: Domain, recursive: bool) -> Outcome:
-    """Ask, and judge by the bound carried from x; where single equations may accuse, by that only if one is broken."""
+    """Ask and judge.
+
+    Where every equation holds alone on the subject's own numbers, the whole is within the bound carried from x, which
+    need not be evaluated; the questions with batches say how much that bound sees.
+    """
     answer, failure, changed = _asked(question.problem, ask)
     if answer is None:
         return Outcome(question, None, failure=failure, changed=changed)
     outcome = Outcome(question, answer, changed=changed)
     problem, given, conventions = question.judged, outcome.judged, domain.conventions
-    alone = detection(problem, given, conventions)
-    if recursive and alone is not None and not alone.violated:
-        return outcome._replace(alone=alone)
+    alone = detection(problem, given, conventions) if question.kind == "ordinary" and not question.again else None
+    outcome = outcome._replace(alone=alone)
+    within = alone is not None and not alone.violated and (recursive or domain.batch[1] > 1)
+    if question.again or within:
+        return outcome
     idling = idle(answer, question.at_work, problem.dtype) if question.at_work else ()
-    return outcome._replace(alone=alone, accused=(*from_x(problem, given, conventions), *idling))
+    return outcome._replace(accused=(*from_x(problem, given, conventions), *idling))
 
 
 def _asked(problem: Problem, ask: Ask) -> tuple[GivenAnswer | None, str, bool]:
@@ -321,12 +328,12 @@ def _layers(returned: Any, shapes: list[tuple[int, ...]], dtype: Any) -> tuple[P
             if array.shape != expected:
                 raise ValueError(f"{field}, layer {l}: expected shape {expected}, got {array.shape}")
         with np.errstate(over="ignore"):
-            layers.append(Parameters(W.astype(dtype), b.astype(dtype)))
+            layers.append(Parameters(W.astype(dtype, copy=False), b.astype(dtype, copy=False)))
     return tuple(layers)
 
 
 def _array(part: Any, where: str) -> Array:
-    array = np.asarray(part.detach().cpu().numpy() if hasattr(part, "detach") else part)
+    array = numbers(part)  # copied
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{where}: expected an array of real numbers, got dtype {array.dtype}")
     return array
@@ -465,7 +472,7 @@ def check(
         answer = GivenAnswer(_layers(answer, [W.shape for W, _, _ in problem.network], problem.dtype))
     _check_shapes(problem, answer)
     accused = tuple(from_x(problem, answer, declared))
-    question = Question("the problem given", problem)
+    question = Question("", problem)
     alone = detection(problem, answer, declared)
     outcome = Outcome(question, answer, accused, alone)
     traced = answer.trace is not None and alone is not None and bool(alone.violated)

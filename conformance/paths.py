@@ -19,7 +19,6 @@ from reference import Activation, Array, Gradient, Identity, Layer, LogSoftmax, 
 from reference.backpropagation import Network
 from reference.gradients import Cotangent
 
-from .assumptions import KAPPA
 from .rounded import Format, Rounded, exact, gamma
 
 MIXING = (Softmax, LogSoftmax)
@@ -59,8 +58,8 @@ def path_bounds(
     z, a = states[-1]
     top: Rounded = head.sigma.pullback(z, a, head.g)
     format = top.format
-    # The head's admitted terms are KAPPA units each: its radius holds the absolute terms of (B1).
-    delta = Spread(top.mid, _size(top) + top.rad / (KAPPA * format.u), top.rad)
+    # The head's admitted terms are kappa units each: its radius holds the absolute terms of (B1).
+    delta = Spread(top.mid, _size(top) + top.rad / (format.kappa * format.u), top.rad)
     for l in range(len(network), 0, -1):
         layer = network[l - 1]
         a_prev = states[l - 2][1] if l > 1 else x

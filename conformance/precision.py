@@ -12,7 +12,7 @@ from .problem import Problem
 from .rounded import FORMATS, Rounded
 from .wire import GivenAnswer
 
-BITS = {"float64": 53, "float32": 24}
+BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 """The significand's, of the formats that can be claimed."""
 
 NEAREST = {8: "bfloat16", 11: "TF32 or float16", 24: "float32", 53: "float64"}
@@ -41,11 +41,11 @@ def from_step(before: Array, after: Array, eta: float) -> Rounded:
 
 
 def effective_bits(answers: Iterable[tuple[Problem, GivenAnswer]]) -> float | None:
-    """The fewest bits that the products of dL/dW^1 show, at most the claimed format's; None where nothing shows `LEAST`.
+    """The fewest bits that the products of dL/dW^1 show, at most the claimed format's; None below `LEAST`.
 
-    For a single sample dL/dW^1 is dL/db^1 x^T, whose relative error is up to 2^-p in a format of p bits.  In a batch it is a
-    sum: its error, in the mean over all elements, counts against the root of the terms' squares, for networks without
-    a hidden layer, whose deltas carry no error from elsewhere.
+    For a single sample dL/dW^1 is dL/db^1 x^T, whose relative error is up to 2^-p in a format of p bits.  In a batch it
+    is a sum: its error, in the mean over all elements, counts against the root of the terms' squares, for networks
+    without a hidden layer, whose deltas carry no error from elsewhere.
     """
     found = [bits for problem, answer in answers for bits in _bits(problem, answer)]
     return min((bits for bits in found if bits >= LEAST), default=None)

@@ -116,6 +116,8 @@ def questions(domain: Domain, seed: int) -> Iterator[Question]:
         if i in (0, 1):
             yield question._replace(why=f"{shape.why}, once more", again=True)
     small = [shape for shape in shapes if shape.role == "detect" and len(shape.widths) > 2] or shapes
+    if not shapes:
+        return
     for i, shape in enumerate(small[:2], start=len(shapes)):
         question = _question(domain, shape, seed, i, "integers")
         dead = _dead(question.problem, question.at_work[1][-1] if question.at_work else -1)

@@ -3,7 +3,7 @@
 A `Rounded` is a midpoint, computed in a wider format than the one judged, and a radius.  Run the reference's
 own text on it and each result's midpoint and radius enclose what any program may return that evaluates the
 same expression in the format judged: in any order of summation, with or without fused multiply-add, with a
-reciprocal and a product for a division, with library functions within `KAPPA` units, with gradual underflow
+reciprocal and a product for a division, with library functions within the format's kappa, with gradual underflow
 or results flushed to zero.  The assumptions stand in `conformance.assumptions`.
 
 Every operation does two things: it carries the operands' radii through, and it adds the rounding of its own,
@@ -29,7 +29,7 @@ class Format(NamedTuple):
     """A floating-point format to be judged.
 
     ``u`` is its unit roundoff, ``tiny`` its smallest normal and ``largest`` its largest number; midpoints are
-    computed in ``wide``, whose own rounding is counted in ``u``.
+    computed in ``wide``, whose own rounding is counted in ``u``.  ``kappa`` is the error of its library functions.
     """
 
     dtype: np.dtype[Any]
@@ -37,6 +37,7 @@ class Format(NamedTuple):
     u: float
     tiny: float
     largest: float
+    kappa: int = KAPPA
 
 
 def _format(dtype: type[np.floating[Any]], wide: type[np.floating[Any]]) -> Format:
@@ -284,20 +285,20 @@ def _exp(x: Rounded) -> Rounded:
     """e^x of numbers within r of m lies from e^(m - r) to e^(m + r), whose middle is e^m cosh r."""
     e = np.exp(x.mid)
     mid, carried = np.where(x.rad == 0, e, e * np.cosh(x.rad)), np.where(x.rad == 0, 0, e * np.sinh(x.rad))
-    return Rounded(mid, _up(carried + KAPPA * x.format.u * (mid + carried) + x.format.tiny), x.format)
+    return Rounded(mid, _up(carried + x.format.kappa * x.format.u * (mid + carried) + x.format.tiny), x.format)
 
 
 def _function(
     f: Callable[[Array], Array],
     carried: Callable[[Array, Array, Array], Array],
-    units: Callable[[Array], Array] = lambda size: KAPPA,
+    units: Callable[[int, Array], Array] = lambda kappa, size: kappa,
 ) -> Callable[[Rounded], Rounded]:
     """A library function: the radius carried through it, and so many units of its value, by the size of its operand."""
 
     def apply(x: Rounded) -> Rounded:
         mid = f(x.mid)
         through = carried(x.mid, x.rad, mid)
-        rounding = units(abs(x.mid) + x.rad) * x.format.u * (abs(mid) + through) + x.format.tiny
+        rounding = units(x.format.kappa, abs(x.mid) + x.rad) * x.format.u * (abs(mid) + through) + x.format.tiny
         rounding = np.where((x.mid == 0) & (mid == 0) & (through == 0), 0, rounding)  # f(0) = 0 exactly
         return Rounded(mid, _up(np.where(through == 0, 0, through) + rounding), x.format)
 
@@ -360,7 +361,9 @@ OPERATIONS: dict[np.ufunc, Callable[..., Any]] = {
     special.erfc: _function(
         # SciPy has no long double: the midpoint carries an error of its own, which joins the operand's.
         lambda x: special.erfc(x.astype(np.float64)),
-        lambda m, r, e: (r + KAPPA * 2.0**-53 * abs(m)) * _steepest_erfc(m, r) + erfc_units(abs(m)) * 2.0**-53 * e,
+        lambda m, r, e: (
+            (r + KAPPA * 2.0**-53 * abs(m)) * _steepest_erfc(m, r) + erfc_units(KAPPA, abs(m)) * 2.0**-53 * e
+        ),
         erfc_units,
     ),
     np.minimum: _minimum,

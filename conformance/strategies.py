@@ -1,11 +1,15 @@
 """Hypothesis strategies: random architectures, and the problems they fill.
 
+What is drawn is told to Hypothesis as events: ``pytest --hypothesis-show-statistics`` counts them.
+
 Hypothesis draws the architecture, a pattern for each array and a seed; NumPy's generator fills the arrays.
 Widths are pairwise distinct (equal extents hide mixed-up axes), or hold ones and equal pairs.
 """
 
+from collections.abc import Iterator
 from inspect import signature
 
+from hypothesis import event
 from hypothesis import strategies as st
 
 from reference import ACTIVATIONS, LOSSES, Activation, Loss
@@ -69,7 +73,7 @@ def architectures(draw: st.DrawFn, depth: int = DEPTH, width: int = WIDTH) -> Ar
     )
     loss = draw(losses(widths[-1]))
     head = REQUIRED_HEAD.get(type(loss))
-    return Architecture(
+    architecture = Architecture(
         widths=tuple(widths),
         activations=(
             *draw(st.lists(activations(), min_size=L - 1, max_size=L - 1)),
@@ -83,6 +87,25 @@ def architectures(draw: st.DrawFn, depth: int = DEPTH, width: int = WIDTH) -> Ar
         seed=draw(st.integers(0, 2**32 - 1)),
         eta=draw(st.sampled_from((0.1, 0.5, 3.0, 0.001))),
     )
+    for kind, name in sorted(set(features(architecture))):
+        event(f"{kind} {name}")
+    return architecture
+
+
+def features(architecture: Architecture) -> Iterator[tuple[str, str]]:
+    """What an architecture has, for counting: pairs such as ("activation", "relu") or ("layers", "3")."""
+    for sigma in architecture.activations:
+        yield "activation", _name(sigma, ACTIVATIONS)
+    yield "loss", _name(architecture.loss, LOSSES)
+    yield "reduction", architecture.reduction
+    yield "layers", str(len(architecture.activations))
+    yield "dtype", architecture.dtype
+    yield from zip("Wxy", architecture.patterns, strict=True)
+
+
+def _name(function: object, table: dict[str, type]) -> str:
+    (name,) = (name for name, kind in table.items() if kind is type(function))
+    return name
 
 
 def problems(depth: int = DEPTH, width: int = WIDTH) -> st.SearchStrategy[Problem]:

@@ -1,26 +1,37 @@
 """The suite: random architectures, put to the reference and to its twin, every answer judged.
 
-`examine` is one problem; `run` is many.  Tests and the command line judge by the same function.
+`examine` is one problem; `run` is many, a `Shard`.  Tests and the command line judge by the same function.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+import hashlib
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Mapping
+from typing import NamedTuple, TypeVar
 
 import hypothesis
-from hypothesis import HealthCheck, Phase, given, settings
+import numpy as np
+from hypothesis import HealthCheck, Phase, Verbosity, event, given, settings
 
+from .correct import another
 from .judge import Judgement, end_to_end, local, path
 from .problem import Architecture, Problem, fill
-from .strategies import architectures
+from .strategies import architectures, features
 from .subjects import reference_answer
 from .twin import twin_answer
 from .verdict import Tally, merged, tally
+from .wire import problem_json
 
 SUBJECTS = {"reference": reference_answer, "twin": twin_answer}
-"""Who is asked."""
+"""Who is asked every problem."""
+
+OTHERS = "others"
+"""Besides, one of the right programs by other routes (`conformance.correct`), each in its turn."""
 
 REACHES = ("alone", "path", "end to end")
 """How far a bound is carried: through one equation, back from given activations, or from x."""
+
+CANDIDATES = 200
+"""How many smaller problems are examined, at most, once one is found outside a bound."""
 
 
 class Judged(NamedTuple):
@@ -37,34 +48,40 @@ class Key(NamedTuple):
     subject: str
     reach: str
     equation: str
+    layer: int
     dtype: str
 
 
 Tallies = dict[Key, Tally]
 
 
+_K = TypeVar("_K")
+
+
+def added(tallies: Iterable[tuple[_K, Tally]]) -> dict[_K, Tally]:
+    """The tallies of each key, added up."""
+    sums: dict[_K, Tally] = {}
+    for key, one in tallies:
+        sums |= merged({key: sums[key]}, {key: one}) if key in sums else {key: one}
+    return sums
+
+
 def tallied(findings: Iterable[Judged]) -> Tallies:
     """Findings, added up."""
-    tallies: Tallies = {}
-    for subject, reach, j in findings:
-        tallies = merged(tallies, {Key(subject, reach, j.equation, j.dtype): tally(j)})
-    return tallies
-
-
-class Violated(AssertionError):
-    """An equation is outside its bound; ``findings`` say where, ``architecture`` makes the problem again."""
-
-    def __init__(self, architecture: Architecture, findings: list[Judged]) -> None:
-        super().__init__(f"{len(findings)} judgements outside their bounds for {architecture}")
-        self.architecture, self.findings = architecture, findings
+    return added((Key(subject, reach, j.equation, j.layer, j.dtype), tally(j)) for subject, reach, j in findings)
 
 
 def examine(problem: Problem) -> Iterator[Judged]:
-    """Ask every subject, judge every equation, alone and from end to end."""
+    """Ask every subject, judge every equation, alone, along all paths and from end to end."""
     answers = {subject: ask(problem) for subject, ask in SUBJECTS.items()}
+    other = another(problem)
+    if other:
+        with np.errstate(all="ignore"):  # where the truth overflows, as the judge sees
+            answers[OTHERS] = other.answer(problem)
     for subject, answer in answers.items():
-        for judgement in local(problem, answer):
-            yield Judged(subject, REACHES[0], judgement)
+        if subject != OTHERS or (other and other.recursive):
+            for judgement in local(problem, answer):
+                yield Judged(subject, REACHES[0], judgement)
         for judgement in path(problem, answer):
             yield Judged(subject, REACHES[1], judgement)
     for judgements in end_to_end(problem, *answers.values()):
@@ -72,36 +89,117 @@ def examine(problem: Problem) -> Iterator[Judged]:
             yield Judged(subject, REACHES[2], judgement)
 
 
-def run(count: int, seed: int, examined: Callable[[Architecture, Tallies], object]) -> None:
+class Violation(NamedTuple):
+    """A problem outside a bound, as the wire writes it, with its learning rate, and what is wrong there."""
+
+    problem: str
+    eta: float
+    findings: tuple[Judged, ...]
+
+
+class Shard(NamedTuple):
+    """What some random problems came to: plain records that merge.
+
+    ``architectures`` are digests, the seeds left out.  ``reached`` counts the problems with each feature, a pair such
+    as ("activation", "relu").  Behind a ``violation`` nothing more was asked.
+    """
+
+    problems: int
+    architectures: frozenset[str]
+    reached: Mapping[tuple[str, str], int]
+    tallies: Tallies
+    violation: Violation | None
+
+
+NONE = Shard(0, frozenset(), {}, {}, None)
+"""No problem yet."""
+
+
+def together(p: Shard, q: Shard) -> Shard:
+    """Two shards as one; of two violations the first counts."""
+    return Shard(
+        p.problems + q.problems,
+        p.architectures | q.architectures,
+        Counter(p.reached) + Counter(q.reached),
+        merged(p.tallies, q.tallies),
+        p.violation or q.violation,
+    )
+
+
+class _Violated(AssertionError):
+    """An equation is outside its bound."""
+
+
+def run(count: int, seed: Hashable) -> Shard:
     """Examine that many random problems, deterministically from the seed.
+
+    At the first problem with a wrong element no more are drawn: Hypothesis shrinks it, and it is the violation.
 
     Parameters
     ----------
-    count, seed : int
-    examined : function
-        Called after each with its architecture and its findings, tallied.
-
-    Raises
-    ------
-    Violated
-        At the first problem with a wrong element, shrunk by Hypothesis.
+    count : int
+    seed : int or str
+        As `random.Random` takes it.
     """
+    met: set[str] = set()
+    reached: Counter[tuple[str, str]] = Counter()
+    tallies: Tallies = {}
+    wrong: dict[Architecture, list[Judged]] = {}
+    problems = candidates = 0
+    smallest: Architecture | None = None
 
     @hypothesis.seed(seed)
     @settings(
         max_examples=count,
         deadline=None,
         database=None,
+        derandomize=False,
         phases=(Phase.generate, Phase.shrink),
         suppress_health_check=list(HealthCheck),
         report_multiple_bugs=False,
+        print_blob=False,
+        verbosity=Verbosity.quiet,
     )
     @given(architectures())
     def every_equation_is_within_its_bound(architecture: Architecture) -> None:
-        findings = list(examine(fill(architecture)))
-        wrong = [finding for finding in findings if finding.judgement.wrong]
-        if wrong:
-            raise Violated(architecture, wrong)
-        examined(architecture, tallied(findings))
+        nonlocal problems, candidates, smallest, tallies
+        if architecture not in wrong:
+            candidates += bool(wrong)
+            if candidates > CANDIDATES:
+                return
+            findings = list(examine(fill(architecture)))
+            for equation in sorted({finding.judgement.equation for finding in findings}):
+                event(f"equation {equation}")
+            if any(finding.judgement.wrong for finding in findings):
+                wrong[architecture] = findings
+            elif not wrong:
+                problems += 1
+                met.add(_digest(architecture))
+                reached.update(_features(architecture, findings))
+                tallies = merged(tallies, tallied(findings))
+        if architecture in wrong:
+            smallest = architecture  # the last that Hypothesis tries is the smallest
+            raise _Violated
 
-    every_equation_is_within_its_bound()
+    try:
+        every_equation_is_within_its_bound()
+    except _Violated:
+        assert smallest is not None
+        findings, problem = wrong[smallest], fill(smallest)
+        violation = Violation(
+            problem_json(problem), problem.eta, tuple(finding for finding in findings if finding.judgement.wrong)
+        )
+        met.add(_digest(smallest))
+        reached.update(_features(smallest, findings))
+        return Shard(problems + 1, frozenset(met), reached, merged(tallies, tallied(findings)), violation)
+    return Shard(problems, frozenset(met), reached, tallies, None)
+
+
+def _features(architecture: Architecture, findings: Iterable[Judged]) -> set[tuple[str, str]]:
+    """What the problem is and which equations were judged, each once."""
+    return {*features(architecture), *(("equation", finding.judgement.equation) for finding in findings)}
+
+
+def _digest(architecture: Architecture) -> str:
+    """The same in every process."""
+    return hashlib.sha256(repr(architecture._replace(seed=0)).encode()).hexdigest()[:16]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from conformance import bench, twin
+from conformance import bench, costs, twin
 from conformance.command import app
 from conformance.judge import end_to_end
 from conformance.problem import Parameters, Problem
@@ -56,6 +56,9 @@ def test_pytorchs_step_is_the_same(size: bench.Size, monkeypatch: pytest.MonkeyP
 def test_bench_writes_a_table_and_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bench, "SIZES", bench.SIZES[:1])
     monkeypatch.setattr(bench, "ROUNDS", 1)
+    monkeypatch.setattr(costs, "SIZES", (costs.Size((24, 24, 16), "float32"),))
+    monkeypatch.setattr(costs, "ROUNDS", 1)
+    monkeypatch.setattr(costs, "COMPARED", costs.Size((3, 4, 2), "float64"))
     monkeypatch.delitem(bench.RIVALS, "torch.compile")
     monkeypatch.delitem(bench.RIVALS, "JAX jit")
     done = CliRunner().invoke(app, ["bench", "--json", str(tmp_path / "bench.json")])
@@ -63,4 +66,7 @@ def test_bench_writes_a_table_and_a_file(tmp_path: Path, monkeypatch: pytest.Mon
     figures = json.loads((tmp_path / "bench.json").read_text())
     assert set(figures["rows"][0]["ratios"]) == {"PyTorch eager", "own products", "checked door"}
     assert figures["memory"]["ratio"] > 1
+    assert figures["judging"][0]["verdict"] == "CONFORMS"
+    assert figures["judging"][0]["questions"] <= 30
+    assert figures["gradcheck"]["parameters"] == 3 * 4 + 4 + 4 * 2 + 2
     assert CliRunner().invoke(app, ["bench", "--json", "no/such/folder/bench.json"]).exit_code == 2

@@ -1,9 +1,12 @@
 """The command line, the lockstep and the package itself, as a user meets them."""
 
+import json
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
+from collections.abc import Callable
 from importlib import metadata
 from io import StringIO
 from pathlib import Path
@@ -14,11 +17,15 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import reference
-from conformance import report, suite
-from conformance.command import WRONG, app, conformance
+from conformance import report, run, suite
+from conformance.command import app
 from conformance.faults import FAULTS, planted
 from conformance.lockstep import digits, lockstep
+from conformance.profiles import PROFILES
+from conformance.shards import Broken, run_in_shards
 from conformance.subjects import reference_answer
+from conformance.suite import REACHES, Shard
+from conformance.verdict import EXIT_STATUS
 
 ROOT = Path(__file__).parent.parent
 
@@ -27,46 +34,166 @@ def command(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, check=False)
 
 
-def test_a_run_ends_with_one_plain_verdict() -> None:
-    done = command("-m", "conformance", "run", "--problems", "10", "--no-lockstep")
-    assert done.returncode == 0, done.stderr
+HOSTILE = {"conftest.py": "raise RuntimeError", "pytest.ini": "[pytest]\naddopts = --no-such-option\n"}
+"""What a user's folder may hold for tests of its own."""
+
+
+def test_a_run_ends_with_one_plain_verdict_and_leaves_its_report_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a folder with tests of its own; and the tallies are the same with another number of processes."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
+    for name, text in HOSTILE.items():
+        (tmp_path / name).write_text(text)
+    done = command("-m", "conformance", "run", "--profile", "quick", "--problems", "30", "--report", "report.json")
     assert re.search(
-        r"^Verdict: CONFORMS\. Reference and PyTorch twin on \d+ random architectures: "
-        r"largest error 0\.\d+ of its bound\.$",
+        r"^Verdict: (CONFORMS|UNDECIDED)\. Reference and PyTorch twin on \d+ random architectures: "
+        r"largest error 0\.\d+ of its bound.*\.$",
         done.stdout,
         re.M,
-    )
-    assert "Traceback" not in done.stderr
+    ), done.stderr
+    assert done.stdout.startswith("30 random problems from seed 0, ")
+    assert max(map(len, done.stdout.splitlines()[:-1])) <= 100
+    assert done.stderr == ""
+    assert {path.name for path in tmp_path.iterdir()} == {*HOSTILE, "report.json"}
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert done.returncode == EXIT_STATUS[written["verdict"]]
+    assert (written["report"], written["complete"], written["findings"]) == (1, True, [])
+    assert (written["profile"], written["seed"], written["problems"]["asked"]) == ("quick", 0, 30)
+    assert {"F1", "F2", "B1", "B2", "B3", "B4"} < {row["equation"] for row in written["equations"]}
+    assert written["elements"]["judged"] == sum(row["elements"] for row in written["equations"])
+    assert {row["reach"] for row in written["reaches"]} == set(REACHES)
+    alone = sum(row["elements"] for row in written["reaches"] if row["reach"] == "alone")
+    assert alone == written["elements"]["judged"]
+    shard = run_in_shards(30, 0, 1, lambda _: None)
+    again = run.Run(PROFILES["quick"]._replace(problems=30), 0, shard, complete=True)
+    assert json.loads(json.dumps(run.as_json(again))) == written
 
 
-@pytest.mark.parametrize("arguments", [("--problems", "0"), ("--problems", "x"), ("--seed", "-1"), ("--no",)])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "--problems", "0"),
+        ("run", "--problems", "x"),
+        ("run", "--seed", "-1"),
+        ("run", "--no"),
+        ("run", "--profile", "slow"),
+        ("run", "--report", "no/such/folder/report.json"),
+        ("run", "--report", "."),
+        ("replay",),
+    ],
+)
 def test_bad_arguments_are_a_usage_error(arguments: tuple[str, ...]) -> None:
-    done = command("-m", "conformance", "run", *arguments)
-    assert done.returncode == 2
-    assert "Traceback" not in done.stderr
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "Traceback" not in done.output
 
 
-def test_an_interrupt_says_that_the_run_is_not_complete(monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupted(*_: object) -> None:
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("error", "status", "said"),
+    [(KeyboardInterrupt(), 130, "INTERRUPTED"), (Broken("a worker died"), 2, "a worker died")],
+)
+def test_a_run_that_is_cut_short_has_no_verdict(
+    error: BaseException, status: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cut_short(count: int, seed: int, workers: int, arrived: Callable[[Shard], object]) -> Shard:
+        arrived(suite.run(5, "0"))
+        raise error
 
-    monkeypatch.setattr("conformance.command.run", interrupted)
-    done = CliRunner().invoke(app, ["run"])
-    assert done.exit_code == 130
-    assert "INTERRUPTED" in done.output
+    monkeypatch.setattr(run, "run_in_shards", cut_short)
+    done = CliRunner().invoke(app, ["run", "--report", str(tmp_path / "report.json")])
+    assert done.exit_code == status
+    assert said in done.output
     assert "Verdict" not in done.output
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert (written["complete"], written["verdict"]) == (False, "UNDECIDED")
+    assert written["problems"]["asked"] == 5
+    assert written["remarks"] == ["cut short after 5 of 2400 random problems"]
 
 
-def test_a_wrong_subject_is_found_shrunk_and_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def wrong_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hidden errors lack the derivative."""
     (fault,) = (fault for fault in FAULTS if fault.name == "hidden-derivative-missing")
     text = planted(*fault.edits)
     monkeypatch.setitem(suite.SUBJECTS, "reference", lambda problem: reference_answer(problem, text))
-    console = Console(record=True, width=120, file=StringIO())
-    assert conformance(console, 200, 0, with_lockstep=False) == WRONG
+
+
+@pytest.mark.usefixtures("wrong_reference")
+def test_a_wrong_subject_is_found_shrunk_shown_saved_and_replayed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = Console(record=True, width=100, file=StringIO())
+    monkeypatch.chdir(tmp_path)
+    assert run.conformance(console, PROFILES["standard"], 0, 0, Path("report.json")) == EXIT_STATUS["WRONG"]
     shown = console.export_text()
-    assert "reference: (B2) in layer 1" in shown
+    finding = r"reference: \(B2\) in layer 1, element \[\d+, \d+\], bound alone: got \S+, expected \S+ within \S+;"
+    assert re.search(finding, " ".join(shown.split()))
     assert "Verdict: WRONG" in shown
-    assert "conformance.problem.fill(Architecture(widths=(" in shown
+    (replay,) = re.findall(r"python -m conformance (replay problems/[0-9a-f]{12}\.json --eta \S+)\n", shown)
+    again = CliRunner().invoke(app, replay.split())
+    assert again.exit_code == 1
+    assert re.search(finding, " ".join(again.output.split()))
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert (written["verdict"], written["complete"]) == ("WRONG", False)
+    first = written["findings"][0]
+    assert (first["verdict"], first["class"], first["equation"], first["layer"]) == ("WRONG", "ordinary", "B2", 1)
+    assert first["problem"] == replay.split()[1]
+    assert {row["equation"] for row in written["equations"] if row["wrong"]} == {"B2"}
+    with monkeypatch.context() as patch:
+        patch.setitem(suite.SUBJECTS, "reference", reference_answer)
+        right = CliRunner().invoke(app, replay.split())
+    assert right.exit_code == 0, right.output
+    assert "Verdict: CONFORMS" in right.output
+
+
+@pytest.mark.usefixtures("wrong_reference")
+def test_a_problem_that_cannot_be_saved_is_no_less_wrong(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "problems").write_text("in the way")
+    console = Console(record=True, width=100, file=StringIO())
+    assert run.conformance(console, PROFILES["quick"], 0, 0, tmp_path / "report.json") == EXIT_STATUS["WRONG"]
+    assert "The problem cannot be saved: " in capsys.readouterr().err
+    assert "replay" not in console.export_text()
+    assert json.loads((tmp_path / "report.json").read_text())["findings"][0]["problem"] == ""
+
+
+def test_a_file_that_is_no_problem_is_said_to_be_none(tmp_path: Path) -> None:
+    broken = tmp_path / "broken.json"
+    broken.write_text('{"cmd": "gradients"')
+    for path in (broken, tmp_path / "none.json", tmp_path, tmp_path / "problem.txt"):
+        done = CliRunner().invoke(app, ["replay", str(path)])
+        assert done.exit_code == 2
+        assert path.name in done.stderr
+        assert "Traceback" not in done.output
+
+
+PLANT = """
+from pathlib import Path
+from conformance.faults import FAULTS
+(fault,) = (fault for fault in FAULTS if fault.name == "hidden-derivative-missing")
+for module, right, wrong in (edit[:3] for edit in fault.edits):
+    path = Path("reference", f"{module}.py")
+    path.write_text(path.read_text().replace(right, wrong))
+"""
+
+
+def test_a_violation_in_a_worker_ends_the_run_and_is_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a copy of the packages with the mistake in the equations: workers import what the command imports."""
+    for package in ("reference", "conformance"):
+        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    assert command("-c", PLANT).returncode == 0
+    done = command("-m", "conformance", "run", "--problems", "1000")
+    assert done.returncode == 1, done.stderr
+    assert "reference: (B2) in layer 1" in done.stdout
+    (replay,) = re.findall(r"python (-m conformance replay problems/[0-9a-f]{12}\.json --eta \S+)\n", done.stdout)
+    again = command(*replay.split())
+    assert again.returncode == 1, again.stderr
+    assert "reference: (B2) in layer 1" in again.stdout
 
 
 def test_lockstep_judges_every_step() -> None:

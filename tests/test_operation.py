@@ -7,21 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from flint import arb
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy import special
 from torch.nn import functional as F
 
+from conformance.assumptions import KAPPA, KAPPA_HALF
 from conformance.balls import balls
+from conformance.derivatives import FUNCTIONS
 from conformance.judge import Widened
-from conformance.operation import (
-    NAMED_FORMATS,
-    Tape,
-    by_autograd,
-    check_loss,
-    check_pullback,
-    pull_back,
-)
+from conformance.layouts import NAMED_FORMATS, broadcast, layouts, like, numbers, repeated
+from conformance.operation import by_autograd, check_loss, check_pullback
 from conformance.rounded import Rounded
+from conformance.traced import Tape, pull_back
 from conformance.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Report
 from reference import ACTIVATIONS, LOSSES, Array
 from reference.losses import TARGETS
@@ -155,6 +153,17 @@ def test_other_formulas_are_not_accused(dtype: str, name: str, forward: Any, pul
         with np.errstate(all="ignore"):
             assert not accused(check_pullback(forward, pullback, z))
             assert not accused(check_pullback(name, pullback, z))
+
+
+def test_products_that_underflow_on_the_way_back_are_not_accused() -> None:
+    """1/(1 + e^-z)^2 is subnormal in float16, and e^-z multiplies it afterwards."""
+
+    def own_silu(z: Any) -> Any:
+        return z / (1 + (np if isinstance(z, np.ndarray) else torch).exp(-z))
+
+    for z in ([-10.5, -9.25, 0.75], [-8.0, -10.0, 2.0]):
+        report = check_pullback(own_silu, None, torch.tensor([z], dtype=torch.float16))
+        assert (accused(report), report.verdict) == ([], CONFORMS)
 
 
 # Somebody's own operations, each with its pullback written by hand.
@@ -358,6 +367,101 @@ def test_an_epsilon_in_the_logarithm_is_found() -> None:
         lambda a, y: -(y * np.log(a + 1e-4)).sum(axis=1), lambda a, y: -y / a, a, y, equation="cross_entropy"
     )
     assert [f.equation for f in value.findings] == ["L3"]
+
+
+# Extreme inputs.
+
+
+def unshifted_softmax(z: Array, g: Array) -> Array:
+    e = np.exp(z)
+    p = e / e.sum(axis=1, keepdims=True)
+    return p * (g - (g * p).sum(axis=1, keepdims=True))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_what_is_wrong_at_the_ends_of_the_range_alone_is_robustness(dtype: str) -> None:
+    end = np.floor(np.log(NAMED_FORMATS[dtype].largest))
+    ordinary = generic(dtype)
+    extreme = ordinary.copy()
+    extreme[1, 2] = 2 * end
+    assert check_pullback("softmax", unshifted_softmax, ordinary).robustness is None
+    with np.errstate(all="ignore"):
+        report = check_pullback("softmax", unshifted_softmax, extreme)
+        wrong = check_pullback("softmax", scaled(of_softmax, 2), extreme)
+    assert report.robustness is not None
+    assert (report.verdict, report.robustness.verdict) == (CONFORMS, WRONG)
+    assert [(f.verdict, f.kind, f.faults) for f in report.findings] == [(WRONG, "extreme", ("not a number",))]
+    assert f"Only for inputs beyond {end:g}" in report.findings[0].explanation
+    assert [(wrong.verdict, f.kind) for f in wrong.findings] == [(WRONG, "ordinary")]
+    robust = check_pullback("softmax", of_softmax, extreme)
+    assert (robust.findings, robust.robustness and robust.robustness.wrong) == ((), 0)
+    # An equation without an exponential has no such end.
+    clipped = check_pullback("hardtanh", lambda z, g: np.where(abs(z) < 2 * end, g * (abs(z) < 1), g), extreme)
+    assert (clipped.verdict, clipped.robustness) == (WRONG, None)
+
+
+# What is assumed of functions, and known of them.
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_derivatives_of_functions(name: str) -> None:
+    """Against a central difference, which is off by h^2 / 6 of a third derivative: below h here."""
+    f, h = FUNCTIONS[name], arb(2) ** -80
+    for x in (arb("0.3125"), arb("-0.625")) if not name.startswith(("log", "sqrt")) else (arb("0.3125"), arb("0.75")):
+        difference = (f.value(x + h) - f.value(x - h)) / (2 * h)
+        assert abs(difference - f.slope(x)) < h
+        assert f.of_result is None or f.of_result(f.value(x)).overlaps(f.slope(x))
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_precision_functions(dtype: str) -> None:
+    """For every finite number: what KAPPA_HALF assumes."""
+    format, patterns = NAMED_FORMATS[dtype], np.arange(2**16, dtype=np.uint16)
+    every = patterns.view(np.float16) if dtype == "float16" else (patterns.astype(np.uint32) << 16).view(np.float32)
+    x = every[np.isfinite(every)]
+    for name in FUNCTIONS:
+        with np.errstate(all="ignore"):
+            true = special.erfc(x.astype(np.float64)) if name == "erfc" else getattr(np, name)(x.astype(np.float64))
+            answers = [numbers(getattr(torch, name)(tensor(x, dtype)))]
+            if dtype == "float16" and name not in ("erfc", "atan"):
+                answers.append(getattr(np, name)(x))
+            # Beyond half of the largest number (e^x - e^-x) / 2 overflows.
+            normal = (abs(true) >= format.tiny) & (abs(true) <= format.largest / 2)
+            for got in answers:
+                off = abs(got.astype(np.float64) - true)[normal] / (format.u * abs(true[normal]))
+                assert off.max() <= KAPPA_HALF / 2
+
+
+@pytest.mark.parametrize(("dtype", "by"), [("float16", 1.0625), ("bfloat16", 1.375)])
+def test_half_precision_finds_more_by_that(dtype: str, by: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    def own(z: Any) -> Any:
+        return 1 / (1 + (np if isinstance(z, np.ndarray) else torch).exp(-z))
+
+    def too_much(z: torch.Tensor, g: torch.Tensor) -> Any:
+        return by * by_autograd(torch.sigmoid)(z, g)[0]
+
+    z = tensor(generic("float32"), dtype)
+    assert check_pullback(own, too_much, z).verdict == WRONG
+    monkeypatch.setitem(NAMED_FORMATS, dtype, NAMED_FORMATS[dtype]._replace(kappa=KAPPA))
+    assert check_pullback(own, too_much, z).verdict == CONFORMS
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_layouts_hold_the_same_numbers(dtype: str) -> None:
+    x = generic("float32", (3, 4, 5))
+    kinds: list[Any] = [tensor(x, dtype)] if dtype == "bfloat16" else [tensor(x, dtype), x.astype(dtype)]
+    for kind in kinds:
+        plain = numbers(kind)
+        laid_out = {name: layout(plain, kind) for name, layout in layouts(kind)}
+        assert len(laid_out) == (2 if isinstance(kind, torch.Tensor) else 3)
+        for array in laid_out.values():
+            assert (array.dtype, np.array_equal(numbers(array), plain)) == (kind.dtype, True)
+            assert numbers(like(plain, kind)).tobytes() == plain.tobytes()
+        spread = broadcast(repeated(plain), kind)
+        assert np.array_equal(numbers(spread), repeated(plain))
+        strides = [a.stride() if isinstance(a, torch.Tensor) else a.strides for a in (*laid_out.values(), spread)]
+        contiguous = kind.stride() if isinstance(kind, torch.Tensor) else kind.strides
+        assert len({contiguous, *strides}) == len(strides) + 1
 
 
 # Wrong ones.
@@ -669,7 +773,7 @@ def test_what_leaves_the_trace_is_an_error() -> None:
     with pytest.raises(AttributeError, match="no derivative is known of rint"):
         x.rint()
     y = (x**0.5 + 2**x - x / 3) * abs(-x) + np.sqrt(x)
-    pulled = pull_back(tape, [y], [[1.0]], [x])
+    pulled = pull_back(tape, [y], [[1.0]])
     slope = (0.25**0.5 / 0.5**0.5 + np.log(2) * 2**0.5 - 1 / 3) * 0.5 + 2**0.5 + 0.5**0.5 - 0.5 / 3 + 0.5**0.5
     assert abs(float(pulled.truth[0][0].mid()) - slope) < 2.0**-50
     assert pulled.near[0][0].contains(pulled.truth[0][0])

@@ -1,4 +1,4 @@
-"""The README's examples run as they stand, in a folder of their own."""
+"""The examples of the README and of the tutorial run as they stand."""
 
 import doctest
 from pathlib import Path
@@ -12,6 +12,12 @@ def test_the_examples_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     failed, tried = doctest.testfile(str(README), module_relative=False)
     assert tried > 20
+    assert not failed
+
+
+def test_the_tutorial_runs_as_it_stands() -> None:
+    failed, tried = doctest.testfile(str(README.parent / "conformance" / "TUTORIAL.md"), module_relative=False)
+    assert tried > 15
     assert not failed
 
 

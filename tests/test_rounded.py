@@ -179,6 +179,19 @@ def test_what_may_overflow_is_not_bounded(dtype: str) -> None:
     assert np.isfinite((a * b).rad).all()
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_branch_not_taken_that_may_overflow_is_not_bounded(dtype: str) -> None:
+    """A program may multiply it by zero, which is then not a number: the relu above an overflowing cotangent."""
+    largest = float(np.finfo(dtype).max)
+    g = 4 * exact(np.array([[0.9 * largest, 1.0]], dtype))
+    z = np.array([[-1.0, -1.0]], dtype)
+    with np.errstate(all="ignore"):
+        assert np.isnan(ReLU().pullback(z, z, np.array([[np.inf, 1.0]], dtype))[0, 0])
+    rad = ReLU().pullback(exact(z), exact(z), g).rad
+    assert np.isinf(rad[0, 0])
+    assert rad[0, 1] == 0
+
+
 def test_an_undecided_order_takes_the_hull() -> None:
     z = exact(np.array([[0.25]])) - exact(np.array([[0.25]])).widened(0.5)
     a = ReLU().apply(z)

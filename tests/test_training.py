@@ -358,6 +358,11 @@ def test_T1_T2_T3_schedules() -> None:
     assert warm_up(2, step_decay(2, 0.5))(3) == 0.5
 
 
+def test_T2_stays_at_its_least_and_T3_hands_its_epoch_on() -> None:
+    assert [cosine_decay(4, 0.25)(epoch) for epoch in (5, 6, 7, 9, 13)] == [0.25] * 5
+    assert [warm_up(2, step_decay(2, 0.5))(epoch) for epoch in (1, 2, 3, 4, 5)] == [0.5, 1, 0.5, 0.5, 0.25]
+
+
 def test_schedule_and_clipping_reach_the_rule() -> None:
     network, x, y = problem()
     halved = train(network, x, y, CrossEntropy(), "mean", rule=SGD(0.5), epochs=1, schedule=lambda epoch: 0.5)
@@ -506,6 +511,16 @@ def test_I4_torch_default() -> None:
         assert 0.99 * r < abs(p).max() <= np.float32(r)
     for q in (b, theirs.bias.detach().numpy()):
         assert 0.9 * r < abs(q).max() <= np.float32(r)
+
+
+def test_I3_I4_every_weight_is_drawn_for_itself_on_both_sides_of_0() -> None:
+    for initialiser in (he, torch_default):
+        W, b = initialiser(RNG(0), N, M)
+        assert W.shape == (N, M)
+        assert len(np.unique(W)) == W.size
+        assert W.min() < 0 < W.max()
+    assert len(np.unique(b)) == b.size
+    assert b.min() < 0 < b.max()
 
 
 def test_initialised_networks_have_the_dtype_and_refuse_what_does_not_fit() -> None:

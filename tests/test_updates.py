@@ -229,6 +229,15 @@ def test_U22_clipping_by_norm() -> None:
         assert (same.W == W).all()
 
 
+def test_U22_has_its_millionth() -> None:
+    """A gradient of norm 5e-6 clipped to 1e-6 is multiplied by 1 / (5 + 1)."""
+    W, b = np.array([[3e-6]]), np.array([-4e-6])
+    (ours,) = clipped((Gradient(b[None], W, b),), 1e-6)
+    # Inputs, quotients, squares, sum, root, product, sum, factor and the product with it: one rounding each.
+    for got, p in ((ours.W, W), (ours.b, b)):
+        assert abs(got * 6 - p).max() <= 16 * 2.0**-53 * abs(p).max()
+
+
 def test_advance_takes_a_whole_network_and_leaves_everything_as_it_was() -> None:
     rng = np.random.default_rng(3)
     network = (layer(rng.standard_normal((3, 2)), rng.standard_normal(3)),)

@@ -1,0 +1,161 @@
+"""What a judgement costs: the oracle's own time and memory, beside `torch.autograd.gradcheck`, in one run.
+
+The subject is the reference, whose time is not counted.  Everything is on one thread.
+"""
+
+import time
+import tracemalloc
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from reference import Array, CrossEntropy, HalfSquaredError, ReLU, Softmax, Tanh, propagate
+from reference.backpropagation import Network
+
+from .oracle import probe
+from .verdict import Report
+
+ROUNDS = 5
+"""Times that a figure is taken; the median is reported."""
+
+
+class Size(NamedTuple):
+    """A network to be judged."""
+
+    widths: tuple[int, ...]
+    dtype: str
+
+    def __str__(self) -> str:
+        return f"{'-'.join(map(str, self.widths))}, {self.dtype}"
+
+    @property
+    def parameters(self) -> int:
+        """Weights and biases."""
+        return sum(m * n + n for m, n in zip(self.widths, self.widths[1:], strict=False))
+
+
+SIZES = (
+    Size((24, 24, 16), "float32"),
+    Size((64, 64, 64, 10), "float32"),
+    Size((784, 128, 10), "float32"),
+    Size((784, 128, 10), "float64"),
+    Size((512, 1024, 1024, 512, 10), "float32"),
+    Size((512, 1024, 1024, 512, 10), "float64"),
+    Size((1024, 1984, 2048, 1920, 10), "float32"),
+)
+"""From a thousand parameters to ten million."""
+
+COMPARED = Size((64, 64, 64, 10), "float64")
+"""What gradcheck is given as well; it judges float64 alone."""
+
+
+class Cost(NamedTuple):
+    """Of judging one size: parameters, questions, the judge's own seconds, the peak of its memory in MiB."""
+
+    size: str
+    parameters: int
+    questions: int
+    seconds: float
+    peak: float
+    verdict: str
+
+
+class Comparison(NamedTuple):
+    """The judge's own seconds and gradcheck's, on the same network with as many samples as a question has at most."""
+
+    size: str
+    parameters: int
+    seconds: float
+    gradcheck: float
+
+    @property
+    def ratio(self) -> float:
+        """How many times faster the judge is."""
+        return self.gradcheck / self.seconds
+
+
+class Watched:
+    """The reference as a subject, with how often it was asked and how long it took itself."""
+
+    def __init__(self) -> None:
+        self.calls, self.seconds = 0, 0.0
+
+    def __call__(self, network: Network, x: Array, y: Array) -> list[tuple[Array, Array]]:
+        """The gradients."""
+        start = time.perf_counter()
+        _, gradients, _, _ = propagate(network, x, y, CrossEntropy(), "mean")
+        self.calls, self.seconds = self.calls + 1, self.seconds + time.perf_counter() - start
+        return [(gradient.W, gradient.b) for gradient in gradients]
+
+
+def judged(size: Size) -> tuple[Report, Watched, float]:
+    """One probe: its report, the subject, the judge's own seconds."""
+    watched, start = Watched(), time.perf_counter()
+    report = probe(
+        watched, hidden=ReLU(), output=Softmax(), loss=CrossEntropy(), reduction="mean",
+        widths=size.widths, width=(1, max(size.widths)), dtype=size.dtype, name="reference",
+    )  # fmt: skip
+    return report, watched, time.perf_counter() - start - watched.seconds
+
+
+def measure(size: Size) -> Cost:
+    """What judging that size costs; the memory in a run of its own, since watching it takes time."""
+    report, watched, _ = judged(size)
+    seconds = float(np.median([judged(size)[2] for _ in range(ROUNDS)]))
+    tracemalloc.start()
+    try:
+        judged(size)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    return Cost(str(size), size.parameters, watched.calls, seconds, peak / 2**20, report.verdict)
+
+
+def compared(size: Size) -> Comparison:
+    """Judge and gradcheck in turns on one network of tanh and half the squared error."""
+    ours, theirs = [], []
+    check = gradcheck(size)
+    for _ in range(ROUNDS):
+        ours.append(_timed(lambda: _probed(size)))
+        theirs.append(_timed(check))
+    return Comparison(str(size), size.parameters, float(np.median(ours)), float(np.median(theirs)))
+
+
+def _probed(size: Size) -> Report:
+    def ask(network: Network, x: Array, y: Array) -> list[tuple[Array, Array]]:
+        _, gradients, _, _ = propagate(network, x, y, HalfSquaredError(), "sum")
+        return [(gradient.W, gradient.b) for gradient in gradients]
+
+    return probe(ask, hidden=Tanh(), output=Tanh(), widths=size.widths, dtype=size.dtype)
+
+
+def gradcheck(size: Size, batch: int = 17) -> Callable[[], object]:
+    """PyTorch's own check of the same network, all parameters, in its slow mode."""
+    generator = torch.Generator().manual_seed(0)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, dtype=torch.float64, generator=generator)
+
+    parameters = [
+        p.requires_grad_(True)
+        for m, n in zip(size.widths, size.widths[1:], strict=False)
+        for p in (normal(n, m) / m**0.5, normal(n))
+    ]
+    x, y = normal(batch, size.widths[0]), normal(batch, size.widths[-1])
+
+    def value(*p: torch.Tensor) -> torch.Tensor:
+        a = x
+        for W, b in zip(p[::2], p[1::2], strict=True):
+            a = torch.tanh(F.linear(a, W, b))
+        return ((a - y) ** 2).sum() / 2
+
+    return lambda: torch.autograd.gradcheck(value, parameters)
+
+
+def _timed(run: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    run()
+    return time.perf_counter() - start
