@@ -44,11 +44,11 @@ def equations(title: str, tallies: Tallies) -> Table:
     table.caption = (
         "reference, twin, others (right programs by other routes): the largest error over its bound, alone (on the "
         "subject's own inputs), along all paths from its own activations, or carried end to end.  "
-        "undecided: the bound is as large as the value, or the value may overflow.  "
+        "blind: undecided, where the bound is as large as the value, or the value may overflow.  "
         "floor: the smallest relative error that would have been caught, in the median."
     )
     table.add_column("equation", no_wrap=True)
-    for name in ("elements", *SUBJECTS, OTHERS, "undecided"):
+    for name in ("elements", *SUBJECTS, OTHERS, "blind"):
         table.add_column(name, justify="right")
     for dtype in DTYPES:
         table.add_column(f"floor\n{dtype}", justify="right")

@@ -45,7 +45,6 @@ NODES = 2**17
 """The longest trace that is followed, in operations on single numbers: some seconds."""
 
 
-
 class TooLong(Exception):
     """A trace of more than `NODES` operations."""
 

@@ -4,20 +4,9 @@ import ast
 
 import pytest
 
-from conformance.attack import (
-    ASSERTION,
-    SURVIVED,
-    TABLE,
-    Outcome,
-    Selection,
-    Unsound,
-    changed,
-    committed,
-    kill,
-    selection,
-    table,
-)
+from conformance.attack import Selection, Unsound, kill, selection
 from conformance.equivalence import proof
+from conformance.kills import ASSERTION, SURVIVED, TABLE, Outcome, changed, committed, table
 from conformance.labels import LABEL
 from conformance.mutants import PACKAGE, Mutant, digests, mutants, rotating
 
