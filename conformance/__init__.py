@@ -12,9 +12,8 @@ if TYPE_CHECKING:
     from .module import probe_torch
     from .operation import by_autograd, check_loss, check_pullback
     from .oracle import assert_conforms, check, probe, probe_trainer
-    from .problem import Parameters, Problem
+    from .problem import GivenAnswer, Parameters, Problem
     from .verdict import Report
-    from .wire import GivenAnswer
 
 __all__ = [
     "GivenAnswer",
@@ -32,7 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
-    "GivenAnswer": "wire",
+    "GivenAnswer": "problem",
     "Parameters": "problem",
     "Problem": "problem",
     "Report": "verdict",

@@ -12,11 +12,10 @@ import numpy as np
 from reference import Array, Identity, Layer, Step, backward, forward
 
 from .judge import Judgement, admitted, admitted_loss, compare
-from .problem import Problem
+from .problem import GivenAnswer, Problem
 from .reading import Conventions
 from .rounded import Rounded, exact
 from .verdict import SUSPECT, Finding
-from .wire import GivenAnswer
 
 FACTOR = 16
 """How many times the largest difference of the runs a number may be off before it is suspect."""

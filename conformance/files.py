@@ -27,8 +27,8 @@ from numpy.lib import format as npy
 from reference import Array
 
 from . import wire
-from .problem import Parameters, Problem, State
-from .wire import GivenAnswer, Malformed
+from .problem import GivenAnswer, Parameters, Problem, State
+from .wire import Malformed
 
 LARGEST = 2**30
 """Bytes of a JSON file."""

@@ -14,11 +14,10 @@ import reference
 from reference import Activation, Loss, activation
 from reference import loss as named_loss
 
-from .oracle import interrogated
-from .problem import Parameters, Problem
+from .interrogation import interrogated
+from .problem import GivenAnswer, Parameters, Problem
 from .questions import Domain
 from .verdict import Report, Subject
-from .wire import GivenAnswer
 
 if TYPE_CHECKING:
     import torch

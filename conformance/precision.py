@@ -8,9 +8,8 @@ import numpy as np
 from reference import Array, backward, forward
 from reference.gradients import reduced_loss
 
-from .problem import Problem
+from .problem import GivenAnswer, Problem
 from .rounded import FORMATS, Rounded
-from .wire import GivenAnswer
 
 BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 """The significand's, of the formats that can be claimed."""

@@ -57,6 +57,19 @@ class Answer(NamedTuple):
     updated: tuple[Parameters, ...]
 
 
+class GivenAnswer(NamedTuple):
+    """What a subject answered, in the problem's dtype: the gradients, and what it volunteered.
+
+    ``loss`` has shape (), ``output`` (B, n_L), ``input_gradient`` (B, n_0); any number may be NaN or infinite.
+    """
+
+    gradients: tuple[Parameters, ...]
+    loss: Array | None = None
+    output: Array | None = None
+    input_gradient: Array | None = None
+    trace: tuple[State, ...] | None = None
+
+
 class Architecture(NamedTuple):
     """All that determines a problem.
 

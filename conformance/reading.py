@@ -17,9 +17,8 @@ import numpy as np
 from reference import Array, Identity, Layer, Step, backward, forward
 
 from .judge import Judgement, admitted, admitted_loss, along_paths, compare, loss_label, once_more
-from .problem import Parameters, Problem
+from .problem import GivenAnswer, Parameters, Problem
 from .rounded import FORMATS, Rounded, exact, observed
-from .wire import GivenAnswer
 
 Conventions = Mapping[str, float]
 

@@ -1,13 +1,17 @@
-"""Subjects: whoever answers problems.  Here the reference itself, or an edited copy of its text."""
+"""Subjects: whoever answers problems: the reference itself, an edited copy of its text, or anybody's function."""
 
+from collections.abc import Callable
+from inspect import Parameter, signature
 from types import ModuleType
+from typing import Any
 
 import numpy as np
 
 import reference
-from reference import ACTIVATIONS, LOSSES
+from reference import ACTIVATIONS, LOSSES, Array
 
-from .problem import Answer, Parameters, Problem, State
+from .layouts import numbers
+from .problem import Answer, GivenAnswer, Parameters, Problem, State
 
 
 def reference_answer(problem: Problem, text: ModuleType = reference) -> Answer:
@@ -32,3 +36,89 @@ def _counterpart(value: object, ours: dict[str, type], theirs: dict[str, type]) 
     """The value of the same name and parameters in another text."""
     (name,) = (name for name, kind in ours.items() if kind is type(value))
     return theirs[name](**vars(value))
+
+
+Ask = Callable[[Problem], GivenAnswer]
+"""A subject, as the oracle sees it: a problem in, an answer out; `Refused` where it cannot."""
+
+
+def asking(function: Callable[..., Any]) -> Ask:
+    """A plain function as a subject: what it returns is taken apart, and refused where its shapes do not fit."""
+    together = _takes_a_pair(function)
+
+    def ask(problem: Problem) -> GivenAnswer:
+        network, x, y = problem.network, problem.x, problem.y
+        returned = function(network, (x, y)) if together else function(network, x, y)
+        if isinstance(returned, GivenAnswer):
+            return returned
+        return GivenAnswer(layers_of(returned, [W.shape for W, _, _ in network], problem.dtype))
+
+    return ask
+
+
+def _takes_a_pair(function: Callable[..., Any]) -> bool:
+    try:
+        positional = [
+            p
+            for p in signature(function).parameters.values()
+            if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD) and p.default is Parameter.empty
+        ]
+    except (TypeError, ValueError):  # a built-in function says nothing of its parameters
+        return False
+    return len(positional) == 2
+
+
+def layers_of(returned: Any, shapes: list[tuple[int, ...]], dtype: Any) -> tuple[Parameters, ...]:
+    """What a function returned, a pair of arrays a layer; copied, since it may use its buffers again.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it is something else, or of other shapes.
+    """
+    if not isinstance(returned, list | tuple) or len(returned) != len(shapes):
+        got = f"{len(returned)} of them" if isinstance(returned, list | tuple) else type(returned).__name__
+        raise ValueError(f"expected a list of (dW, db), one for each of the {len(shapes)} layers, got {got}")
+    layers = []
+    for l, (layer, shape) in enumerate(zip(returned, shapes, strict=True), start=1):
+        if hasattr(layer, "W") and hasattr(layer, "b"):
+            layer = layer.W, layer.b
+        if not isinstance(layer, list | tuple) or len(layer) != 2:
+            raise ValueError(f"layer {l}: expected (dW, db), got {type(layer).__name__}")
+        W, b = (_array(part, f"d{field}, layer {l}") for part, field in zip(layer, "Wb", strict=True))
+        for array, field, expected in ((W, "dW", shape), (b, "db", shape[:1])):
+            if array.shape != expected:
+                raise ValueError(f"{field}, layer {l}: expected shape {expected}, got {array.shape}")
+        with np.errstate(over="ignore"):
+            layers.append(Parameters(W.astype(dtype, copy=False), b.astype(dtype, copy=False)))
+    return tuple(layers)
+
+
+def _array(part: Any, where: str) -> Array:
+    array = numbers(part)  # copied
+    if array.dtype.kind not in "fiu":
+        raise TypeError(f"{where}: expected an array of real numbers, got dtype {array.dtype}")
+    return array
+
+
+def check_shapes(problem: Problem, answer: GivenAnswer) -> None:
+    """Raise ValueError where a part of an answer has another shape or dtype than the problem asks for."""
+    B, dtype = len(problem.x), problem.dtype
+    for name, parts in (("gradients", answer.gradients), ("trace", answer.trace)):
+        if parts is not None and len(parts) != len(problem.network):
+            raise ValueError(f"{name}: expected {len(problem.network)} layers, got {len(parts)}")
+    K = problem.network[-1].W.shape[0]
+    expected: list[tuple[str, Any, tuple[int, ...]]] = [
+        (f"{field}, layer {l}", getattr(got, field), shape)
+        for l, (got, layer) in enumerate(zip(answer.gradients, problem.network, strict=True), start=1)
+        for field, shape in (("W", layer.W.shape), ("b", layer.b.shape))
+    ]
+    expected += [("loss", answer.loss, ()), ("output", answer.output, (B, K))]
+    expected += [("input_gradient", answer.input_gradient, problem.x.shape)]
+    for l, (state, layer) in enumerate(zip(answer.trace or (), problem.network, strict=False), start=1):
+        expected += [(f"trace, layer {l}, {f}", getattr(state, f), (B, len(layer.b))) for f in ("z", "a", "delta")]
+    for where, part, shape in expected:
+        if part is not None and (part.shape != shape or part.dtype != dtype):
+            raise ValueError(
+                f"{where}: expected shape {shape} and dtype {dtype}, got {part.shape} and {part.dtype}"
+            )

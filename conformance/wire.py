@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from math import copysign, frexp, inf, isinf, nextafter
-from typing import Annotated, Any, Literal, NamedTuple, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,7 +19,7 @@ import reference
 from reference import ACTIVATIONS, LOSSES, Array, Layer
 from reference.checks import check_batch, check_loss, check_network
 
-from .problem import Parameters, Problem, State
+from .problem import GivenAnswer, Parameters, Problem, State
 
 MOST_VALUES = 2**25
 """How many values a text may hold: each takes up to 100 bytes while it is read."""
@@ -47,19 +47,6 @@ def _printable(message: str) -> str:
     """One line of no great length; JSON may hold control characters and halves of characters."""
     shown = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in message[: LONGEST + 1])
     return shown if len(shown) <= LONGEST else shown[: LONGEST - 4] + " ..."
-
-
-class GivenAnswer(NamedTuple):
-    """What a subject answered, in the problem's dtype: the gradients, and what it volunteered.
-
-    ``loss`` has shape (), ``output`` (B, n_L), ``input_gradient`` (B, n_0); any number may be NaN or infinite.
-    """
-
-    gradients: tuple[Parameters, ...]
-    loss: Array | None = None
-    output: Array | None = None
-    input_gradient: Array | None = None
-    trace: tuple[State, ...] | None = None
 
 
 def problem_json(problem: Problem, id: int = 1) -> str:

@@ -12,13 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from conformance.problem import Parameters, Problem, State
+from conformance.problem import GivenAnswer, Parameters, Problem, State
 from conformance.strategies import problems
 from conformance.subjects import reference_answer
 from conformance.wire import (
     LONGEST,
     MOST_VALUES,
-    GivenAnswer,
     Malformed,
     Refused,
     answer_json,
