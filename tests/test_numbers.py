@@ -21,15 +21,18 @@ from conformance.strategies import architectures
 from conformance.symbols import Generic, symbols
 from reference import (
     ACTIVATIONS,
+    L1,
     LOSSES,
     Activation,
     Array,
     HalfSquaredError,
+    Huber,
     Identity,
     Layer,
     LeakyReLU,
     ReLU,
     Sigmoid,
+    SmoothL1,
     Softplus,
     Tanh,
     literal,
@@ -263,3 +266,12 @@ def test_dual_arithmetic_is_the_derivative_of_arithmetic() -> None:
     assert Dual(1, 5) == 1
     assert Dual(1, 5) > 0
     assert Dual(1, 5) < 2
+
+
+def test_what_a_loss_pulls_back_divides_without_rounding() -> None:
+    """G7 G8 G9: a constant is of the array's kind of number, not a Python integer, whose third is a float."""
+    a, y = fractions(np.array([[3.0, -5.0, 0.25]])), fractions(np.zeros((1, 3)))
+    for loss in (L1(), Huber(), SmoothL1(), Huber(Fraction(1, 3))):  # type: ignore[arg-type]
+        g = loss.gradient(a, y) / 3
+        assert all(isinstance(number, Fraction) for number in g.flat)
+        assert g[0, 0] == -g[0, 1]
