@@ -85,7 +85,7 @@ def attributed(violation: Violation, in_batches_only: bool) -> list[Judgement]:
 
 def _finding(found: Sequence[Named], violations: Sequence[Violation], forward_too: bool) -> Finding:
     violation = found[0].violation  # the smallest question that shows it
-    j = max((f.judgement for f in found if f.violation is violation), key=lambda judgement: judgement.margin)
+    j = min((f.judgement for f in found if f.violation is violation), key=evaluation_order)
     j = j._replace(element=violation.question.element(j.equation, j.layer, j.element))
     sentences = [_violated(j), _factor(j, violation.question.problem), _follows(violation), _where(violations)]
     if j.equation == "B1" and forward_too:
@@ -117,9 +117,9 @@ def _factor(j: Judgement, problem: Problem) -> str:
     if r == 0:
         return "All of them are zero."
     B, K = len(problem.x), problem.network[-1].W.shape[0]
-    names = {-1: "-1", 2: "2", 1 / 2: "1/2", B: f"B = {B}", 1 / B: f"1/B = 1/{B}", K: f"K = {K}", 1 / K: f"1/K = 1/{K}"}
-    close = (said for value, said in names.items() if value != 1 and abs(r - value) <= abs(value) / 1000)
-    name = next(close, f"{r:.4g}")
+    named = ((-1, "-1"), (2, "2"), (1 / 2, "1/2"), (B, f"B = {B}"), (1 / B, f"1/B = 1/{B}"), (K, f"K = {K}"))
+    names = [said for value, said in (*named, (1 / K, f"1/K = 1/{K}")) if abs(r - value) <= abs(value) / 1000]
+    name = " (or ".join(names) + ")" * (len(names) - 1) or f"{r:.4g}"
     return f"All of them are {name} times what is expected."
 
 

@@ -51,6 +51,11 @@ class Outcome(NamedTuple):
         return restricted(self.answer, self.question.at_work) if self.question.at_work else self.answer
 
     @property
+    def unsupported(self) -> bool:
+        """Whether the subject said that it has no answer to such a question."""
+        return self.failure.startswith("unsupported")
+
+    @property
     def wrong(self) -> bool:
         """Whether the bound that may accuse is broken."""
         return any(judgement.wrong for judgement in self.accused)
@@ -73,14 +78,13 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0) -> R
     recursive = _works_by_the_recursion(outcomes)
     outcomes += [_outcome(question, ask, domain, recursive) for question in asked if question.role == "locate"]
     first = [outcome for outcome in outcomes if not outcome.question.again]
-    unsupported = [outcome for outcome in first if outcome.failure.startswith("unsupported")]
-    failed = [outcome for outcome in first if outcome.failure and outcome not in unsupported]
+    unsupported = [outcome for outcome in outcomes if outcome.unsupported]
+    failed = [outcome for outcome in first if outcome.failure and not outcome.unsupported]
     ordinary = [o for o in first if o.question.kind == "ordinary" and not o.failure]
     state = _state(outcomes, ask, domain)
     findings: list[Finding] = []
     tallies: dict[tuple[str, int], Tally] = {}
-    for outcome in failed:
-        findings.append(_failure(outcome))
+    findings += [_failure(alike) for alike in _alike(failed)]
     if state is not None:
         findings.append(state)
     for judgement in (j for o in ordinary if state is None for j in _counted(o, recursive, domain)):
@@ -123,8 +127,11 @@ def _outcome(question: Question, ask: Ask, domain: Domain, recursive: bool) -> O
     within = alone is not None and not alone.violated and (recursive or domain.batch[1] > 1)
     if question.again or within:
         return outcome
-    idling = idle(answer, question.at_work, problem.dtype) if question.at_work else ()
-    return outcome._replace(accused=(*from_x(problem, given, conventions), *idling))
+    carried = tuple(from_x(problem, given, conventions))
+    # Where the truth may overflow, zero times infinity is no number.
+    known = question.at_work and all(np.isfinite(judgement.bound) for judgement in carried)
+    idling = idle(answer, question.at_work, problem.dtype) if known else ()
+    return outcome._replace(accused=(*carried, *idling))
 
 
 def _asked(problem: Problem, ask: Ask) -> tuple[GivenAnswer | None, str, bool]:
@@ -227,9 +234,18 @@ def _violations(outcomes: Sequence[Outcome], recursive: bool, domain: Domain) ->
     return found
 
 
-def _failure(outcome: Outcome) -> Finding:
-    said = f"No answer to a question ({outcome.question.why}): {outcome.failure}"
-    return Finding(WRONG, outcome.question.kind, "protocol", 0, (), np.nan, np.nan, np.nan, said)
+def _alike(failed: Iterable[Outcome]) -> list[list[Outcome]]:
+    """The failures by what was said of them, ordinary and extreme ones apart."""
+    groups: dict[tuple[str, str], list[Outcome]] = {}
+    for outcome in failed:
+        groups.setdefault((outcome.question.kind, outcome.failure), []).append(outcome)
+    return list(groups.values())
+
+
+def _failure(alike: Sequence[Outcome]) -> Finding:
+    question, more = alike[0].question, len(alike) - 1
+    said = f"No answer to a question ({question.why}{f', and {more} more' if more else ''}): {alike[0].failure}"
+    return Finding(WRONG, question.kind, "protocol", 0, (), np.nan, np.nan, np.nan, said)
 
 
 def _remarks(report: Report, outcomes: Sequence[Outcome], recursive: bool, domain: Domain) -> Iterator[str]:

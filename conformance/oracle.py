@@ -17,7 +17,7 @@ from .explanation import Violation, explained, following, summary
 from .interrogation import interrogated
 from .problem import GivenAnswer, Parameters, Problem
 from .questions import Domain, Question, questions
-from .reading import detection, explanation, from_x
+from .reading import explanation, from_trace, from_x
 from .subjects import asking, check_shapes, layers_of
 from .verdict import CONFORMS, Report, Subject, Tally, merged, tally
 
@@ -172,15 +172,13 @@ def check(
     if not isinstance(answer, GivenAnswer):
         answer = GivenAnswer(layers_of(answer, [W.shape for W, _, _ in problem.network], problem.dtype))
     check_shapes(problem, answer)
-    accused = tuple(from_x(problem, answer, declared))
-    question = Question("", problem)
-    alone = detection(problem, answer, declared)
-    traced = answer.trace is not None and alone is not None and bool(alone.violated)
-    wrong = traced or any(j.wrong for j in accused)
+    traced, carried = tuple(from_trace(problem, answer, declared)), tuple(from_x(problem, answer, declared))
+    accused = (*traced, *carried)
+    wrong = any(j.wrong for j in accused)
     reading = explanation(problem, answer, declared) if wrong else None
-    violations = [Violation(question, accused, reading, ())] if wrong else []
-    counted = reading.judgements if reading else accused
-    if not violations and any(j.undecided for j in accused):
+    violations = [Violation(Question("", problem), accused, reading, ())] if wrong else []
+    counted = reading.judgements if reading else traced or carried
+    if not violations and not traced and any(j.undecided for j in carried):
         estimated = {(j.equation, j.layer): j for j in estimate.suspected(problem, answer, declared) if j.suspect}
         counted = tuple(estimated.get((j.equation, j.layer), j) for j in counted)
     tallies: dict[tuple[str, int], Tally] = {}

@@ -25,6 +25,10 @@ MIXING = (Softmax, LogSoftmax)
 """Activations whose outputs depend on all units of the layer; all others are elementwise."""
 
 
+HEADROOM = 2.0**32
+"""How far from overflow a cotangent is: PyTorch's softplus multiplies it by e^z, z up to 20, before it divides."""
+
+
 class Spread(NamedTuple):
     """A quantity on its way back: its value ``mid`` (wide), the absolute sum ``P`` and the error ``eta`` (float64)."""
 
@@ -78,7 +82,7 @@ def _layer(W: Rounded, a: Rounded, delta: Spread, format: Format) -> tuple[Gradi
         carried = delta.P.T @ a.rad
         of_W = Spread(mid[0], at_most[0], error[0] + carried + gamma(B + 1, format.u) * at_most[0])
         of_b = Spread(mid[1], at_most[1], error[1] + gamma(B, format.u) * at_most[1])
-        g = Spread(mid[2], at_most[2], error[2] + gamma(units + 1, format.u) * at_most[2])
+        g = _representable(Spread(mid[2], at_most[2], error[2] + gamma(units + 1, format.u) * at_most[2]), format)
     return Gradient(_rounded(delta, format), _rounded(of_W, format), _rounded(of_b, format)), g
 
 
@@ -106,7 +110,14 @@ def _pulled_back(sigma: Activation, z: Rounded, a: Rounded, g: Spread, format: F
             mid = mid + slope.mid * g.mid[:, columns]
             P = P + at_most * g.P[:, columns]
             eta = eta + at_most * g.eta[:, columns] + slope.rad * g.P[:, columns]
-        return Spread(mid, P, eta + gamma(len(slopes) + 1, format.u) * P)
+        return _representable(Spread(mid, P, eta + gamma(len(slopes) + 1, format.u) * P), format)
+
+
+def _representable(spread: Spread, format: Format) -> Spread:
+    """With an infinite error where the sum, or a term or a formula's product on the way to it, may overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        within = HEADROOM * (spread.P + spread.eta) <= format.largest
+    return spread._replace(eta=np.where(within, spread.eta, np.inf))
 
 
 def _size(x: Rounded) -> Array:

@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from reference import Array, backward, forward
-from reference.gradients import reduced_loss
+from reference import Array, forward
 
+from .judge import admitted, along_paths
 from .problem import GivenAnswer, Problem
-from .rounded import FORMATS, Rounded
+from .rounded import FORMATS, Rounded, exact
 
 BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 """The significand's, of the formats that can be claimed."""
@@ -62,14 +62,10 @@ def _bits(problem: Problem, answer: GivenAnswer) -> Iterable[float]:
             errors = (abs(W - product) / abs(product))[(abs(product) > normal) & np.isfinite(W)]
             worst = float(np.median(errors)) / MEDIAN if errors.size else 0.0
         elif len(problem.network) == 1:
-            wide = tuple(layer._replace(W=layer.W.astype(format.wide), b=layer.b.astype(format.wide))
-                         for layer in problem.network)  # fmt: skip
-            steps = forward(wide, x)
-            y = problem.y.astype(format.wide)
-            head = reduced_loss(wide[0].sigma, steps[0].z, steps[0].a, y, problem.loss, problem.reduction)
-            (gradient,), _ = backward((wide[0]._replace(sigma=head.sigma),), steps, head.g)
-            terms = np.sqrt((gradient.delta**2).T @ x**2)
-            errors = (abs(W - gradient.W) / terms)[(terms > normal) & np.isfinite(W)]
+            (step,) = forward(admitted(problem.network), exact(problem.x))
+            ((gradient, _),) = along_paths(problem, [(step.z, step.a)])
+            terms = np.sqrt((gradient.delta.mid**2).T @ x**2)
+            errors = (abs(W - gradient.W.mid) / terms)[(terms > normal) & np.isfinite(W)]
             worst = float(np.sqrt((errors**2).mean())) if errors.size else 0.0
         else:
             return

@@ -81,25 +81,25 @@ class Shape(NamedTuple):
     embedded: bool = False
 
 
-OUTPUTS, BATCH = 5, 3
+OUTPUTS, BATCH, PAIR = 5, 3, (3, 6, 6, 5)
 
 SHAPES = (
-    Shape("one hidden layer, one sample", (4, 7, OUTPUTS), 1),
-    Shape("one hidden layer, a batch", (4, 7, OUTPUTS), BATCH),
-    Shape("no hidden layer, one sample", (4, OUTPUTS), 1),
-    Shape("no hidden layer, a batch", (4, OUTPUTS), BATCH),
-    Shape("an equal pair of hidden layers, one sample", (3, 6, 6, OUTPUTS), 1),
-    Shape("an equal pair of hidden layers, a batch", (3, 6, 6, OUTPUTS), BATCH),
-    Shape("deep, one sample", (3, 7, 6, 6, 4, OUTPUTS), 1),
-    Shape("deep, a batch", (3, 7, 6, 6, 4, OUTPUTS), BATCH),
-    Shape("one output, a batch", (4, 7, 1), BATCH),
-    Shape("wide, one sample", (9, 40, OUTPUTS), 1),
-    Shape("wide, a large batch", (9, 40, OUTPUTS), 33),
-    Shape("many inputs and outputs, one sample", (70, 6, 37), 1),
-    Shape("784-128-10, one sample", (784, 128, 10), 1, "locate"),
-    Shape("ten layers, one sample", (12, 16, 15, 14, 13, 11, 11, 10, 9, 8, OUTPUTS), 1, "locate"),
+    Shape("one hidden layer", (4, 7, OUTPUTS), 1),
+    Shape("one hidden layer", (4, 7, OUTPUTS), BATCH),
+    Shape("no hidden layer", (4, OUTPUTS), 1),
+    Shape("no hidden layer", (4, OUTPUTS), BATCH),
+    Shape("an equal pair of hidden layers", PAIR, 1),
+    Shape("an equal pair of hidden layers", PAIR, BATCH),
+    Shape("deep", (3, 7, 6, 6, 4, OUTPUTS), 1),
+    Shape("deep", (3, 7, 6, 6, 4, OUTPUTS), BATCH),
+    Shape("one output", (4, 7, 1), BATCH),
+    Shape("wide", (9, 40, OUTPUTS), 33),
+    Shape("wide", (9, 40, OUTPUTS), 1, "locate"),
+    Shape("many inputs and outputs", (70, 6, 37), 1, "locate"),
+    Shape("784-128-10", (784, 128, 10), 1, "locate"),
+    Shape("ten layers", (12, 16, 15, 14, 13, 11, 11, 10, 9, 8, OUTPUTS), 1, "locate"),
 )
-"""Single samples and batches of each; the first is asked twice."""
+"""Single samples and batches of each; the first two are asked twice.  Only narrow networks detect by single samples."""
 
 SMALL = 16
 """The widest layer of a network that detects, where a subject's shape is fixed; of a wider one so many units count."""
@@ -107,21 +107,21 @@ SMALL = 16
 
 def questions(domain: Domain, seed: int) -> Iterator[Question]:
     """The questions that the domain allows, deterministically from the seed."""
-    shapes = [shape for shape in _shapes(domain) if _allowed(shape, domain)]
+    shapes = [*dict.fromkeys(_in_batches(shape, domain) for shape in _shapes(domain) if _allowed(shape, domain))]
     for i, shape in enumerate(shapes):
         question = _question(domain, shape, seed, i)
-        if i == 1 or (len(shapes) > 4 and "equal pair" in shape.why and shape.batch == 1):
+        if i == 1 or (shape.widths, shape.batch) == (PAIR, 1):
             question = question._replace(problem=_saturated(question.problem))
         yield question
         if i in (0, 1):
-            yield question._replace(why=f"{shape.why}, once more", again=True)
+            yield question._replace(why=f"{question.why}, once more", again=True)
     small = [shape for shape in shapes if shape.role == "detect" and len(shape.widths) > 2] or shapes
     if not shapes:
         return
     for i, shape in enumerate(small[:2], start=len(shapes)):
-        question = _question(domain, shape, seed, i, "integers")
+        question = _question(domain, shape, seed, i, "integers", "integers")
         dead = _dead(question.problem, question.at_work[1][-1] if question.at_work else -1)
-        yield question._replace(why=f"{shape.why}, of whole numbers, with a unit at z = 0", problem=dead)
+        yield question._replace(why=f"{question.why}, of whole numbers, with a unit at z = 0", problem=dead)
     for i, (why, extreme) in enumerate(EXTREMES.items(), start=len(shapes) + 2):
         shape = small[i % len(small)]
         question = _question(domain, shape, seed, i)
@@ -133,33 +133,34 @@ def _shapes(domain: Domain) -> Sequence[Shape]:
         return SHAPES
     widths, name = domain.widths, "-".join(map(str, domain.widths))
     wide = max(widths) > SMALL
-    few = f", {SMALL} units of each layer" if wide else ""
-    shapes = [
-        Shape(f"{name}{few}, {'a batch' if B > 1 else 'one sample'}", widths, B, embedded=wide) for B in (1, BATCH, 17)
-    ]
-    return [*shapes, Shape(f"{name}, one sample", widths, 1, "locate"), *([shapes[0]] if not wide else [])]
+    few = f"{name}, {SMALL} units of each layer" if wide else name
+    return [*(Shape(few, widths, B, embedded=wide) for B in (1, BATCH, 17)), Shape(name, widths, 1, "locate")]
 
 
 def _allowed(shape: Shape, domain: Domain) -> bool:
     def within(value: int, limits: tuple[int, int]) -> bool:
         return limits[0] <= value <= limits[1]
 
-    return (
-        within(len(shape.widths) - 1, domain.layers)
-        and all(within(width, domain.width) for width in shape.widths)
-        and within(shape.batch, domain.batch)
-    )
+    return within(len(shape.widths) - 1, domain.layers) and all(within(width, domain.width) for width in shape.widths)
 
 
-def _question(domain: Domain, shape: Shape, seed: int, i: int, pattern: str = "generic") -> Question:
-    """The i-th question: activations, heads and reductions take turns."""
+def _in_batches(shape: Shape, domain: Domain) -> Shape:
+    """With as many samples as the subject takes."""
+    least, most = domain.batch
+    return shape._replace(batch=min(max(shape.batch, least), most))
+
+
+def _question(
+    domain: Domain, shape: Shape, seed: int, i: int, pattern: str = "generic", of_y: str = "generic"
+) -> Question:
+    """The i-th question: activations, heads and reductions take turns; targets may be whole numbers, 0 among them."""
     at_work = _at_work(domain, shape, seed, i) if shape.embedded else ()
     widths = tuple(map(len, at_work)) or shape.widths
     batch, first = shape.batch, 0 if domain.widths else i
     hidden = [domain.hidden[(first + l) % len(domain.hidden)] for l in range(len(widths) - 2)]
     head, loss = domain.heads[i % len(domain.heads)]
     reduction = domain.reductions[i % len(domain.reductions)]
-    patterns = (pattern, pattern, "generic")
+    patterns = (pattern, pattern, of_y)
     draw = int(np.random.SeedSequence((seed, i)).generate_state(1)[0])
     problem = fill(
         Architecture(widths, (*hidden, head), loss, reduction, batch, domain.dtype, patterns, draw, eta=0.125)
@@ -170,7 +171,8 @@ def _question(domain: Domain, shape: Shape, seed: int, i: int, pattern: str = "g
         problem = problem._replace(y=(y / y.sum(axis=1, keepdims=True)).astype(y.dtype))
     if at_work:
         problem = _embedded(problem, shape.widths, at_work, draw)
-    return Question(shape.why, problem, shape.role, at_work=at_work)
+    why = f"{shape.why}, {f'{batch} samples' if batch > 1 else 'one sample'}"
+    return Question(why, problem, shape.role, at_work=at_work)
 
 
 def _at_work(domain: Domain, shape: Shape, seed: int, i: int) -> tuple[Array, ...]:

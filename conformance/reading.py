@@ -83,6 +83,29 @@ def from_x(problem: Problem, answer: GivenAnswer, conventions: Conventions) -> I
     yield from _volunteered(problem, answer, last.z, last.a, conventions)
 
 
+def from_trace(problem: Problem, answer: GivenAnswer, conventions: Conventions) -> Iterator[Judgement]:
+    """Judge a trace, if there is one: (F1) and (F2) alone, what leads back from its z and a along all paths.
+
+    Whoever arranges the chain rule otherwise reports deltas that break the bounds of (B2) to (B4) alone.
+    """
+    if answer.trace is None:
+        return
+    states = [(observed(z), observed(a)) for z, a, _ in answer.trace]
+    network, a_prev, L = admitted(problem.network, conventions), exact(problem.x), len(states)
+    for l, (layer, (z, a)) in enumerate(zip(network, states, strict=True), start=1):
+        (step,) = forward((layer,), a_prev)
+        yield compare("F1", l, z, step.z)
+        yield compare("F2", l, a, layer.sigma.apply(z))
+        a_prev = a
+    yield from _volunteered(problem, answer, *states[-1], conventions)
+    for l, (gradient, g) in zip(range(L, 0, -1), along_paths(problem, states, conventions), strict=True):
+        yield compare("B1" if l == L else "B2", l, answer.trace[l - 1].delta, gradient.delta)
+        yield compare("B3", l, answer.gradients[l - 1].W, gradient.W)
+        yield compare("B4", l, answer.gradients[l - 1].b, gradient.b)
+        if l == 1 and answer.input_gradient is not None:
+            yield compare("B2", 0, answer.input_gradient, g)
+
+
 def _volunteered(
     problem: Problem, answer: GivenAnswer, z: Rounded, a: Rounded, conventions: Conventions
 ) -> Iterator[Judgement]:
