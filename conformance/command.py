@@ -160,7 +160,7 @@ def bench_command(
         "rows": [row._asdict() for row in rows],
         "memory": memory._asdict(),
         "judging": [cost._asdict() for cost in judged],
-        "gradcheck": compared._asdict() | {"ratio": compared.ratio},
+        "gradcheck": compared._asdict(),
     }
     report.show(
         console, report.speed(rows), report.judging(judged, compared), report.machine(bench.machine(), memory)

@@ -15,8 +15,13 @@ from torch.nn import functional as F
 from reference import Array, CrossEntropy, HalfSquaredError, ReLU, Softmax, Tanh, propagate
 from reference.backpropagation import Network
 
-from .oracle import probe
+from . import twin
+from .oracle import check, probe
+from .problem import Architecture, Problem, fill
 from .verdict import Report
+
+BATCH = 17
+"""Samples, as many as a question has at most."""
 
 ROUNDS = 5
 """Times that a figure is taken; the median is reported."""
@@ -64,17 +69,16 @@ class Cost(NamedTuple):
 
 
 class Comparison(NamedTuple):
-    """The judge's own seconds and gradcheck's, on the same network with as many samples as a question has at most."""
+    """Seconds on the same network with the same samples: of `check`, of `probe` with all its questions, of gradcheck.
+
+    gradcheck looks at one point, as `check` does.
+    """
 
     size: str
     parameters: int
-    seconds: float
+    check: float
+    probe: float
     gradcheck: float
-
-    @property
-    def ratio(self) -> float:
-        """How many times faster the judge is."""
-        return self.gradcheck / self.seconds
 
 
 class Watched:
@@ -115,36 +119,29 @@ def measure(size: Size) -> Cost:
 
 
 def compared(size: Size) -> Comparison:
-    """Judge and gradcheck in turns on one network of tanh and half the squared error."""
-    ours, theirs = [], []
-    check = gradcheck(size)
-    for _ in range(ROUNDS):
-        ours.append(_timed(lambda: _probed(size)))
-        theirs.append(_timed(check))
-    return Comparison(str(size), size.parameters, float(np.median(ours)), float(np.median(theirs)))
+    """Each in its turn, on one network of tanh and half the squared error."""
+    generic = ("generic", "generic", "generic")
+    layers = (Tanh(),) * (len(size.widths) - 1)
+    problem = fill(Architecture(size.widths, layers, HalfSquaredError(), "sum", BATCH, size.dtype, generic, 0, 0.1))
 
-
-def _probed(size: Size) -> Report:
     def ask(network: Network, x: Array, y: Array) -> list[tuple[Array, Array]]:
         _, gradients, _, _ = propagate(network, x, y, HalfSquaredError(), "sum")
         return [(gradient.W, gradient.b) for gradient in gradients]
 
-    return probe(ask, hidden=Tanh(), output=Tanh(), widths=size.widths, dtype=size.dtype)
+    answer = ask(problem.network, problem.x, problem.y)
+    runs: tuple[Callable[[], object], ...] = (
+        lambda: check(problem, answer),
+        lambda: probe(ask, hidden=Tanh(), output=Tanh(), widths=size.widths, dtype=size.dtype),
+        gradcheck(problem),
+    )
+    turns = [[_timed(run) for run in runs] for _ in range(ROUNDS)]
+    return Comparison(str(size), size.parameters, *map(float, np.median(turns, axis=0)))
 
 
-def gradcheck(size: Size, batch: int = 17) -> Callable[[], object]:
-    """PyTorch's own check of the same network, all parameters, in its slow mode."""
-    generator = torch.Generator().manual_seed(0)
-
-    def normal(*shape: int) -> torch.Tensor:
-        return torch.randn(*shape, dtype=torch.float64, generator=generator)
-
-    parameters = [
-        p.requires_grad_(True)
-        for m, n in zip(size.widths, size.widths[1:], strict=False)
-        for p in (normal(n, m) / m**0.5, normal(n))
-    ]
-    x, y = normal(batch, size.widths[0]), normal(batch, size.widths[-1])
+def gradcheck(problem: Problem) -> Callable[[], object]:
+    """PyTorch's own check of the same loss by all parameters, in its slow mode."""
+    parameters = [p for layer in twin.tensors(problem.network) for p in layer]
+    x, y = torch.tensor(problem.x), torch.tensor(problem.y)
 
     def value(*p: torch.Tensor) -> torch.Tensor:
         a = x

@@ -95,14 +95,19 @@ class Rounded(NDArrayOperatorsMixin):
         brought: Array = None,
     ) -> None:
         self.mid: np.ndarray[Any, Any] = np.asarray(mid, dtype=format.wide)
-        self.absolute = _magnitude(self.mid) if absolute is None else absolute
+        self._absolute = absolute
         # Where the format, or a partial sum in it, may overflow, anything may come.
-        within = self.absolute + rad <= format.largest
+        within = (abs(self.mid) if absolute is None else absolute) + rad <= format.largest
         rad = rad if within.all() else np.where(within, rad, np.inf)
         self.rad = rad if np.shape(rad) == self.mid.shape else np.broadcast_to(rad, self.mid.shape)
         self.format = format
         self.terms = terms
         self.brought = self.rad if brought is None else brought
+
+    @property
+    def absolute(self) -> Array:
+        """The sum of the terms' absolute values, in float64; of what is no sum its own."""
+        return _magnitude(self.mid) if self._absolute is None else self._absolute
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -209,7 +214,7 @@ def _add(x: Rounded, y: Rounded) -> Rounded:
 
 
 def _negative(x: Rounded) -> Rounded:
-    return Rounded(-x.mid, x.rad, x.format, x.terms, x.absolute, x.brought)
+    return Rounded(-x.mid, x.rad, x.format, x.terms, x._absolute, x.brought)
 
 
 def _subtract(x: Rounded, y: Rounded) -> Rounded:
