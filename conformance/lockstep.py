@@ -23,7 +23,7 @@ from . import twin
 from .judge import admitted
 from .problem import Problem
 from .rounded import exact
-from .suite import Tallies, examine, tallied
+from .suite import Tallies, asked, judged, tallied
 from .verdict import merged
 
 SEEDS = (0, 1, 2, 3, 4)
@@ -82,7 +82,7 @@ def lockstep(dtype: str, seed: int, epochs: int = EPOCHS) -> tuple[Outcome, Tall
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
             problem = Problem(network, data.train_x[rows], data.train_y[rows], CrossEntropy(), "mean", ETA)
-            tallies = merged(tallies, tallied(examine(problem)))
+            tallies = merged(tallies, tallied(judged(problem, asked(problem))))
             network = update(network, propagate(*problem[:5]).gradients, ETA)
             _free_step(problem, free, optimiser)
             steps += 1

@@ -48,7 +48,8 @@ def equations(title: str, tallies: Tallies) -> Table:
         "floor: the smallest relative error that would have been caught, in the median."
     )
     table.add_column("equation", no_wrap=True)
-    for name in ("elements", *SUBJECTS, OTHERS, "blind"):
+    subjects = [subject for subject in (*SUBJECTS, OTHERS) if any(key.subject == subject for key in tallies)]
+    for name in ("elements", *subjects, "blind"):
         table.add_column(name, justify="right")
     for dtype in DTYPES:
         table.add_column(f"floor\n{dtype}", justify="right")
@@ -62,7 +63,7 @@ def equations(title: str, tallies: Tallies) -> Table:
                 _count(whole.elements),
                 *(
                     _worst([tally for key, tally in rows.items() if key.subject == subject])
-                    for subject in (*SUBJECTS, OTHERS)
+                    for subject in subjects
                 ),
                 f"{whole.undecided / whole.elements:.1%}",
                 *(_floor([tally for key, tally in rows.items() if key.dtype == dtype]) for dtype in DTYPES),

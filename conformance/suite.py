@@ -5,7 +5,7 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Hashable, Iterable, Iterator, Mapping
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
 from typing import NamedTuple, TypeVar
 
 import hypothesis
@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, event, given, settings
 
 from .correct import another
 from .judge import Judgement, end_to_end, local, path
-from .problem import Architecture, Problem, fill
+from .problem import Answer, Architecture, Problem, fill
 from .strategies import architectures, features
 from .subjects import reference_answer
 from .twin import twin_answer
@@ -72,14 +72,23 @@ def tallied(findings: Iterable[Judged]) -> Tallies:
 
 
 def examine(problem: Problem) -> Iterator[Judged]:
-    """Ask every subject, judge every equation, alone, along all paths and from end to end."""
-    answers = {subject: ask(problem) for subject, ask in SUBJECTS.items()}
-    other = another(problem)
+    """Ask every subject and another right program, judge every equation, alone, along all paths and end to end."""
+    answers, other = asked(problem), another(problem)
     if other:
         with np.errstate(all="ignore"):  # where the truth overflows, as the judge sees
             answers[OTHERS] = other.answer(problem)
+    yield from judged(problem, answers, alone={*SUBJECTS, *([OTHERS] if other and other.recursive else [])})
+
+
+def asked(problem: Problem) -> dict[str, Answer]:
+    """The answers of the subjects."""
+    return {subject: ask(problem) for subject, ask in SUBJECTS.items()}
+
+
+def judged(problem: Problem, answers: Mapping[str, Answer], alone: Container[str] = SUBJECTS) -> Iterator[Judged]:
+    """Judge answers; ``alone`` names those that work by the documented recursion, whose equations hold alone."""
     for subject, answer in answers.items():
-        if subject != OTHERS or (other and other.recursive):
+        if subject in alone:
             for judgement in local(problem, answer):
                 yield Judged(subject, REACHES[0], judgement)
         for judgement in path(problem, answer):
