@@ -309,14 +309,34 @@ def path(problem: Problem, answer: Answer) -> Iterator[Judgement]:
     """
     check_answer(problem, answer)
     states = [(observed(z), observed(a)) for z, a, _ in answer.trace]
+    deltas = [state.delta for state in answer.trace]
+    yield from led_back(problem, states, deltas, answer.gradients, answer.input_gradient)
+
+
+def led_back(
+    problem: Problem,
+    states: Sequence[tuple[Rounded, Rounded]],
+    deltas: Sequence[Array] | None,
+    gradients: Sequence[tuple[Array | Rounded, Array | Rounded]],
+    input_gradient: Array | None,
+    conventions: Mapping[str, float] | None = None,
+) -> Iterator[Judgement]:
+    """Hold what leads back from given z and a to the path bound, the last layer first.
+
+    Yields
+    ------
+    Judgement
+        Of every layer (B1) or (B2), where there are deltas, (B3) and (B4); (B2) in layer 0 where dL/dx is given.
+    """
     last = len(states)
-    for l, (gradient, g_prev) in zip(range(last, 0, -1), along_paths(problem, states), strict=True):
-        got = answer.gradients[l - 1]
-        yield compare("B1" if l == last else "B2", l, answer.trace[l - 1].delta, gradient.delta)
-        yield compare("B3", l, got.W, gradient.W)
-        yield compare("B4", l, got.b, gradient.b)
-        if l == 1:
-            yield compare("B2", 0, answer.input_gradient, g_prev)
+    for l, (gradient, g_prev) in zip(range(last, 0, -1), along_paths(problem, states, conventions), strict=True):
+        W, b = gradients[l - 1]
+        if deltas is not None:
+            yield compare("B1" if l == last else "B2", l, deltas[l - 1], gradient.delta)
+        yield compare("B3", l, W, gradient.W)
+        yield compare("B4", l, b, gradient.b)
+        if l == 1 and input_gradient is not None:
+            yield compare("B2", 0, input_gradient, g_prev)
 
 
 def along_paths(

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from reference import Array, Identity, Layer, Step, backward, forward
+from reference.gradients import Cotangent
 
-from .judge import Judgement, admitted, admitted_loss, along_paths, compare, loss_label, once_more
+from .judge import Judgement, admitted, admitted_loss, compare, led_back, loss_label, once_more
 from .problem import GivenAnswer, Parameters, Problem
 from .rounded import FORMATS, Rounded, exact, observed
 
@@ -71,16 +72,9 @@ def from_x(problem: Problem, answer: GivenAnswer, conventions: Conventions) -> I
         label, dL/dx as (B2) of layer 0.
     """
     steps = forward(admitted(problem.network, conventions), exact(problem.x))
-    last, L = steps[-1], len(steps)
-    for l, (gradient, g) in zip(
-        range(L, 0, -1), along_paths(problem, [(z, a) for _, z, a in steps], conventions), strict=True
-    ):
-        got = answer.gradients[l - 1]
-        yield compare("B3", l, got.W, gradient.W)
-        yield compare("B4", l, got.b, gradient.b)
-        if l == 1 and answer.input_gradient is not None:
-            yield compare("B2", 0, answer.input_gradient, g)
-    yield from _volunteered(problem, answer, last.z, last.a, conventions)
+    states = [(z, a) for _, z, a in steps]
+    yield from led_back(problem, states, None, answer.gradients, answer.input_gradient, conventions)
+    yield from _volunteered(problem, answer, *states[-1], conventions)
 
 
 def from_trace(problem: Problem, answer: GivenAnswer, conventions: Conventions) -> Iterator[Judgement]:
@@ -91,19 +85,15 @@ def from_trace(problem: Problem, answer: GivenAnswer, conventions: Conventions) 
     if answer.trace is None:
         return
     states = [(observed(z), observed(a)) for z, a, _ in answer.trace]
-    network, a_prev, L = admitted(problem.network, conventions), exact(problem.x), len(states)
+    network, a_prev = admitted(problem.network, conventions), exact(problem.x)
     for l, (layer, (z, a)) in enumerate(zip(network, states, strict=True), start=1):
         (step,) = forward((layer,), a_prev)
         yield compare("F1", l, z, step.z)
         yield compare("F2", l, a, layer.sigma.apply(z))
         a_prev = a
     yield from _volunteered(problem, answer, *states[-1], conventions)
-    for l, (gradient, g) in zip(range(L, 0, -1), along_paths(problem, states, conventions), strict=True):
-        yield compare("B1" if l == L else "B2", l, answer.trace[l - 1].delta, gradient.delta)
-        yield compare("B3", l, answer.gradients[l - 1].W, gradient.W)
-        yield compare("B4", l, answer.gradients[l - 1].b, gradient.b)
-        if l == 1 and answer.input_gradient is not None:
-            yield compare("B2", 0, answer.input_gradient, g)
+    deltas = [state.delta for state in answer.trace]
+    yield from led_back(problem, states, deltas, answer.gradients, answer.input_gradient, conventions)
 
 
 def _volunteered(
@@ -116,7 +106,7 @@ def _volunteered(
         yield compare(loss_label(problem), len(problem.network), answer.loss, _head(problem, z, a, conventions).value)
 
 
-def _head(problem: Problem, z: Rounded, a: Rounded, conventions: Conventions):  # type: ignore[no-untyped-def]
+def _head(problem: Problem, z: Rounded, a: Rounded, conventions: Conventions) -> Cotangent:
     head = problem.network[-1].sigma
     return admitted_loss(head, z, a, exact(problem.y), problem.loss, problem.reduction, conventions)
 
