@@ -250,7 +250,11 @@ def _alike(failed: Iterable[Outcome]) -> list[list[Outcome]]:
 
 def _failure(alike: Sequence[Outcome]) -> Finding:
     question, more = alike[0].question, len(alike) - 1
-    said = f"No answer to a question ({question.why}{f', and {more} more' if more else ''}): {alike[0].failure}"
+    said = (
+        f"No answer to a question ({question.why}{f', and {more} more' if more else ''}): {alike[0].failure}.  If such "
+        "questions are outside what it takes, say so (layers, width, batch or widths), or let it raise "
+        "NotImplementedError."
+    )
     return Finding(WRONG, question.kind, "protocol", 0, (), np.nan, np.nan, np.nan, said)
 
 

@@ -26,7 +26,8 @@ MIXING = (Softmax, LogSoftmax)
 
 
 HEADROOM = 2.0**32
-"""How far from overflow a cotangent is: PyTorch's softplus multiplies it by e^z, z up to 20, before it divides."""
+"""How far from overflow a quantity is that is to be decided: PyTorch's softplus multiplies a cotangent by e^z, z up to
+20, before it divides, and whoever takes the mean at the very end has summed B samples before."""
 
 
 class Spread(NamedTuple):
@@ -80,9 +81,14 @@ def _layer(W: Rounded, a: Rounded, delta: Spread, format: Format) -> tuple[Gradi
     B, units = delta.mid.shape
     with np.errstate(all="ignore"):
         carried = delta.P.T @ a.rad
-        of_W = Spread(mid[0], at_most[0], error[0] + carried + gamma(B + 1, format.u) * at_most[0])
-        of_b = Spread(mid[1], at_most[1], error[1] + gamma(B, format.u) * at_most[1])
-        g = _representable(Spread(mid[2], at_most[2], error[2] + gamma(units + 1, format.u) * at_most[2]), format)
+        lost = (
+            carried + gamma(B + 1, format.u) * at_most[0],
+            gamma(B, format.u) * at_most[1],
+            gamma(units + 1, format.u) * at_most[2],
+        )
+    of_W, of_b, g = (
+        _representable(Spread(m, P, e + by), format) for m, P, e, by in zip(mid, at_most, error, lost, strict=True)
+    )
     return Gradient(_rounded(delta, format), _rounded(of_W, format), _rounded(of_b, format)), g
 
 
