@@ -64,7 +64,8 @@ def _table(report: Report) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     equations = sorted({equation for equation, _ in report.tallies}, key=_order)
     layers = sorted({layer for _, layer in report.tallies})
-    table.add_column("layer", justify="right")
+    of_network = any(equation[0] in "FB" for equation in equations)
+    table.add_column("layer" if of_network else "input", justify="right")
     for equation in equations:
         table.add_column(f"({equation})")
     for layer in layers:

@@ -16,6 +16,9 @@ from .questions import Question
 from .reading import Reading, evaluation_order
 from .verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Finding, Report
 
+SAME = 1e-5
+"""How close an estimated factor is to the number that it is called by: it carries some roundings of float32."""
+
 SHOWN = 6
 """Findings of a report at most."""
 
@@ -86,7 +89,6 @@ def attributed(violation: Violation, in_batches_only: bool) -> list[Judgement]:
 def _finding(found: Sequence[Named], violations: Sequence[Violation], forward_too: bool) -> Finding:
     violation = found[0].violation  # the smallest question that shows it
     j = min((f.judgement for f in found if f.violation is violation), key=evaluation_order)
-    j = j._replace(element=violation.question.element(j.equation, j.layer, j.element))
     sentences = [_violated(j), _factor(j, violation.question.problem), _follows(violation), _where(violations)]
     if j.equation == "B1" and forward_too:
         sentences.append("The last layer's a is not reported, so that its (F1) and (F2) cannot be told from (B1).")
@@ -118,7 +120,8 @@ def _factor(j: Judgement, problem: Problem) -> str:
         return "All of them are zero."
     B, K = len(problem.x), problem.network[-1].W.shape[0]
     named = ((-1, "-1"), (2, "2"), (1 / 2, "1/2"), (B, f"B = {B}"), (1 / B, f"1/B = 1/{B}"), (K, f"K = {K}"))
-    names = [said for value, said in (*named, (1 / K, f"1/K = 1/{K}")) if abs(r - value) <= abs(value) / 1000]
+    close = ((value, said) for value, said in (*named, (1 / K, f"1/K = 1/{K}")) if value != 1)
+    names = [said for value, said in close if abs(r - value) <= abs(value) * SAME]
     name = " (or ".join(names) + ")" * (len(names) - 1) or f"{r:.4g}"
     return f"All of them are {name} times what is expected."
 
@@ -162,7 +165,7 @@ def _where(violations: Sequence[Violation]) -> str:
             return f"It shows from {min(of_wrong)} {name} on; up to {max(of_right)} the answers conform."
         if max(of_wrong) < min(of_right):
             return f"It shows up to {max(of_wrong)} {name}; from {min(of_right)} on the answers conform."
-    return f"{len(right)} other questions were answered rightly."
+    return f"{len(right)} other question{'s were' if len(right) > 1 else ' was'} answered rightly."
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -182,5 +185,8 @@ def summary(report: Report) -> Iterator[str]:
         yield "No bound was small enough to tell: fewer layers, narrower ones, or a single sample would."
     if report.verdict == SUSPECT:
         yield "Nothing breaks a bound that may accuse; an estimate of the usual rounding speaks against it."
-    precise = [precision.said(dtype, bits) for dtype, bits in report.effective_bits.items()]
-    yield from (f"{sentence}  The rest may be no more than that." for sentence in precise if sentence)
+    # A mistake in one equation, or by a factor, is none of the precision's.
+    named = {finding.equation for finding in report.findings}
+    if len(named) != 1 and not any("times what is expected" in finding.explanation for finding in report.findings):
+        said = (precision.said(dtype, bits) for dtype, bits in report.effective_bits.items())
+        yield from (f"{sentence}  The rest may be no more than that." for sentence in said if sentence)

@@ -123,15 +123,19 @@ def _outcome(question: Question, ask: Ask, domain: Domain, recursive: bool) -> O
     outcome = Outcome(question, answer, changed=changed)
     problem, given, conventions = question.judged, outcome.judged, domain.conventions
     alone = detection(problem, given, conventions) if question.kind == "ordinary" and not question.again else None
-    outcome = outcome._replace(alone=alone)
-    within = alone is not None and not alone.violated and (recursive or domain.batch[1] > 1)
-    if question.again or within:
+    outcome = outcome._replace(alone=question.placed_in(alone))
+    if question.again:
         return outcome
-    carried = tuple(from_x(problem, given, conventions))
+    idling: tuple[Judgement, ...] = ()
+    if question.at_work:
+        idling = tuple(idle(question.problem, answer, question.at_work, conventions))
+    within = alone is not None and not alone.violated and (recursive or domain.batch[1] > 1)
+    if within and not any(judgement.wrong for judgement in idling):
+        return outcome
+    carried = tuple(map(question.placed, from_x(problem, given, conventions)))
     # Where the truth may overflow, zero times infinity is no number.
-    known = question.at_work and all(np.isfinite(judgement.bound) for judgement in carried)
-    idling = idle(answer, question.at_work, problem.dtype) if known else ()
-    return outcome._replace(accused=(*carried, *idling))
+    bounded = all(np.isfinite(judgement.bound) for judgement in carried)
+    return outcome._replace(accused=(*carried, *idling) if bounded else carried)
 
 
 def _asked(problem: Problem, ask: Ask) -> tuple[GivenAnswer | None, str, bool]:
@@ -219,7 +223,7 @@ def _counted(outcome: Outcome, recursive: bool, domain: Domain) -> Iterator[Judg
     """The judgements of an outcome that count: those that may accuse, and those that name."""
     alone, accusing = outcome.alone, recursive and outcome.question.role == "locate"
     if outcome.wrong or (accusing and alone is not None and alone.violated):
-        reading = explanation(outcome.question.judged, outcome.judged, domain.conventions)
+        reading = _explained(outcome, domain)
         yield from reading.judgements if reading else outcome.accused
     elif accusing and alone is not None:
         yield from alone.judgements
@@ -229,13 +233,19 @@ def _counted(outcome: Outcome, recursive: bool, domain: Domain) -> Iterator[Judg
             yield from (j for j in alone.judgements if j.equation in ("F", "F1", "F2", "B1", "B2"))
 
 
+def _explained(outcome: Outcome, domain: Domain) -> Reading | None:
+    """The reading that explains what is wrong."""
+    question = outcome.question
+    return question.placed_in(explanation(question.judged, outcome.judged, domain.conventions))
+
+
 def _violations(outcomes: Sequence[Outcome], recursive: bool, domain: Domain) -> list[Violation]:
     conforming = tuple(o.question for o in outcomes if not o.wrong)
     found = []
     for o in outcomes:
         alone = recursive and o.question.role == "locate" and o.alone is not None and bool(o.alone.violated)
         if o.wrong or alone:
-            reading = explanation(o.question.judged, o.judged, domain.conventions)
+            reading = _explained(o, domain)
             found.append(Violation(o.question, o.accused, reading, conforming))
     return found
 

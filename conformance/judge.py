@@ -393,6 +393,27 @@ def admitted(network: Network, conventions: Mapping[str, float] | None = None) -
     return tuple(Layer(exact(W), exact(b), held(sigma, conventions)) for W, b, sigma in network)
 
 
+KINKED_AT_ZERO = ("relu", "leaky_relu", "elu", "selu", "relu6")
+"""Activations whose derivative at z = 0 is a convention, for `declared`."""
+
+
+def declared(conventions: Mapping[str, float] | None) -> dict[str, float]:
+    """Conventions, each a finite number by the name of one.
+
+    Raises
+    ------
+    ValueError
+        If a name or a number is none.
+    """
+    known = [f"{name}_derivative_at_zero" for name in KINKED_AT_ZERO]
+    for name, value in (conventions or {}).items():
+        if name not in known:
+            raise ValueError(f"conventions: expected one of {', '.join(known)}, got {name!r}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            raise ValueError(f"conventions: expected a finite number for {name}, got {value!r}")
+    return dict(conventions or {})
+
+
 def held(sigma: Activation, conventions: Mapping[str, float] | None) -> Widened:
     """The activation, widened, and held to what is declared at its kinks."""
     if conventions is None:

@@ -15,8 +15,9 @@ from reference import Activation, Loss, activation
 from reference import loss as named_loss
 
 from .interrogation import interrogated
+from .judge import declared
 from .problem import GivenAnswer, Parameters, Problem
-from .questions import Domain
+from .questions import Domain, Targets
 from .verdict import Report, Subject
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def probe_torch(
     equation: Loss | str | None = None,
     reduction: str | None = None,
     conventions: Mapping[str, float] | None = None,
+    targets: Targets = "any",
     seed: int = 0,
 ) -> Report:
     """Ask a PyTorch module for its gradients, and say whether they are right and, if not, where.
@@ -94,7 +96,7 @@ def probe_torch(
         What classes of your own compute, as ``{MyGELU: "gelu"}``: an activation of the reference or its name.
     equation, reduction : loss or its name, "sum" or "mean"
         What a loss of your own computes; read from the losses of ``torch.nn``.
-    conventions : mapping, optional
+    conventions, targets
         As for `conformance.probe`.
     seed : int
         Of the questions.
@@ -121,7 +123,7 @@ def probe_torch(
     of, by = _loss(loss, equation, reduction, parts.widths[-1])
     domain = Domain(
         _one_each(parts), [(parts.sigmas[-1], of)], [by], dtype,  # type: ignore[list-item]
-        widths=parts.widths, conventions=dict(conventions or {}),
+        widths=parts.widths, conventions=declared(conventions), targets=targets,
     )  # fmt: skip
     reference.checks.check_loss(_network(parts), np.dtype(dtype), of, by)
     subject = Subject(type(module).__name__, _version(), "python")
@@ -162,7 +164,7 @@ def _flat(module: Any, where: str) -> Iterator[tuple[str, Any]]:
     from torch import nn
 
     if isinstance(module, nn.Sequential):
-        for name, part in module.named_children():
+        for name, part in module._modules.items():  # named_children leaves out what stands twice
             yield from _flat(part, f"{where}{name}." if isinstance(part, nn.Sequential) else f"{where}{name}")
     else:
         yield f"module {where or '0'}", module
@@ -174,9 +176,15 @@ def _sigma(where: str, part: Any, activations: Mapping[type, Activation | str]) 
 
     if type(part) in activations:
         known = activations[type(part)]
-        return activation(known) if isinstance(known, str) else known
+        sigma = activation(known) if isinstance(known, str) else known
+        reference.checks.check_activation(f"activations: {type(part).__name__}", sigma)
+        return sigma
     name = type(part).__name__
-    if getattr(nn, name, None) is not type(part) or name not in ACTIVATIONS:
+    if isinstance(part, nn.Dropout):
+        raise TypeError(f"{where}: Dropout is on, and what it does is none of the reference's equations; call .eval()")
+    if getattr(nn, name, None) is type(part) and name not in ACTIVATIONS:
+        raise TypeError(f"{where}: nn.{name} is none of the reference's equations")
+    if name not in ACTIVATIONS or getattr(nn, name) is not type(part):
         raise TypeError(
             f"{where}: expected a Linear or an activation of torch.nn, got {type(part).__module__}.{name}; "
             f"if it computes one of the reference's, say activations={{{name}: 'tanh'}}"
@@ -195,6 +203,8 @@ def _loss(loss: Any, equation: Loss | str | None, reduction: str | None, outputs
         if reduction not in ("sum", "mean"):
             raise ValueError(f"reduction: expected 'sum' or 'mean' beside equation, got {reduction!r}")
         return (named_loss(equation) if isinstance(equation, str) else equation), reduction
+    if isinstance(loss, type):
+        raise TypeError(f"loss: expected a loss such as nn.MSELoss(), got a class: write {loss.__name__}()")
     if getattr(nn, name, None) is not type(loss):
         raise TypeError(
             f"loss: expected a loss of torch.nn, got {name}; say what it computes with equation= and reduction="

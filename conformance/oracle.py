@@ -8,15 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from reference import Activation, Array, HalfSquaredError, Loss, Sigmoid, activation, loss
-from reference.checks import check_batch, check_loss, check_network
+from reference import Activation, Array, HalfSquaredError, Layer, Loss, Sigmoid, activation, loss
+from reference.checks import check_activation, check_batch, check_loss, check_network
 from reference.gradients import Reduction
 
 from . import estimate, precision
 from .explanation import Violation, explained, following, summary
 from .interrogation import interrogated
+from .judge import declared
 from .problem import GivenAnswer, Parameters, Problem
-from .questions import Domain, Question, questions
+from .questions import Domain, Question, Targets
 from .reading import explanation, from_trace, from_x
 from .subjects import asking, check_shapes, layers_of
 from .verdict import CONFORMS, Report, Subject, Tally, merged, tally
@@ -35,6 +36,7 @@ def probe(
     width: tuple[int, int] = (1, 1024),
     batch: tuple[int, int] = (1, 1024),
     conventions: Mapping[str, float] | None = None,
+    targets: Targets = "any",
     name: str = "",
     seed: int = 0,
 ) -> Report:
@@ -48,7 +50,8 @@ def probe(
         returns for each layer ``(dW, db)``, or something with ``W`` and ``b``, in the shapes of the parameters; or a
         `GivenAnswer` with more.  ``NotImplementedError`` says that it cannot answer this question.
     hidden, output : activation, or its name
-        What the function computes in its hidden layers (several take turns) and in its last.
+        What the function computes in its hidden layers (several take turns) and in its last: the reference's equations
+        with PyTorch's parameters, so that softplus is a line above its threshold of 20 unless another is given.
     loss, reduction : loss or its name, "sum" or "mean"
         What it differentiates.  The defaults are the document's example.
     dtype : "float32" or "float64"
@@ -59,6 +62,9 @@ def probe(
         The smallest and the largest number of layers, units and samples that it takes.
     conventions : mapping, optional
         The derivatives at kinks that it holds to, as ``{"relu_derivative_at_zero": 0}``.
+    targets : "any", "distribution" or "one-hot"
+        Of y: any that the loss is defined for; rows that sum to one, without which p - y is no gradient of softmax and
+        cross-entropy; or a single 1 in each row, as class indices stand for.
     name : str
         For the report; the function's own by default.
     seed : int
@@ -88,7 +94,7 @@ def probe(
     >>> report.verdict, report.findings[0].equation
     ('WRONG', 'B3')
     """
-    domain = _domain(hidden, output, loss, reduction, dtype, widths, layers, width, batch, conventions)
+    domain = _domain(hidden, output, loss, reduction, dtype, widths, layers, width, batch, conventions, targets)
     subject = Subject(name or getattr(function, "__name__", type(function).__name__))
     return interrogated(asking(function), domain, subject, seed)
 
@@ -115,12 +121,13 @@ def probe_trainer(trainer: Callable[..., Any], **options: Any) -> Report:
         refusal: Exception | None = None
         for exponent in RATES:
             eta = 2.0**exponent
-            try:
-                stepped = trainer(network, x, y, eta)
+            own = tuple(layer._replace(W=layer.W.copy(), b=layer.b.copy()) for layer in network)
+            try:  # a trainer may step in place
+                stepped = trainer(own, x.copy(), y.copy(), eta)
             except (ValueError, OverflowError, FloatingPointError) as error:
                 refusal = error
                 continue
-            after = layers_of(stepped, [W.shape for W, _, _ in network], x.dtype)
+            after = layers_of(stepped, [W.shape for W, _, _ in network], x.dtype, ("W", "b"))
             return GivenAnswer(
                 tuple(
                     Parameters(*(precision.from_step(p, q, eta) for p, q in ((W, V), (b, c))))
@@ -168,18 +175,18 @@ def check(
         If the problem is none, or the answer has other shapes or another dtype.
     """
     problem = checked(problem)
-    declared = conventions or {}
+    conventions = declared(conventions)
     if not isinstance(answer, GivenAnswer):
         answer = GivenAnswer(layers_of(answer, [W.shape for W, _, _ in problem.network], problem.dtype))
     check_shapes(problem, answer)
-    traced, carried = tuple(from_trace(problem, answer, declared)), tuple(from_x(problem, answer, declared))
+    traced, carried = tuple(from_trace(problem, answer, conventions)), tuple(from_x(problem, answer, conventions))
     accused = (*traced, *carried)
     wrong = any(j.wrong for j in accused)
-    reading = explanation(problem, answer, declared) if wrong else None
+    reading = explanation(problem, answer, conventions) if wrong else None
     violations = [Violation(Question("", problem), accused, reading, ())] if wrong else []
     counted = reading.judgements if reading else traced or carried
     if not violations and not traced and any(j.undecided for j in carried):
-        estimated = {(j.equation, j.layer): j for j in estimate.suspected(problem, answer, declared) if j.suspect}
+        estimated = {(j.equation, j.layer): j for j in estimate.suspected(problem, answer, conventions) if j.suspect}
         counted = tuple(estimated.get((j.equation, j.layer), j) for j in counted)
     tallies: dict[tuple[str, int], Tally] = {}
     for judgement in counted:
@@ -216,6 +223,8 @@ def assert_conforms(report: Report) -> None:
     AssertionError
         If the verdict is another than CONFORMS.
     """
+    if not isinstance(report, Report):
+        raise TypeError(f"assert_conforms: expected a report of probe or check, got {type(report).__name__}")
     if report.verdict != CONFORMS:
         raise AssertionError(f"\n{report}")
 
@@ -231,31 +240,44 @@ def _domain(
     width: Any,
     batch: Any,
     conventions: Any,
+    targets: Any,
 ) -> Domain:
     """What is said of a subject, checked: by the reference's own checks, on a network of that kind."""
     sigmas = [_activation(each) for each in (hidden if isinstance(hidden, list | tuple) else [hidden])]
+    if not sigmas:
+        raise ValueError("hidden: expected an activation, or several that take turns, got none")
+    for sigma in sigmas:
+        check_activation("hidden", sigma)
     head, of = _activation(output), loss(loss_) if isinstance(loss_, str) else loss_
-    if str(dtype) not in ("float32", "float64"):
+    dtype = getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
+    if dtype not in ("float32", "float64"):
         raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
-    if widths is not None and (len(widths) < 2 or any(int(n) != n or n < 1 for n in widths)):
-        raise ValueError(f"widths: expected n_0 to n_L, at least two whole numbers above 0, got {widths!r}")
-    K = widths[-1] if widths is not None else 5
-    probe_network = ((np.ones((K, 3), dtype), np.ones(K, dtype), head),)
-    network, kind = check_network(probe_network)  # type: ignore[arg-type]
+    fixed = None if widths is None else _whole_numbers("widths", widths, "n_0 to n_L, such as (784, 128, 10)")
+    K = fixed[-1] if fixed else 5
+    network, kind = check_network((Layer(np.ones((K, 3), dtype), np.ones(K, dtype), head),))
     of = check_loss(network, kind, of, reduction)
-    for name, limits in (("layers", layers), ("width", width), ("batch", batch)):
-        if len(limits) != 2 or not 1 <= limits[0] <= limits[1]:
-            raise ValueError(f"{name}: expected the smallest and the largest, such as (1, 8), got {limits!r}")
-    fixed = None if widths is None else tuple(int(n) for n in widths)
-    domain = Domain(
-        sigmas, [(head, of)], [reduction], str(dtype), fixed, tuple(layers), tuple(width), tuple(batch),
-        dict(conventions or {}),
-    )  # fmt: skip
-    if not any(True for _ in questions(domain, 0)):
-        raise ValueError(
-            "nothing to ask: no question has so many layers, units and samples; widths=(n_0, ..., n_L) fixes one shape"
-        )
-    return domain
+    if targets not in ("any", "distribution", "one-hot"):
+        raise ValueError(f"targets: expected 'any', 'distribution' or 'one-hot', got {targets!r}")
+    limits: list[tuple[int, int]] = []
+    for name, given in (("layers", layers), ("width", width), ("batch", batch)):
+        ends = _whole_numbers(name, given, "the smallest and the largest, such as (1, 8)")
+        if len(ends) != 2 or ends[0] > ends[1]:
+            raise ValueError(f"{name}: expected the smallest and the largest, such as (1, 8), got {given!r}")
+        limits.append((ends[0], ends[1]))
+    return Domain(
+        sigmas, [(head, of)], [reduction], dtype, fixed, limits[0], limits[1], limits[2], declared(conventions), targets
+    )
+
+
+def _whole_numbers(name: str, given: Any, expected: str) -> tuple[int, ...]:
+    """At least two whole numbers above 0."""
+    try:
+        numbers = tuple(given)
+    except TypeError:
+        numbers = ()
+    if len(numbers) < 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in numbers):
+        raise ValueError(f"{name}: expected {expected}, whole numbers above 0, got {given!r}")
+    return tuple(map(int, numbers))
 
 
 def _activation(named: Any) -> Activation:

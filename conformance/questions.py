@@ -15,10 +15,13 @@ from reference import Activation, Array, Layer, Loss
 from reference.gradients import Reduction
 from reference.losses import TARGETS
 
+from .judge import Judgement
 from .paths import MIXING
 from .problem import Architecture, Problem, fill
+from .reading import Reading, restricted_problem
 
 Role = Literal["detect", "locate"]
+Targets = Literal["any", "distribution", "one-hot"]
 
 
 class Domain(NamedTuple):
@@ -27,7 +30,7 @@ class Domain(NamedTuple):
     ``hidden`` are the activations of hidden layers, which take turns, ``heads`` the pairs of the last layer's
     activation and loss.  ``widths`` is a network's fixed shape, whose layers have the hidden activations in order, or
     None; ``layers``, ``width`` and ``batch`` are the smallest and largest
-    that it takes.  ``conventions`` are the derivatives at kinks that it declares.
+    that it takes.  ``conventions`` are the derivatives at kinks that it declares, ``targets`` says what y is.
     """
 
     hidden: Sequence[Activation]
@@ -39,6 +42,7 @@ class Domain(NamedTuple):
     width: tuple[int, int] = (1, 1024)
     batch: tuple[int, int] = (1, 1024)
     conventions: Mapping[str, float] = {}
+    targets: Targets = "any"
 
 
 class Question(NamedTuple):
@@ -59,16 +63,22 @@ class Question(NamedTuple):
     @property
     def judged(self) -> Problem:
         """The problem that is judged: the small network of the units at work, to whose sums the others add zeros."""
-        return _restricted(self.problem, self.at_work) if self.at_work else self.problem
+        return restricted_problem(self.problem, self.at_work) if self.at_work else self.problem
 
-    def element(self, equation: str, layer: int, element: tuple[int, ...]) -> tuple[int, ...]:
-        """Where in the whole problem an element of the judged one stands."""
-        if not self.at_work or not element or layer < 0 or equation.startswith("L"):
-            return element
+    def placed(self, judgement: Judgement) -> Judgement:
+        """A judgement of the judged problem, its element where it stands in the whole one."""
+        element, layer = judgement.element, judgement.layer
+        if not self.at_work or not element or judgement.equation.startswith("L"):
+            return judgement
         out = self.at_work[layer]
-        if equation == "B3":
-            return int(out[element[0]]), int(self.at_work[layer - 1][element[1]])
-        return (*element[:-1], int(out[element[-1]]))
+        if judgement.equation == "B3":
+            place = int(out[element[0]]), int(self.at_work[layer - 1][element[1]])
+            return judgement._replace(element=place)
+        return judgement._replace(element=(*element[:-1], int(out[element[-1]])))
+
+    def placed_in(self, reading: Reading | None) -> Reading | None:
+        """A reading of the judged problem, likewise."""
+        return reading and reading._replace(judgements=tuple(map(self.placed, reading.judgements)))
 
 
 class Shape(NamedTuple):
@@ -101,13 +111,16 @@ SHAPES = (
 )
 """Single samples and batches of each; the first two are asked twice.  Only narrow networks detect by single samples."""
 
+NARROW = (4, 7, 6, 6, 3, 5)
+"""Widths that a subject is asked with whose limits none of `SHAPES` fits."""
+
 SMALL = 16
 """The widest layer of a network that detects, where a subject's shape is fixed; of a wider one so many units count."""
 
 
 def questions(domain: Domain, seed: int) -> Iterator[Question]:
     """The questions that the domain allows, deterministically from the seed."""
-    shapes = [*dict.fromkeys(_in_batches(shape, domain) for shape in _shapes(domain) if _allowed(shape, domain))]
+    shapes = [*dict.fromkeys(_in_batches(shape, domain) for shape in _shapes(domain))]
     for i, shape in enumerate(shapes):
         question = _question(domain, shape, seed, i)
         if i == 1 or (shape.widths, shape.batch) == (PAIR, 1):
@@ -116,8 +129,6 @@ def questions(domain: Domain, seed: int) -> Iterator[Question]:
         if i in (0, 1):
             yield question._replace(why=f"{question.why}, once more", again=True)
     small = [shape for shape in shapes if shape.role == "detect" and len(shape.widths) > 2] or shapes
-    if not shapes:
-        return
     for i, shape in enumerate(small[:2], start=len(shapes)):
         question = _question(domain, shape, seed, i, "integers", "integers")
         dead = _dead(question.problem, question.at_work[1][-1] if question.at_work else -1)
@@ -130,11 +141,22 @@ def questions(domain: Domain, seed: int) -> Iterator[Question]:
 
 def _shapes(domain: Domain) -> Sequence[Shape]:
     if domain.widths is None:
-        return SHAPES
+        return [shape for shape in SHAPES if _allowed(shape, domain)] or _within_limits(domain)
     widths, name = domain.widths, "-".join(map(str, domain.widths))
     wide = max(widths) > SMALL
     few = f"{name}, {SMALL} units of each layer" if wide else name
     return [*(Shape(few, widths, B, embedded=wide) for B in (1, BATCH, 17)), Shape(name, widths, 1, "locate")]
+
+
+def _within_limits(domain: Domain) -> list[Shape]:
+    """As small and shallow as the subject takes, where none of `SHAPES` is."""
+    least, most = domain.width
+    depths = {domain.layers[0], min(domain.layers[0] + 1, domain.layers[1])}
+    return [
+        Shape(f"{L} layers", tuple(min(max(NARROW[l % len(NARROW)], least), most) for l in range(L + 1)), B)
+        for L in sorted(depths)
+        for B in (1, BATCH)
+    ]
 
 
 def _allowed(shape: Shape, domain: Domain) -> bool:
@@ -166,8 +188,11 @@ def _question(
         Architecture(widths, (*hidden, head), loss, reduction, batch, domain.dtype, patterns, draw, eta=0.125)
     )
     # Targets of a cross-entropy sum to one in every other problem, and do not in the rest.
-    if TARGETS.get(type(loss), (None, None)) == (0, np.inf) and i % 2 and widths[-1] > 1:
-        y = problem.y + problem.y.dtype.type(1 / 8)
+    alternately = TARGETS.get(type(loss), (None, None)) == (0, np.inf) and i % 2 and widths[-1] > 1
+    if domain.targets == "one-hot":
+        problem = problem._replace(y=np.eye(widths[-1], dtype=problem.dtype)[problem.y.argmax(axis=1)])
+    elif domain.targets == "distribution" or alternately:
+        y = abs(problem.y) + problem.dtype.type(1 / 8)
         problem = problem._replace(y=(y / y.sum(axis=1, keepdims=True)).astype(y.dtype))
     if at_work:
         problem = _embedded(problem, shape.widths, at_work, draw)
@@ -198,14 +223,6 @@ def _embedded(problem: Problem, widths: tuple[int, ...], at_work: Sequence[Array
         W[np.ix_(out, into)], b[out] = few, of_few
         layers.append(Layer(W, b, sigma))
     return problem._replace(network=tuple(layers), x=x)
-
-
-def _restricted(problem: Problem, at_work: Sequence[Array]) -> Problem:
-    layers = tuple(
-        Layer(W[np.ix_(out, into)], b[out], sigma)
-        for (W, b, sigma), into, out in zip(problem.network, at_work, at_work[1:], strict=False)
-    )
-    return problem._replace(network=layers, x=problem.x[:, at_work[0]])
 
 
 def _saturated(problem: Problem) -> Problem:

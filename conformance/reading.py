@@ -10,14 +10,14 @@ taking other numbers as given, and the one that leaves the fewest equations viol
 
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from reference import Array, Identity, Layer, Step, backward, forward
 from reference.gradients import Cotangent
 
-from .judge import Judgement, admitted, admitted_loss, compare, led_back, loss_label, once_more
+from .judge import Judgement, admitted, admitted_loss, along_paths, compare, held, led_back, loss_label, once_more
 from .problem import GivenAnswer, Parameters, Problem
 from .rounded import FORMATS, Rounded, exact, observed
 
@@ -142,6 +142,15 @@ def detection(problem: Problem, answer: GivenAnswer, conventions: Conventions) -
     return next(readings(problem, answer, conventions), None)
 
 
+def restricted_problem(problem: Problem, at_work: Sequence[Array]) -> Problem:
+    """The small network of the units at work (`conformance.questions.Question.at_work`)."""
+    layers = tuple(
+        Layer(W[np.ix_(out, into)], b[out], sigma)
+        for (W, b, sigma), (into, out) in zip(problem.network, pairwise(at_work), strict=True)
+    )
+    return problem._replace(network=layers, x=problem.x[:, at_work[0]])
+
+
 def restricted(answer: GivenAnswer, at_work: Sequence[Array]) -> GivenAnswer:
     """An answer's numbers for the units at work (`conformance.questions.Question.at_work`)."""
     pairs = list(pairwise(at_work))
@@ -163,21 +172,58 @@ def restricted(answer: GivenAnswer, at_work: Sequence[Array]) -> GivenAnswer:
     return answer._replace(gradients=gradients, input_gradient=dx, trace=trace)
 
 
-def idle(answer: GivenAnswer, at_work: Sequence[Array], dtype: Any) -> Iterator[Judgement]:
-    """The gradients of units that are not at work: nothing leads on from them, so they are zero."""
-    format = FORMATS[np.dtype(dtype)]
-    for l, ((W, b), out) in enumerate(zip(answer.gradients, at_work[1:], strict=True), start=1):
-        rows = np.ones(len(b.mid if isinstance(b, Rounded) else b), bool)
-        rows[out] = False
-        for equation, given in (("B3", W), ("B4", b)):
+def idle(
+    problem: Problem, answer: GivenAnswer, at_work: Sequence[Array], conventions: Conventions
+) -> Iterator[Judgement]:
+    """The gradients that the restricted problem leaves out, of a batch; a wide network of one sample is asked whole.
+
+    Nothing leads on from units that are not at work, so that their rows are zero.  What such a unit hands up is the
+    same for every sample, sigma(b) or an input of 0: its column is that times dL/db.
+    """
+    yield from _idle_rows(problem, answer, at_work)
+    if len(problem.x) > 1:
+        yield from _idle_columns(problem, answer, at_work, conventions)
+
+
+def _idle_rows(problem: Problem, answer: GivenAnswer, at_work: Sequence[Array]) -> Iterator[Judgement]:
+    format = FORMATS[problem.dtype]
+    for l, (gradient, out) in enumerate(zip(answer.gradients, at_work[1:], strict=True), start=1):
+        for equation, given in zip(("B3", "B4"), gradient, strict=True):
             numbers = given.mid if isinstance(given, Rounded) else given
-            of_idle = numbers[rows]
-            if np.count_nonzero(of_idle):
+            rows = np.setdiff1d(np.arange(len(numbers)), out)
+            if np.count_nonzero(numbers[rows]):
                 largest = float(abs(numbers[np.isfinite(numbers)]).max(initial=0))
-                zeros = np.zeros(of_idle.shape, format.wide)
+                zeros = np.zeros(numbers[rows].shape, format.wide)
                 # Whoever multiplies by an exact zero late may leave a rounding of a rounding.
-                late = Rounded(zeros, np.full(of_idle.shape, 2 * format.u**2 * largest), format)
-                yield compare(equation, l, of_idle.astype(dtype), late)
+                late = Rounded(zeros, np.full(zeros.shape, 2 * format.u**2 * largest), format)
+                j = compare(equation, l, numbers[rows].astype(problem.dtype), late)
+                yield j._replace(element=(int(rows[j.element[0]]), *j.element[1:]))
+
+
+def _idle_columns(
+    problem: Problem, answer: GivenAnswer, at_work: Sequence[Array], conventions: Conventions
+) -> Iterator[Judgement]:
+    format, few = FORMATS[problem.dtype], restricted_problem(problem, at_work)
+    steps = forward(admitted(few.network, conventions), exact(few.x))
+    known = along_paths(few, [(z, a) for _, z, a in steps], conventions)
+    zero = exact(np.zeros((1, problem.x.shape[1]), problem.dtype))
+    handed_up = [zero, *(held(sigma, conventions).apply(_row(exact(b))) for _, b, sigma in problem.network)]
+    for l, (gradient, _) in zip(range(len(steps), 0, -1), known, strict=True):
+        a, delta, got = handed_up[l - 1], gradient.b, answer.gradients[l - 1].W
+        columns = np.setdiff1d(np.arange(a.shape[1]), at_work[l - 1])
+        numbers = (got.mid if isinstance(got, Rounded) else got)[np.ix_(at_work[l], columns)]
+        if numbers.size and (l > 1 or np.count_nonzero(numbers)):
+            mid = np.outer(delta.mid, a.mid[0, columns])
+            # Each sample's product is rounded once more than its delta, which the bound of their sum allows for twice.
+            rad = np.outer(4 * delta.rad, _most(a)[0, columns]) + np.outer(_most(delta), a.rad[0, columns])
+            nothing = (mid == 0) & (rad == 0)
+            expected = Rounded(mid, np.where(nothing, 0, rad + len(problem.x) * format.tiny), format)
+            j = compare("B3", l, numbers.astype(problem.dtype), expected)
+            yield j._replace(element=(int(at_work[l][j.element[0]]), int(columns[j.element[1]])))
+
+
+def _most(x: Rounded) -> Array:
+    return abs(x.mid).astype(np.float64) + x.rad
 
 
 def _row(b: Rounded) -> Rounded:

@@ -1,6 +1,7 @@
 """Subjects: whoever answers problems: the reference itself, an edited copy of its text, or anybody's function."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from inspect import Parameter, signature
 from types import ModuleType
 from typing import Any
@@ -43,14 +44,22 @@ Ask = Callable[[Problem], GivenAnswer]
 
 
 def asking(function: Callable[..., Any]) -> Ask:
-    """A plain function as a subject: what it returns is taken apart, and refused where its shapes do not fit."""
+    """A plain function as a subject: what it returns is taken apart, and refused where its shapes do not fit.
+
+    Raises
+    ------
+    TypeError
+        If it is none.
+    """
+    if not callable(function):
+        raise TypeError(f"expected a function of (network, x, y), got {type(function).__name__}")
     together = _takes_a_pair(function)
 
     def ask(problem: Problem) -> GivenAnswer:
         network, x, y = problem.network, problem.x, problem.y
         returned = function(network, (x, y)) if together else function(network, x, y)
         if isinstance(returned, GivenAnswer):
-            return returned
+            return deepcopy(returned)  # it may use its buffers again
         return GivenAnswer(layers_of(returned, [W.shape for W, _, _ in network], problem.dtype))
 
     return ask
@@ -61,15 +70,17 @@ def _takes_a_pair(function: Callable[..., Any]) -> bool:
         positional = [
             p
             for p in signature(function).parameters.values()
-            if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD) and p.default is Parameter.empty
+            if p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD, Parameter.VAR_POSITIONAL)
         ]
     except (TypeError, ValueError):  # a built-in function says nothing of its parameters
         return False
     return len(positional) == 2
 
 
-def layers_of(returned: Any, shapes: list[tuple[int, ...]], dtype: Any) -> tuple[Parameters, ...]:
-    """What a function returned, a pair of arrays a layer; copied, since it may use its buffers again.
+def layers_of(
+    returned: Any, shapes: list[tuple[int, ...]], dtype: Any, names: tuple[str, str] = ("dW", "db")
+) -> tuple[Parameters, ...]:
+    """What a function returned, a pair of arrays of those names a layer; copied, since it may use its buffers again.
 
     Raises
     ------
@@ -78,15 +89,17 @@ def layers_of(returned: Any, shapes: list[tuple[int, ...]], dtype: Any) -> tuple
     """
     if not isinstance(returned, list | tuple) or len(returned) != len(shapes):
         got = f"{len(returned)} of them" if isinstance(returned, list | tuple) else type(returned).__name__
-        raise ValueError(f"expected a list of (dW, db), one for each of the {len(shapes)} layers, got {got}")
+        wanted = f"a list of ({', '.join(names)}), one for each of the {len(shapes)} layers"
+        raise ValueError(f"expected {wanted}, got {got}")
     layers = []
     for l, (layer, shape) in enumerate(zip(returned, shapes, strict=True), start=1):
         if hasattr(layer, "W") and hasattr(layer, "b"):
             layer = layer.W, layer.b
         if not isinstance(layer, list | tuple) or len(layer) != 2:
-            raise ValueError(f"layer {l}: expected (dW, db), got {type(layer).__name__}")
-        W, b = (_array(part, f"d{field}, layer {l}") for part, field in zip(layer, "Wb", strict=True))
-        for array, field, expected in ((W, "dW", shape), (b, "db", shape[:1])):
+            got = f"{len(layer)} of them" if isinstance(layer, list | tuple) else type(layer).__name__
+            raise ValueError(f"layer {l}: expected ({', '.join(names)}), got {got}")
+        W, b = (_array(part, f"{name}, layer {l}") for part, name in zip(layer, names, strict=True))
+        for array, field, expected in ((W, names[0], shape), (b, names[1], shape[:1])):
             if array.shape != expected:
                 raise ValueError(f"{field}, layer {l}: expected shape {expected}, got {array.shape}")
         with np.errstate(over="ignore"):

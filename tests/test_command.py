@@ -10,6 +10,7 @@ from collections.abc import Callable
 from importlib import metadata
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,15 +18,17 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import reference
-from conformance import report, run, suite
+from conformance import GivenAnswer, files, report, run, suite
 from conformance.command import app
 from conformance.faults import FAULTS, planted
 from conformance.lockstep import digits, lockstep
+from conformance.problem import Architecture, fill
 from conformance.profiles import PROFILES
 from conformance.shards import Broken, run_in_shards
 from conformance.subjects import reference_answer
 from conformance.suite import REACHES, Shard
 from conformance.verdict import EXIT_STATUS
+from reference import HalfSquaredError, Sigmoid, Tanh
 
 ROOT = Path(__file__).parent.parent
 
@@ -274,3 +277,65 @@ def test_the_package_requires_numpy_alone_and_pins_stand_in_one_file() -> None:
             assert "==" not in requirement
             assert name in pins or name == project["name"]
     assert reference.__version__ == metadata.version("backpropagation-reference")
+
+
+@pytest.fixture
+def answered(tmp_path: Path) -> Path:
+    """A folder with a problem, right answers in every format, and a wrong one."""
+    generic = ("generic", "generic", "generic")
+    sigmas = (Tanh(), Tanh(), Sigmoid())
+    problem = fill(Architecture((3, 5, 4, 2), sigmas, HalfSquaredError(), "mean", 4, "float64", generic, 7, 0.1))
+    files.write_problem(tmp_path / "problem.json", problem)
+    for ending in ("json", "npz", "safetensors"):
+        files.write_answer(tmp_path / f"right.{ending}", GivenAnswer(reference_answer(problem).gradients))
+    (fault,) = (fault for fault in FAULTS if fault.name == "hidden-derivative-missing")
+    wrong = reference_answer(problem, planted(*fault.edits))
+    files.write_answer(tmp_path / "wrong.json", GivenAnswer(wrong.gradients, trace=wrong.trace))
+    return tmp_path
+
+
+def checked(folder: Path, *arguments: str) -> Any:
+    return CliRunner().invoke(app, ["check", str(folder / "problem.json"), *arguments])
+
+
+@pytest.mark.parametrize("ending", ["json", "npz", "safetensors"])
+def test_right_gradients_in_a_file_conform(answered: Path, ending: str) -> None:
+    done = checked(answered, str(answered / f"right.{ending}"))
+    assert done.exit_code == 0, done.output
+    assert done.output.startswith("CONFORMS")
+
+
+def test_wrong_gradients_in_a_file_are_explained_drawn_and_written(answered: Path) -> None:
+    wrong, picture = str(answered / "wrong.json"), answered / "margins.png"
+    done = checked(answered, wrong, "--plot", str(picture))
+    assert done.exit_code == 1
+    assert "(B2) g^{l-1} = W^lT delta^l, then delta^l = g^l * sigma'(z^l)" in " ".join(done.output.split())
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    done = checked(answered, wrong, "--json")
+    report = json.loads(done.stdout)
+    assert (done.exit_code, report["verdict"], report["findings"][0]["equation"]) == (1, "WRONG", "B2")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing.json"], "nothing.json"),
+        (["problem.json"], "gradients"),
+        (["right.json", "--plot", "problem.json"], "expected a file of its own"),
+        (["right.json", "--plot", "plot.xyz"], "ends in .png, .svg or .pdf"),
+        (["right.json", "--convention", "relu=0"], "expected one of relu_derivative_at_zero"),
+        (["right.json", "--convention", "relu_derivative_at_zero=x"], "expected a number"),
+        (["script.py"], "ending in .json or .npz or .safetensors"),
+    ],
+)
+def test_a_question_that_cannot_be_put_is_an_error_and_changes_nothing(
+    answered: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], said: str
+) -> None:
+    monkeypatch.chdir(answered)
+    (answered / "script.py").write_text("raise SystemExit('executed')")
+    before = {path.name: path.read_bytes() for path in answered.iterdir()}
+    done = command("-m", "conformance", "check", "problem.json", *arguments)
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert {path.name: path.read_bytes() for path in answered.iterdir()} == before

@@ -45,6 +45,7 @@ from reference import (
     Softplus,
     Softsign,
     Tanh,
+    backward,
     forward,
     value_and_gradients,
 )
@@ -792,7 +793,11 @@ REFUSED = [
     ({"widths": (3,)}, ValueError, "widths"),
     ({"widths": (3, 0)}, ValueError, "widths"),
     ({"layers": (3, 2)}, ValueError, "layers"),
-    ({"width": (2000, 3000)}, ValueError, "nothing to ask"),
+    ({"conventions": {"rleu_derivative_at_zero": 0}}, ValueError, "conventions"),
+    ({"hidden": []}, ValueError, "hidden"),
+    ({"hidden": ReLU}, TypeError, "write ReLU"),
+    ({"layers": 3}, ValueError, "layers"),
+    ({"targets": "classes"}, ValueError, "targets"),
 ]
 
 
@@ -891,3 +896,69 @@ def test_plot_refuses_what_it_cannot_draw(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a report with judged numbers"):
         plot(probe(reject, width=(1, 7)), tmp_path / "picture.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_trainer_may_step_in_place() -> None:
+    def in_place(network: Network, x: Array, y: Array, eta: float) -> list[tuple[Array, Array]]:
+        steps = right(network, x, y)
+        for (W, b, _), (dW, db) in zip(network, steps, strict=True):
+            W -= eta * dW
+            b -= eta * db
+        return [(W, b) for W, b, _ in network]
+
+    assert_conforms(probe_trainer(in_place, width=(1, 7)))
+
+
+def test_p_minus_y_is_right_for_targets_that_sum_to_one() -> None:
+    def p_minus_y(network: Network, x: Array, y: Array) -> list[tuple[Array, Array]]:
+        steps = forward(network, x)
+        head = network[-1]._replace(sigma=Identity())
+        gradients, _ = backward((*network[:-1], head), steps, steps[-1].a - y)
+        return [(gradient.W, gradient.b) for gradient in gradients]
+
+    options: dict[str, Any] = {"output": Softmax(), "loss": CrossEntropy(), "width": (1, 7)}
+    assert probe(p_minus_y, **options).verdict == "WRONG"
+    for targets in ("distribution", "one-hot"):
+        assert_conforms(probe(p_minus_y, targets=targets, **options))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_in_a_wide_network_every_entry_of_a_batch_is_judged(seed: int) -> None:
+    """The columns of units that are not at work as well."""
+
+    def columns(network: Network, x: Array, y: Array) -> list[tuple[Array, Array]]:
+        gradients = right(network, x, y)
+        if len(x) > 1:
+            gradients[1][0][:, 5:7] *= 2
+        return gradients
+
+    options: dict[str, Any] = {"widths": (300, 70, 10), "seed": seed}
+    assert_conforms(probe(right, **options))
+    report = probe(columns, **options)
+    assert (report.verdict, report.findings[0].equation, report.findings[0].layer) == ("WRONG", "B3", 2)
+    assert report.findings[0].element[1] in (5, 6)
+
+
+@pytest.mark.parametrize("limits", [{"layers": (4, 4)}, {"layers": (7, 9)}, {"width": (16, 64)}, {"batch": (64, 64)}])
+def test_within_any_limits_there_is_something_to_ask(limits: dict[str, Any]) -> None:
+    report = probe(right, **limits)
+    assert report.asked > 5
+    assert_conforms(report)
+
+
+def test_a_subject_that_answers_from_its_own_buffers_is_found_by_its_state() -> None:
+    kept: list[GivenAnswer] = []
+
+    def accumulating(network: Network, x: Array, y: Array) -> GivenAnswer:
+        gradients = right(network, x, y)
+        same = [k for k in kept if [W.shape for W, _ in k.gradients] == [W.shape for W, _ in gradients]]
+        if not same:
+            kept.append(GivenAnswer(tuple(Parameters(W, b) for W, b in gradients)))
+            return kept[-1]
+        for (W, b), (dW, db) in zip(same[0].gradients, gradients, strict=True):
+            W += dW
+            b += db
+        return same[0]
+
+    report = probe(accumulating, width=(1, 7))
+    assert [finding.equation for finding in report.findings] == ["state"]

@@ -1,0 +1,205 @@
+"""A PyTorch module is asked itself: right and wrong ones, compiled ones, and those that cannot be expressed."""
+
+from collections.abc import Callable
+from itertools import zip_longest
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from conformance import probe_torch
+from conformance.module import ACTIVATIONS as MODULES
+from reference import ACTIVATIONS, Activation, Identity, Tanh
+
+
+class Own(nn.Module):
+    """An activation of somebody's own, by an ``autograd.Function``."""
+
+    def __init__(self, function: Any) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, z: Tensor) -> Any:
+        """sigma(z)."""
+        return self.function.apply(z)
+
+
+class RightTanh(torch.autograd.Function):
+    """tanh with its derivative."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor) -> Tensor:
+        """tanh(z)."""
+        a: Tensor = torch.tanh(z)
+        ctx.save_for_backward(a)
+        return a
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        """g (1 - a^2)."""
+        a: Tensor = ctx.saved_tensors[0]
+        return g * (1 - a * a)
+
+
+class Unparenthesised(RightTanh):
+    """tanh with a mistake that a cotangent of ones cannot see."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Tensor:
+        """g - a^2."""
+        a: Tensor = ctx.saved_tensors[0]
+        return g - a * a
+
+
+def sequential(*activations: nn.Module, widths: tuple[int, ...] = (4, 7, 6, 5), dtype: Any = torch.float64) -> Any:
+    torch.manual_seed(0)
+    layers: list[nn.Module] = []
+    for m, n, sigma in zip_longest(widths[:-1], widths[1:], activations):
+        layers += [nn.Linear(m, n), *([sigma] if sigma else [])]
+    return nn.Sequential(*layers).to(dtype)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_modules_of_pytorch_are_known(name: str) -> None:
+    """By the names of their classes; hardsigmoid's own derivative in float64 is a float32, which is found."""
+    module: Any = getattr(nn, name)
+    dim = {"dim": 1} if name in ("Softmax", "LogSoftmax") else {}
+    for dtype in (torch.float32, torch.float64):
+        report = probe_torch(sequential(module(**dim), nn.Tanh(), dtype=dtype), nn.MSELoss())
+        departs = name == "Hardsigmoid" and dtype == torch.float64
+        assert report.verdict == ("WRONG" if departs else "CONFORMS"), str(report)
+    assert type(MODULES[name](module(**dim))) in ACTIVATIONS.values()
+
+
+LOSSES: list[tuple[Any, tuple[int, ...]]] = [
+    (nn.MSELoss(), (4, 7, 6, 5)),
+    (nn.CrossEntropyLoss(), (4, 7, 6, 5)),
+    (nn.CrossEntropyLoss(torch.tensor([0.5, 2.0, 1.0, 0.25, 3.0]).double(), label_smoothing=0.125), (4, 7, 6, 5)),
+    (nn.CrossEntropyLoss(reduction="sum"), (4, 7, 6, 5)),
+    (nn.L1Loss(reduction="sum"), (4, 7, 6, 5)),
+    (nn.HuberLoss(reduction="sum", delta=0.5), (4, 7, 6, 5)),
+    (nn.SmoothL1Loss(reduction="sum", beta=0.5), (4, 7, 6, 5)),
+    (nn.BCEWithLogitsLoss(reduction="sum"), (4, 7, 6, 5)),
+    (nn.BCEWithLogitsLoss(), (4, 7, 6, 1)),
+]
+
+
+@pytest.mark.parametrize(("loss", "widths"), LOSSES, ids=lambda value: type(value).__name__)
+def test_the_losses_of_pytorch_are_known(loss: Any, widths: tuple[int, ...]) -> None:
+    report = probe_torch(sequential(nn.Tanh(), nn.ReLU(), widths=widths), loss)
+    assert report.verdict == "CONFORMS", str(report)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_wrong_derivative_of_ones_own_is_found_and_a_right_one_is_not(dtype: torch.dtype) -> None:
+    names: dict[type, Activation | str] = {Own: "tanh"}
+    right = probe_torch(sequential(Own(RightTanh), nn.ReLU(), dtype=dtype), nn.MSELoss(), activations=names)
+    assert right.verdict == "CONFORMS"
+    wrong = probe_torch(sequential(Own(Unparenthesised), nn.ReLU(), dtype=dtype), nn.MSELoss(), activations=names)
+    assert wrong.verdict == "WRONG"
+    assert (wrong.findings[0].equation, wrong.findings[0].layer) == ("B2", 1)
+    net = sequential(nn.ReLU(), Own(Unparenthesised), dtype=dtype)
+    swapped = probe_torch(net, nn.MSELoss(), activations={Own: Tanh()})
+    assert (swapped.findings[0].equation, swapped.findings[0].layer) == ("B2", 2)
+
+
+def test_a_wide_module_and_a_loss_of_ones_own() -> None:
+    net = sequential(nn.ReLU(), widths=(300, 70, 10), dtype=torch.float32)
+
+    def half(output: Tensor, y: Tensor) -> Tensor:
+        return ((output - y) ** 2).sum() / 2
+
+    assert probe_torch(net, half, equation="half_squared_error", reduction="sum").verdict == "CONFORMS"
+    twice = probe_torch(net, lambda a, y: 2 * half(a, y), equation="half_squared_error", reduction="sum")
+    assert twice.verdict == "WRONG"
+    low = nn.Sequential(net[0], nn.ReLU(), net[2])
+    low.register_forward_hook(lambda module, arguments, output: output.bfloat16().float())
+    assert probe_torch(low, nn.MSELoss()).verdict == "WRONG"
+
+
+def test_the_module_is_left_as_it_was() -> None:
+    net = sequential(nn.Tanh(), nn.Sigmoid())
+    net[0].weight.requires_grad_(False)
+    net[2].bias.grad = torch.full_like(net[2].bias, 3.0)
+    before = {name: p.clone() for name, p in net.state_dict().items()}
+    assert probe_torch(net, nn.MSELoss()).verdict == "CONFORMS"
+    assert all(torch.equal(p, before[name]) for name, p in net.state_dict().items())
+    assert not net[0].weight.requires_grad
+    assert torch.equal(net[2].bias.grad, torch.full_like(net[2].bias, 3.0))
+    assert net[0].weight.grad is None
+    assert net.training
+
+
+def broken(change: Callable[[Any], object]) -> Any:
+    net = sequential(nn.Tanh(), nn.ReLU())
+    change(net)
+    return net
+
+
+@pytest.mark.parametrize(
+    ("net", "loss", "said"),
+    [
+        (sequential(Own(RightTanh), nn.ReLU()), nn.MSELoss(), r"say activations=\{Own: 'tanh'\}"),
+        (sequential(nn.BatchNorm1d(7), nn.ReLU()), nn.MSELoss(), "module 1: nn.BatchNorm1d is none of the reference's"),
+        (sequential(nn.Dropout(0.5), nn.ReLU()), nn.MSELoss(), r"module 1: Dropout is on.*call \.eval\(\)"),
+        (sequential(nn.Tanh(), nn.ReLU()), nn.MSELoss, r"write MSELoss\(\)"),
+        (nn.Sequential(nn.Linear(4, 5, bias=False)), nn.MSELoss(), "module 0: expected a Linear with bias"),
+        (nn.Sequential(nn.Tanh(), nn.Linear(4, 5)), nn.MSELoss(), "module 0: expected a Linear first, got Tanh"),
+        (nn.Tanh(), nn.MSELoss(), "expected a Linear first, got Tanh"),
+        (sequential(nn.Softmax(dim=0), nn.ReLU()), nn.MSELoss(), r"expected Softmax\(dim=1\)"),
+        (nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.ReLU()), nn.MSELoss(), "one activation after a Linear"),
+        (broken(lambda net: net[0].float()), nn.MSELoss(), "parameters of one dtype on one device"),
+        (broken(lambda net: net.half()), nn.MSELoss(), "expected float32 or float64 parameters, got float16"),
+        (sequential(nn.Tanh(), nn.ReLU()), nn.BCELoss(reduction="sum"), "expected the activation Sigmoid"),
+        (sequential(nn.Tanh(), nn.ReLU()), nn.L1Loss(), "divides by the 5 outputs too"),
+        (sequential(nn.Tanh(), nn.ReLU()), nn.MSELoss(reduction="none"), "expected MSELoss with reduction"),
+        (sequential(nn.Tanh(), nn.ReLU()), nn.MSELoss(reduction="sum"), "none of the reference's losses"),
+        (sequential(nn.Tanh(), nn.ReLU()), nn.CosineEmbeddingLoss(), "none of the reference's losses"),
+        (sequential(nn.Tanh(), nn.ReLU()), lambda a, y: a.sum(), "expected a loss of torch.nn, got function"),
+    ],
+)
+def test_what_cannot_be_expressed_is_named(net: Any, loss: Any, said: str) -> None:
+    with pytest.raises((TypeError, ValueError), match=said):
+        probe_torch(net, loss)
+
+
+def test_an_activation_that_stands_twice_is_one_of_each_layer() -> None:
+    twice = nn.Tanh()
+    assert probe_torch(sequential(twice, twice), nn.MSELoss()).verdict == "CONFORMS"
+
+
+def test_a_shared_layer_is_named() -> None:
+    shared = nn.Linear(5, 5)
+    with pytest.raises(TypeError, match="got the one of 0 once more"):
+        probe_torch(nn.Sequential(shared, nn.Tanh(), shared), nn.MSELoss())
+
+
+def test_dropout_that_is_off_and_nested_modules_are_passed() -> None:
+    inner = nn.Sequential(nn.Dropout(0.5), nn.Tanh())
+    net = nn.Sequential(nn.Linear(4, 6), inner, nn.Linear(6, 5), nn.Identity()).double()
+    assert probe_torch(net.eval(), nn.MSELoss()).verdict == "CONFORMS"
+    with pytest.raises(TypeError, match=r"module 1\.0: Dropout is on"):
+        probe_torch(net.train(), nn.MSELoss())
+
+
+def test_a_module_that_fails_or_forgets_a_layer_fails() -> None:
+    class Detached(nn.Module):
+        def forward(self, z: Tensor) -> Tensor:
+            return z.detach()
+
+    report = probe_torch(sequential(Detached(), nn.ReLU()), nn.MSELoss(), activations={Detached: Identity()})
+    assert report.verdict == "WRONG"
+    assert report.findings[0].equation == "protocol"
+    assert "layer 1 has no gradient" in report.findings[0].explanation
+
+
+def test_volunteered_numbers_are_judged_too() -> None:
+    """A loss that is off by a constant has the right gradient: only its own label is violated."""
+    mse = nn.MSELoss()
+    report = probe_torch(
+        sequential(nn.Tanh(), nn.ReLU()), lambda a, y: mse(a, y) + 1, equation="mean_squared_error", reduction="mean"
+    )
+    assert [finding.equation for finding in report.findings] == ["L2"]
+    assert np.isfinite(report.findings[0].got)
