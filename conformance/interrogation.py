@@ -22,7 +22,7 @@ from .questions import Domain, Question, questions
 from .reading import Reading, detection, explanation, from_x, idle, restricted
 from .rounded import exact
 from .subjects import Ask, check_shapes
-from .verdict import CONFORMS, WRONG, Finding, Report, Robustness, Subject, Tally, merged, tally
+from .verdict import CONFORMS, WRONG, Finding, Report, Robustness, Subject, by_equation_and_layer
 from .wire import Refused
 
 REPEATS = 4
@@ -82,23 +82,17 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0) -> R
     failed = [outcome for outcome in first if outcome.failure and not outcome.unsupported]
     ordinary = [o for o in first if o.question.kind == "ordinary" and not o.failure]
     state = _state(outcomes, ask, domain)
-    findings: list[Finding] = []
-    tallies: dict[tuple[str, int], Tally] = {}
-    findings += [_failure(alike) for alike in _alike(failed)]
-    if state is not None:
-        findings.append(state)
-    for judgement in (j for o in ordinary if state is None for j in _counted(o, recursive, domain)):
-        tallies = merged(tallies, {(judgement.equation, judgement.layer): tally(judgement)})
-    violations = [] if state is not None else _violations(ordinary, recursive, domain)
-    findings += explained(violations)
+    judged = [] if state else ordinary  # state imitates every mistake
+    violations = _violations(judged, recursive, domain)
+    findings = [*map(_failure, _alike(failed)), *([state] if state else []), *explained(violations)]
     extremes = [o for o in first if o.question.kind == "extreme" and not o.failure]
     broken = [outcome for outcome in extremes if outcome.wrong]
-    if state is None and not any(finding.verdict == WRONG for finding in findings):
+    if not findings:
         findings += [f._replace(kind="extreme") for f in explained(_violations(broken, False, domain))]
     bits = precision.effective_bits([(o.question.judged, o.judged) for o in ordinary])
     report = Report(
         subject,
-        tallies,
+        by_equation_and_layer(j for outcome in judged for j in _counted(outcome, recursive, domain)),
         tuple(findings),
         asked=len(outcomes) - len(unsupported),
         unsupported=len(unsupported),

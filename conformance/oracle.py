@@ -20,7 +20,7 @@ from .problem import GivenAnswer, Parameters, Problem
 from .questions import Domain, Question, Targets
 from .reading import explanation, from_trace, from_x
 from .subjects import asking, check_shapes, layers_of
-from .verdict import CONFORMS, Report, Subject, Tally, merged, tally
+from .verdict import CONFORMS, Report, Subject, by_equation_and_layer
 
 
 def probe(
@@ -188,15 +188,12 @@ def check(
     if not violations and not traced and any(j.undecided for j in carried):
         estimated = {(j.equation, j.layer): j for j in estimate.suspected(problem, answer, conventions) if j.suspect}
         counted = tuple(estimated.get((j.equation, j.layer), j) for j in counted)
-    tallies: dict[tuple[str, int], Tally] = {}
-    for judgement in counted:
-        tallies = merged(tallies, {(judgement.equation, judgement.layer): tally(judgement)})
     suspects = [j for j in counted if j.suspect]
     findings = [*explained(violations), *(estimate.finding(j) for j in suspects)]
     bits = precision.effective_bits([(problem, answer)])
     report = Report(
         Subject(name or "the answer given"),
-        tallies,
+        by_equation_and_layer(counted),
         tuple(findings),
         asked=1,
         effective_bits={str(problem.dtype): bits} if bits else {},

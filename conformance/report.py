@@ -20,8 +20,8 @@ from .labels import label
 from .lockstep import DTYPES, Outcome
 from .problem import PATTERNS, Problem
 from .strategies import DEPTH
-from .suite import OTHERS, REACHES, SUBJECTS, Judged, Shard, Tallies, added
-from .verdict import Tally
+from .suite import OTHERS, REACHES, SUBJECTS, Judged, Shard, Tallies
+from .verdict import Tally, added
 
 EXPECTED = {
     "equation": ("F1", "F2", "B1", "B2", "B3", "B4", "U1", "U2", *(label(kind.value) for kind in LOSSES.values())),

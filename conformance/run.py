@@ -19,8 +19,8 @@ from .floors import Floor, floors
 from .lockstep import DTYPES, SEEDS, Outcome, all_in_lockstep
 from .profiles import Profile
 from .shards import Broken, run_in_shards
-from .suite import NONE, REACHES, SUBJECTS, Judged, Shard, Tallies, added, examine
-from .verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, Finding, Report, Subject, merged, number
+from .suite import NONE, REACHES, SUBJECTS, Judged, Shard, Tallies, examine
+from .verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, Finding, Report, Subject, added, merged, number
 from .wire import Malformed, parse_problem
 
 TARGET = 0.97

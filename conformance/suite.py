@@ -6,7 +6,7 @@
 import hashlib
 from collections import Counter
 from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import hypothesis
 import numpy as np
@@ -18,7 +18,7 @@ from .problem import Answer, Architecture, Problem, fill
 from .strategies import architectures, features
 from .subjects import reference_answer
 from .twin import twin_answer
-from .verdict import Tally, merged, tally
+from .verdict import Tally, added, merged, tally
 from .wire import problem_json
 
 SUBJECTS = {"reference": reference_answer, "twin": twin_answer}
@@ -53,17 +53,6 @@ class Key(NamedTuple):
 
 
 Tallies = dict[Key, Tally]
-
-
-_K = TypeVar("_K")
-
-
-def added(tallies: Iterable[tuple[_K, Tally]]) -> dict[_K, Tally]:
-    """The tallies of each key, added up."""
-    sums: dict[_K, Tally] = {}
-    for key, one in tallies:
-        sums |= merged({key: sums[key]}, {key: one}) if key in sums else {key: one}
-    return sums
 
 
 def tallied(findings: Iterable[Judged]) -> Tallies:

@@ -74,6 +74,19 @@ def merged(p: Mapping[Key, Tally], q: Mapping[Key, Tally]) -> dict[Key, Tally]:
     return {**p, **{key: _sum(p[key], of_q) if key in p else of_q for key, of_q in q.items()}}
 
 
+def added(tallies: Iterable[tuple[Key, Tally]]) -> dict[Key, Tally]:
+    """The tallies of each key, added up."""
+    sums: dict[Key, Tally] = {}
+    for key, one in tallies:
+        sums[key] = _sum(sums[key], one) if key in sums else one
+    return sums
+
+
+def by_equation_and_layer(judgements: Iterable[Judgement]) -> dict[tuple[str, int], Tally]:
+    """The tallies that a report holds."""
+    return added(((j.equation, j.layer), tally(j)) for j in judgements)
+
+
 def _sum(p: Tally, q: Tally) -> Tally:
     return Tally(
         p.elements + q.elements,
@@ -152,10 +165,7 @@ class Report(NamedTuple):
     @property
     def equations(self) -> dict[str, Tally]:
         """The tallies of each equation, all layers together."""
-        together: dict[str, Tally] = {}
-        for (equation, _), of_layer in sorted(self.tallies.items()):
-            together = merged(together, {equation: of_layer})
-        return together
+        return added((equation, of_layer) for (equation, _), of_layer in sorted(self.tallies.items()))
 
     @property
     def verdict(self) -> str:
