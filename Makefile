@@ -11,7 +11,7 @@ help:
 	@echo "make conformance   compare the reference with its PyTorch twin, equation by equation, then train both"
 	@echo "make test          lint, types, tests, doctests"
 	@echo "make bench         speed and memory, as ratios to PyTorch and others"
-	@echo "make kill-matrix   alter every labelled line in every way; some test must fail (ten minutes)"
+	@echo "make kill-matrix   alter every labelled line in every way; some test must fail (some minutes)"
 	@echo "make clean         remove the environment and all caches"
 
 conformance: .venv/ready

@@ -16,6 +16,7 @@ from reference import loss as named_loss
 
 from .interrogation import interrogated
 from .judge import declared
+from .paths import MIXING
 from .problem import GivenAnswer, Parameters, Problem
 from .questions import Domain, Targets
 from .verdict import Report, Subject
@@ -121,6 +122,8 @@ def probe_torch(
     parts = taken_apart(module, activations or {})
     dtype, device = _format(parts)
     of, by = _loss(loss, equation, reduction, parts.widths[-1])
+    if isinstance(of, reference.CrossEntropyWithLogits) and isinstance(parts.sigmas[-1], MIXING):
+        raise ValueError(f"loss: {type(loss).__name__} takes logits; leave out the {type(parts.sigmas[-1]).__name__}")
     domain = Domain(
         _one_each(parts), [(parts.sigmas[-1], of)], [by], dtype,  # type: ignore[list-item]
         widths=parts.widths, conventions=declared(conventions), targets=targets,
@@ -235,8 +238,11 @@ def _one_each(parts: Parts) -> tuple[Activation, ...]:
 
 
 def _network(parts: Parts) -> tuple[reference.Layer, ...]:
-    K = parts.widths[-1]
-    return (reference.Layer(np.ones((K, 1)), np.ones(K), parts.sigmas[-1]),)
+    """A network of these layers, for the reference's checks; its numbers mean nothing."""
+    return tuple(
+        reference.Layer(np.ones((n, 1)), np.ones(n), sigma)
+        for n, sigma in zip(parts.widths[1:], parts.sigmas, strict=True)
+    )
 
 
 def _format(parts: Parts) -> tuple[str, Any]:
