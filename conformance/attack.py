@@ -29,9 +29,10 @@ from typing import IO, Any, NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from .edits import copied
 from .equivalence import proof
 from .kills import ASSERTION, ERROR, SURVIVED, TABLE, TIME, Outcome, table
-from .mutants import ROOT, TESTS, Mutant, copied, mutants
+from .mutants import ROOT, TESTS, Mutant, mutants
 
 SELECTION = (
     "test_updates.py", "test_losses.py", "test_activations.py", "test_numbers.py", "test_equations.py",
@@ -71,7 +72,7 @@ class Selection(NamedTuple):
 def selection() -> Selection:
     """All tests that may kill.
 
-    Left out are those that edit the text by its words: they fail because a mutant's line has others.
+    Left out are those that edit the text: where an edit takes the place of a mutant's line, they say nothing of it.
     """
     named: dict[str, list[str]] = {}
     rest: list[str] = []
@@ -92,7 +93,7 @@ def selection() -> Selection:
 
 
 EDITING = {"planted", "mutants"}
-"""What a test uses that edits the text by its words."""
+"""What a test uses that edits the text."""
 
 
 def _editing(tree: ast.Module) -> set[str]:
@@ -273,7 +274,7 @@ def _answer(run: _Run, status: int) -> dict[str, str]:
 
 def _forked(run: _Run, mutant: Mutant | None, tests: Sequence[str]) -> int:
     """Start a child that runs the tests on the mutant and, if it survives its own, tries a proof; its process id."""
-    copy = copied(run.folder / "reference", mutant)
+    copy = copied(run.folder / "reference", {mutant.module: mutant.text} if mutant else {})
     pid = os.fork()
     if pid:
         return pid
@@ -319,8 +320,6 @@ class _Recorder:
 
     def _record(self, report: Any, how: str) -> None:
         if report.failed and not self.failure:
-            if "in planted\n" in str(report.longrepr):  # it did not find the words that it replaces
-                how = UNSOUND
             killer = report.nodeid.rpartition("::")[2].partition("[")[0] or report.nodeid
             self.failure = {"how": how, "killer": killer, "said": str(report.longrepr)[-2000:]}
 

@@ -2,14 +2,11 @@
 
 import contextlib
 import dataclasses
-import importlib.util
 import inspect
 import itertools
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from fractions import Fraction
-from pathlib import Path
+from operator import attrgetter
 from types import ModuleType
 from typing import Any
 
@@ -18,8 +15,9 @@ import sympy
 
 from reference import Array
 
+from .edits import loaded
 from .fractions import fractions
-from .mutants import Mutant, copied
+from .mutants import Mutant
 
 
 def proof(mutant: Mutant) -> str:
@@ -32,7 +30,7 @@ def proof(mutant: Mutant) -> str:
     """
     for kind, cases in (("symbols", _symbolic), ("Fraction", _rational)):
         with contextlib.suppress(Exception):  # a text that cannot be run on these numbers is not proved by them
-            original, altered = _loaded(None), _loaded(mutant)
+            original, altered = _decidable({}), _decidable({mutant.module: mutant.text})
             for parameters, arguments in cases(original, mutant):
                 if not _same(*(_function(of, mutant, parameters)(*arguments) for of in (original, altered))):
                     break
@@ -48,39 +46,35 @@ Case = tuple[dict[str, Any], tuple[Any, ...]]
 # --- The two texts ----------------------------------------------------------------------------------------------------
 
 
-def _loaded(mutant: Mutant | None) -> ModuleType:
-    """The reference, or a copy with the mutant in it, under a name of its own."""
-    name = "reference_mutant" if mutant else "reference_original"
-    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
-        copy = copied(Path(folder) / name, mutant)
-        init, folders = copy / "__init__.py", [str(copy)]
-        spec = importlib.util.spec_from_file_location(name, init, submodule_search_locations=folders)
-        assert spec is not None  # the file is there
-        assert spec.loader is not None
-        module = sys.modules[name] = importlib.util.module_from_spec(spec)
-        try:
-            spec.loader.exec_module(module)
-        finally:
-            for loaded in [n for n in sys.modules if n.partition(".")[0] == name]:
-                del sys.modules[loaded]
-    for part in vars(module).values():
-        if isinstance(part, ModuleType) and hasattr(part, "where"):
-            part.where = _where  # type: ignore[attr-defined]
-    return module
+def _decidable(texts: Mapping[str, str]) -> ModuleType:
+    """A copy of the reference with other texts for some modules, whose ``where`` takes symbols."""
+    package = loaded(texts)
+    for module in _within(package):
+        if hasattr(module, "where"):
+            module.where = _where  # type: ignore[attr-defined]
+    return package
+
+
+def _within(package: ModuleType) -> Iterator[ModuleType]:
+    """The modules of a package, and of the packages in it."""
+    for part in vars(package).values():
+        if isinstance(part, ModuleType) and part.__name__.startswith(f"{package.__name__}."):
+            yield part
+            yield from _within(part)
 
 
 def _function(package: ModuleType, mutant: Mutant, parameters: Mapping[str, Any]) -> Callable[..., Any]:
     """The function of the mutant's line."""
     owner = _kind(package, mutant)
     found: Callable[..., Any] = getattr(
-        owner(**parameters) if owner else getattr(package, mutant.module), mutant.function.name
+        owner(**parameters) if owner else attrgetter(mutant.module)(package), mutant.function.name
     )
     return found
 
 
 def _kind(package: ModuleType, mutant: Mutant) -> Any:
     """The class that holds the mutant's line, if one does."""
-    return getattr(getattr(package, mutant.module), mutant.owner) if mutant.owner else None
+    return attrgetter(f"{mutant.module}.{mutant.owner}")(package) if mutant.owner else None
 
 
 def _parameters(kind: Any) -> tuple[dict[str, Any], ...]:

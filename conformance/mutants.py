@@ -6,21 +6,19 @@ fails for each, `conformance.equivalence` that none can.
 
 import ast
 import hashlib
-import shutil
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from .labels import LABEL
+from .labels import PACKAGE, Line, labelled, modules
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGE = ROOT / "reference"
 TESTS = ROOT / "tests"
 
 
 class Mutant(NamedTuple):
-    """One alteration of a labelled line: in ``module`` (a stem) at ``line``, the text ``old`` from ``column`` on."""
+    """One alteration of a labelled line: in ``module`` (see `modules`) at ``line``, ``old`` from ``column`` on."""
 
     label: str
     module: str
@@ -38,7 +36,7 @@ class Mutant(NamedTuple):
     @property
     def text(self) -> str:
         """The module's text, altered."""
-        lines = (PACKAGE / f"{self.module}.py").read_text().splitlines(keepends=True)
+        lines = modules()[self.module].splitlines(keepends=True)
         lines[self.line - 1] = _replaced(lines[self.line - 1], self)
         return "".join([*lines, SHIFTED] if self.new.startswith(SHIFT) else lines)
 
@@ -72,21 +70,17 @@ def {SHIFT}(x):
 def mutants() -> tuple[Mutant, ...]:
     """Every mutant of every labelled line, in the order of modules and lines; no two make the same line."""
     found: dict[tuple[str, int, str], Mutant] = {}
-    for path in sorted(PACKAGE.glob("*.py")):
-        if path.stem == "literal":
-            continue
-        for number, line in enumerate(path.read_text().splitlines(), start=1):
-            for label in LABEL.findall(line):
-                for mutant in _of_line(line, path.stem, number, label):
-                    altered = _replaced(line, mutant)
-                    if _code(altered) != _code(line):
-                        found.setdefault((path.stem, number, _code(altered)), mutant)
+    for line in labelled(modules()):
+        for mutant in _of_line(line):
+            altered = _replaced(line.text, mutant)
+            if _code(altered) != _code(line.text):
+                found.setdefault((line.module, line.number, _code(altered)), mutant)
     return tuple(found.values())
 
 
 def rotating(size: int) -> tuple[Mutant, ...]:
     """A part of the mutants, another one whenever the reference's text or a test changes."""
-    texts = [path.read_text() for folder in (PACKAGE, TESTS) for path in sorted(folder.glob("*.py"))]
+    texts = [path.read_text() for folder in (PACKAGE, TESTS) for path in sorted(folder.rglob("*.py"))]
     key = hashlib.sha256("".join(texts).encode()).hexdigest()
     return tuple(sorted(mutants(), key=lambda m: hashlib.sha256(f"{key}{m.name}".encode()).digest())[:size])
 
@@ -101,22 +95,14 @@ def digests() -> dict[str, str]:
 
 def _digest(of: list[Mutant]) -> str:
     function = of[0].function
-    lines = (PACKAGE / f"{of[0].module}.py").read_text().splitlines()[function.lineno - 1 : function.end_lineno]
+    lines = modules()[of[0].module].splitlines()[function.lineno - 1 : function.end_lineno]
     hashed = [*(line.partition("  # ")[0].rstrip() for line in lines), *(mutant.name for mutant in of)]
     return hashlib.sha256("\n".join(hashed).encode()).hexdigest()[:12]
 
 
-def copied(copy: Path, mutant: Mutant | None) -> Path:
-    """The package, with the mutant if there is one, in a folder ``copy`` that is not there yet."""
-    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__"))
-    if mutant:
-        (copy / f"{mutant.module}.py").write_text(mutant.text)
-    return copy
-
-
 @cache
 def _tree(module: str) -> ast.Module:
-    return ast.parse((PACKAGE / f"{module}.py").read_text())
+    return ast.parse(modules()[module])
 
 
 @cache
@@ -172,9 +158,10 @@ class _Line(NamedTuple):
         return isinstance(node, ast.Name) and node.id in self.scalars & {"n", "m"}
 
 
-def _of_line(text: str, module: str, number: int, label: str) -> Iterator[Mutant]:
-    line = _Line(text, _scalars(module, number))
-    operations = (ast.BinOp, ast.UnaryOp, ast.Call, ast.IfExp) if _is_matrix(module, number, label) else ()
+def _of_line(labelled: Line) -> Iterator[Mutant]:
+    label, module, number, text = labelled
+    line = _Line(text, _scalars(labelled))
+    operations = (ast.BinOp, ast.UnaryOp, ast.Call, ast.IfExp) if _is_matrix(labelled) else ()
     for root in _roots(_tree(module), number):
         source = line.source(root)
         if isinstance(root, operations) and _name(root) not in RECORDS:
@@ -194,29 +181,25 @@ def _roots(tree: ast.AST, line: int) -> Iterator[ast.expr]:
             yield from _roots(node, line)
 
 
-LOCAL_SCALARS: Mapping[str, str] = {
-    "gradients": "N",
-    "updates": "rate by_g by_m ratio norm",
-    "initialisers": "r s",
-    "schedules": "e pi",
-}
-"""Names of single numbers that no annotation says to be one; every other name is an array."""
+LOCAL_SCALARS: Mapping[str, str] = {"R": "N", "U": "rate by_g by_m ratio norm", "I": "r s", "T": "e pi"}
+"""Names of single numbers that no annotation says to be one, by the letter of the label; every other is an array."""
 
 
-def _scalars(module: str, line: int) -> frozenset[str]:
+def _scalars(line: Line) -> frozenset[str]:
     annotated = {
         argument.arg
-        for function in _around(module, line)
+        for function in _around(line.module, line.number)
         for argument in function.args.args
         if argument.annotation is not None and ast.unparse(argument.annotation) in ("int", "float")
     }
-    return frozenset(annotated | set(LOCAL_SCALARS.get(module, "").split()))
+    return frozenset(annotated | set(LOCAL_SCALARS.get(line.label[0], "").split()))
 
 
-def _is_matrix(module: str, line: int, label: str) -> bool:
+def _is_matrix(line: Line) -> bool:
     """Whether what the line makes has two dimensions."""
-    returned = {ast.unparse(function.returns) for function in _around(module, line) if function.returns is not None}
-    return label[0] not in "LI" and label not in ("R1", "B4", "U2") and not returned & {"float", "Schedule"}
+    around = _around(line.module, line.number)
+    returned = {ast.unparse(function.returns) for function in around if function.returns is not None}
+    return line.label[0] not in "LI" and line.label not in ("R1", "B4", "U2") and not returned & {"float", "Schedule"}
 
 
 # --- The changes of an expression -------------------------------------------------------------------------------------

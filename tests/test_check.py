@@ -12,8 +12,9 @@ from hypothesis import strategies as st
 
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, check
 from conformance.correct import PROGRAMS, Program
+from conformance.edits import planted
 from conformance.estimate import FACTOR
-from conformance.faults import FAULTS, Fault, planted
+from conformance.faults import FAULTS, Fault
 from conformance.judge import loss_label
 from conformance.problem import Answer, Architecture, fill
 from conformance.strategies import architectures

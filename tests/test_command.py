@@ -20,7 +20,8 @@ from typer.testing import CliRunner
 import reference
 from conformance import GivenAnswer, files, report, run, suite
 from conformance.command import app
-from conformance.faults import FAULTS, planted
+from conformance.edits import altered, copied, planted
+from conformance.faults import FAULTS
 from conformance.lockstep import digits, lockstep
 from conformance.problem import Architecture, fill
 from conformance.profiles import PROFILES
@@ -173,23 +174,13 @@ def test_a_file_that_is_no_problem_is_said_to_be_none(tmp_path: Path) -> None:
         assert "Traceback" not in done.output
 
 
-PLANT = """
-from pathlib import Path
-from conformance.faults import FAULTS
-(fault,) = (fault for fault in FAULTS if fault.name == "hidden-derivative-missing")
-for module, right, wrong in (edit[:3] for edit in fault.edits):
-    path = Path("reference", f"{module}.py")
-    path.write_text(path.read_text().replace(right, wrong))
-"""
-
-
 def test_a_violation_in_a_worker_ends_the_run_and_is_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """In a copy of the packages with the mistake in the equations: workers import what the command imports."""
-    for package in ("reference", "conformance"):
-        shutil.copytree(ROOT / package, tmp_path / package, ignore=shutil.ignore_patterns("__pycache__"))
+    (fault,) = (fault for fault in FAULTS if fault.name == "hidden-derivative-missing")
+    copied(tmp_path / "reference", altered(*fault.edits))
+    shutil.copytree(ROOT / "conformance", tmp_path / "conformance", ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    assert command("-c", PLANT).returncode == 0
     done = command("-m", "conformance", "run", "--problems", "1000")
     assert done.returncode == 1, done.stderr
     assert "reference: (B2) in layer 1" in done.stdout

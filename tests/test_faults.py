@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import Phase, find, settings
 
-from conformance.faults import FAULTS, KEEPING, Accumulating, Edit, Fault, Stale, planted
+from conformance.edits import Edit, planted
+from conformance.faults import FAULTS, KEEPING, Accumulating, Fault, Stale
 from conformance.judge import Judgement, local
 from conformance.problem import Answer, Architecture, Problem, fill
 from conformance.strategies import architectures
@@ -54,9 +55,7 @@ def test_a_subject_that_keeps_something_is_found_in_the_second_call(mistake: typ
 
 def test_an_aliased_delta_changes_its_argument() -> None:
     """aliased-delta: computed in place over the cotangent; the reference leaves g as it is."""
-    text = planted(
-        Edit("backpropagation", "delta = sigma.pullback(z, a, g)  ", "g[...] = delta = sigma.pullback(z, a, g)  ")
-    )
+    text = planted(Edit("B1", "np.positive(sigma.pullback(z, a, g), out=g)"))
     problem = small()
     steps = forward(problem.network, problem.x)
     g = problem.y + 1
@@ -64,11 +63,6 @@ def test_an_aliased_delta_changes_its_argument() -> None:
         cotangent = g.copy()
         pull(problem.network, steps, cotangent)
         assert (cotangent == g).all() == unchanged
-
-
-def test_an_edit_that_does_not_fit_is_refused() -> None:
-    with pytest.raises(ValueError, match="expected 'no such text' once, found 0"):
-        planted(Edit("backpropagation", "no such text", ""))
 
 
 def test_a_copy_without_edits_answers_with_the_same_bits() -> None:

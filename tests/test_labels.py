@@ -22,7 +22,7 @@ def documented() -> Counter[str]:
 
 
 def coded() -> Counter[str]:
-    texts = (path.read_text() for path in PACKAGE.glob("*.py") if path.stem != "literal")
+    texts = (path.read_text() for path in PACKAGE.rglob("*.py") if path.stem != "literal")
     return Counter(found for text in texts for found in LABEL.findall(text))
 
 

@@ -17,7 +17,8 @@ import reference
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, probe, probe_trainer
 from conformance.correct import PROGRAMS, Program
 from conformance.display import WIDTH, plot
-from conformance.faults import FAULTS, KEEPING, planted
+from conformance.edits import planted
+from conformance.faults import FAULTS, KEEPING
 from conformance.interrogation import interrogated
 from conformance.precision import NOTABLE
 from conformance.questions import Domain

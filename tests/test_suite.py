@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from conformance import shards, suite
-from conformance.faults import FAULTS, planted
+from conformance.edits import planted
+from conformance.faults import FAULTS
 from conformance.floors import floors
 from conformance.judge import Judgement, local
 from conformance.problem import Answer, Problem

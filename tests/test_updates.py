@@ -9,8 +9,9 @@ from certified import radius_used, random
 
 from conformance.assumptions import MOVING
 from conformance.balls import balls
+from conformance.edits import planted
 from conformance.enclosure import Unbounded
-from conformance.faults import UPDATE_FAULTS, Fault, planted
+from conformance.faults import UPDATE_FAULTS, Fault
 from conformance.judge import compare
 from conformance.rounded import Rounded, exact
 from reference import (
