@@ -35,7 +35,6 @@ from .backpropagation import Gradient, Layer, Step, backward, forward, update
 from .checks import by_name
 from .functions import Array
 from .gradients import Evaluation, propagate, value_and_gradients
-from .initialisers import glorot, he, initialised, torch_default, uniform
 from .losses import (
     L1,
     LOSSES,
@@ -53,9 +52,10 @@ from .losses import (
     PoissonNLL,
     SmoothL1,
 )
-from .schedules import cosine_decay, step_decay, warm_up
-from .storage import load, save
-from .training import Diverged, Epoch, Score, Training, evaluate, predict, split, train
+from .storage.archive import load, save
+from .training.initialisers import glorot, he, initialised, torch_default, uniform
+from .training.loop import Diverged, Epoch, Score, Training, evaluate, predict, split, train
+from .training.schedules import cosine_decay, step_decay, warm_up
 from .updates import (
     SGD,
     UPDATES,

@@ -2,7 +2,7 @@
 
 import sys
 
-from .xor import run
+from .examples.xor import run
 
 if __name__ == "__main__":
     if len(sys.argv) == 1:
@@ -10,7 +10,7 @@ if __name__ == "__main__":
         print(run().predicted)
     else:
         try:
-            from .command import app
+            from .command.app import app
         except ModuleNotFoundError as missing:
             print(
                 f"python -m reference: expected the package {missing.name}, found none; "

@@ -58,10 +58,10 @@ from reference import (
     uniform,
     update,
     warm_up,
-    xor,
 )
 from reference.backpropagation import Network
-from reference.schedules import Schedule
+from reference.examples import xor
+from reference.training.schedules import Schedule
 
 RNG = np.random.default_rng
 

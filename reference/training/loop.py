@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .backpropagation import Layer, Network, forward
-from .checks import (
+from ..backpropagation import Layer, Network, forward
+from ..checks import (
     check_batch,
     check_generator,
     check_loss,
@@ -15,11 +15,11 @@ from .checks import (
     check_rule,
     check_samples,
 )
-from .functions import Array
-from .gradients import Reduction, propagate, reduced_loss
-from .losses import THRESHOLDS, Loss
+from ..functions import Array
+from ..gradients import Reduction, propagate, reduced_loss
+from ..losses import THRESHOLDS, Loss
+from ..updates import Rule, State, advance, begin, clipped, euclidean_norm
 from .schedules import Schedule, constant_rate
-from .updates import Rule, State, advance, begin, clipped, euclidean_norm
 
 
 class Epoch(NamedTuple):
@@ -118,7 +118,7 @@ def train(
     rng : numpy.random.Generator, optional
         Shuffles the samples anew for each epoch.  In the given order if not given.
     schedule : function, optional
-        The factor on the rule's eta by epoch, counted from 1 (`reference.schedules`).
+        The factor on the rule's eta by epoch, counted from 1 (`reference.training.schedules`).
     max_norm : float, optional
         The Euclidean norm down to which each gradient is clipped (U22).
     validation : pair of arrays, optional

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from .activations import ACTIVATIONS
-from .backpropagation import Layer, Network
-from .checks import by_name, check_network
-from .functions import Array
-from .training import Epoch, Training, generator
-from .updates import State
+from ..activations import ACTIVATIONS
+from ..backpropagation import Layer, Network
+from ..checks import by_name, check_network
+from ..functions import Array
+from ..training.loop import Epoch, Training, generator
+from ..updates import State
 
 FORMAT = "backpropagation-reference 1"
 DESCRIPTION = "description.json"

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from math import cos, pi
 
-from .checks import check_number
+from ..checks import check_number
 
 Schedule = Callable[[int], float]
 

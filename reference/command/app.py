@@ -12,14 +12,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from sklearn.datasets import load_digits
 
-from . import xor
-from .activations import Softmax, Tanh
-from .backpropagation import Network
-from .initialisers import initialised
-from .losses import CrossEntropy
-from .storage import save
-from .training import Epoch, evaluate, predict, split, train
-from .updates import SGD
+from ..activations import Softmax, Tanh
+from ..backpropagation import Network
+from ..examples import xor
+from ..losses import CrossEntropy
+from ..storage.archive import save
+from ..training.initialisers import initialised
+from ..training.loop import Epoch, evaluate, predict, split, train
+from ..updates import SGD
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from .activations import Activation
-from .backpropagation import Layer, Network
-from .checks import check_activation, check_generator, check_number
-from .functions import Array
+from ..activations import Activation
+from ..backpropagation import Layer, Network
+from ..checks import check_activation, check_generator, check_number
+from ..functions import Array
 
 Initialiser = Callable[[np.random.Generator, int, int], tuple[Array, Array]]
 

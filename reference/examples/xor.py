@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .activations import Sigmoid
-from .backpropagation import Layer, Network, update
-from .functions import Array
-from .gradients import propagate
-from .losses import HalfSquaredError
+from ..activations import Sigmoid
+from ..backpropagation import Layer, Network, update
+from ..functions import Array
+from ..gradients import propagate
+from ..losses import HalfSquaredError
 
 X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 Y = np.array([[0.0], [1.0], [1.0], [0.0]])

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .backpropagation import Layer, Network
-from .functions import Array
-from .losses import INDEXED, REQUIRED_HEAD, TARGETS, Loss
+from ..backpropagation import Layer, Network
+from ..functions import Array
+from ..losses import INDEXED, REQUIRED_HEAD, TARGETS, Loss
 
 REDUCTIONS = ("sum", "mean")
 

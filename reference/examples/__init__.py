@@ -1,0 +1,1 @@
+"""Examples: networks trained by the reference from beginning to end."""

@@ -1,0 +1,1 @@
+"""Training: first parameters, the loop that improves them, and how well they do."""
