@@ -32,7 +32,7 @@ from .activations import (
     Tanhshrink,
 )
 from .backpropagation import Gradient, Layer, Step, backward, forward, update
-from .checks import by_name
+from .checks.names import activation, loss, update_rule
 from .functions import Array
 from .gradients import Evaluation, propagate, value_and_gradients
 from .losses import (
@@ -165,46 +165,3 @@ __all__ = [
 ]
 
 __version__ = "0.1.0"
-
-
-def activation(name: str, **parameters: float) -> Activation:
-    """The activation of that name in EQUATIONS.md, with its parameters.
-
-    Raises
-    ------
-    TypeError
-        If a parameter is not a number.
-    ValueError
-        If the name or a parameter is unknown.
-
-    Examples
-    --------
-    >>> activation("leaky_relu", negative_slope=0.2)
-    LeakyReLU(negative_slope=0.2)
-    """
-    sigma: Activation = by_name("activation", ACTIVATIONS, name, parameters)
-    return sigma
-
-
-def update_rule(name: str, **parameters: float) -> Rule:
-    """The update rule of that name in EQUATIONS.md; raises like `activation`.
-
-    Examples
-    --------
-    >>> update_rule("sgd", eta=0.1, momentum=0.9)
-    SGD(eta=0.1, momentum=0.9, dampening=0, weight_decay=0, nesterov=False)
-    """
-    rule: Rule = by_name("update rule", UPDATES, name, parameters)
-    return rule
-
-
-def loss(name: str, **parameters: float) -> Loss:
-    """The loss of that name in EQUATIONS.md; raises like `activation`.
-
-    Examples
-    --------
-    >>> loss("huber", delta=2)
-    Huber(delta=2)
-    """
-    found: Loss = by_name("loss", LOSSES, name, parameters)
-    return found

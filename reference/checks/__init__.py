@@ -1,25 +1,12 @@
-"""What the public doors refuse, before any arithmetic, with a message that says where and what."""
+"""What the public doors refuse, before any arithmetic, with a message that says where and what.
 
-from .arguments import (
-    by_name,
-    check_activation,
-    check_batch,
-    check_generator,
-    check_loss,
-    check_network,
-    check_number,
-    check_rule,
-    check_samples,
-)
+Every check raises a TypeError for what is of another kind (no layer, no number, another dtype) and a ValueError for
+what is of the right kind but does not fit (a shape, a range, a name that is unknown, a number that is not finite).
+"""
 
-__all__ = [
-    "by_name",
-    "check_activation",
-    "check_batch",
-    "check_generator",
-    "check_loss",
-    "check_network",
-    "check_number",
-    "check_rule",
-    "check_samples",
-]
+from . import arguments, numbers, parameters
+from .arguments import *
+from .numbers import *
+from .parameters import *
+
+__all__ = [*arguments.__all__, *numbers.__all__, *parameters.__all__]

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..activations import Activation
 from ..backpropagation import Layer, Network
-from ..checks import check_activation, check_generator, check_number
+from ..checks import check_activation, check_generator, check_whole_number
 from ..functions import Array
 
 Initialiser = Callable[[np.random.Generator, int, int], tuple[Array, Array]]
@@ -89,7 +89,7 @@ def initialised(
             f"{len(activations)} activations"
         )
     for l, n in enumerate(widths):
-        check_number(f"widths[{l}]", n, 1, whole=True)
+        check_whole_number(f"widths[{l}]", n, 1)
     for l, sigma in enumerate(activations, start=1):
         check_activation(f"layer {l}", sigma)
     if np.dtype(dtype).kind != "f":

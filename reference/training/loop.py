@@ -14,6 +14,7 @@ from ..checks import (
     check_number,
     check_rule,
     check_samples,
+    check_whole_number,
 )
 from ..functions import Array
 from ..gradients import Reduction, propagate, reduced_loss
@@ -165,10 +166,10 @@ def train(
     if dtype.kind != "f":
         raise TypeError(f"network: expected a floating dtype to train in, got {dtype}")
     rule = check_rule(rule, dtype)
-    size = len(x) if batch_size is None else int(check_number("batch_size", batch_size, 1, whole=True))
-    epochs = int(check_number("epochs", epochs, 1, whole=True))
+    size = len(x) if batch_size is None else check_whole_number("batch_size", batch_size, 1)
+    epochs = check_whole_number("epochs", epochs, 1)
     if patience is not None:
-        check_number("patience", patience, 1, whole=True)
+        check_whole_number("patience", patience, 1)
         if validation is None:
             raise ValueError("patience: expected validation samples with it, got none")
     if validation is not None and not (isinstance(validation, tuple | list) and len(validation) == 2):

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from math import cos, pi
 
-from ..checks import check_number
+from ..checks import check_number, check_whole_number
 
 Schedule = Callable[[int], float]
 
@@ -15,19 +15,19 @@ def constant_rate(epoch: int) -> float:
 
 def step_decay(every: int, gamma: float) -> Schedule:
     """Times ``gamma`` after every so many epochs (T1)."""
-    check_number("every", every, 1, whole=True)
+    check_whole_number("every", every, 1)
     check_number("gamma", gamma, 0)
     return lambda e: gamma ** ((e - 1) // every)           # (T1)  gamma^floor((e - 1) / every)
 
 
 def cosine_decay(epochs: int, least: float = 0) -> Schedule:
     """From 1 down half a wave to ``least`` after so many epochs, where it stays (T2)."""
-    check_number("epochs", epochs, 1, whole=True)
+    check_whole_number("epochs", epochs, 1)
     check_number("least", least, 0)
     return lambda e: least + (1 - least) * (1 + cos(pi * min(1, (e - 1) / epochs))) / 2  # (T2)  half a wave
 
 
 def warm_up(epochs: int, then: Schedule = constant_rate) -> Schedule:
     """Linearly up to 1 over the first epochs, times another schedule (T3)."""
-    check_number("epochs", epochs, 1, whole=True)
+    check_whole_number("epochs", epochs, 1)
     return lambda e: min(1, e / epochs) * then(e)          # (T3)  min(1, e / epochs)

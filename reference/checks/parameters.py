@@ -1,0 +1,92 @@
+"""The parameters of activations, losses and update rules: Python numbers, each in its range."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, fields, is_dataclass, replace
+from math import inf
+from numbers import Integral, Real
+from typing import Any, NamedTuple, TypeVar
+
+import numpy as np
+
+from .numbers import LARGEST, DType, described, is_number
+
+__all__ = ["by_name"]
+
+Function = TypeVar("Function")
+"""An activation, a loss or an update rule."""
+
+
+class Range(NamedTuple):
+    """The numbers that a parameter may be, and how a message calls them."""
+
+    holds: Callable[[float], bool]
+    words: str
+
+
+RANGES: dict[str, Range] = {
+    **dict.fromkeys(("beta1", "beta2", "rho", "RMSprop.alpha"), Range(lambda p: 0 <= p < 1, "from 0 to below 1")),
+    **dict.fromkeys(("dampening", "label_smoothing"), Range(lambda p: 0 <= p <= 1, "from 0 to 1")),
+    **dict.fromkeys(("CELU.alpha", "beta", "delta"), Range(lambda p: p > 0, "above 0")),
+    **dict.fromkeys(("eps", "lambd", "weight"), Range(lambda p: p >= 0, "not below 0")),
+    **dict.fromkeys(("lr_decay", "momentum", "momentum_decay", "weight_decay"), Range(lambda p: p >= 0, "not below 0")),
+}
+"""The range of a parameter, by its own name or with its class before it; one that is not named may be any number."""
+
+UNBOUNDED = ("threshold", "min_val", "max_val", "delta")
+"""The parameters that may be infinite."""
+
+
+def by_name(kind: str, table: Mapping[str, type[Function]], name: str, parameters: Mapping[str, Any]) -> Function:
+    """Make the activation, loss or update rule of that name in the table, with its parameters."""
+    if not isinstance(name, str) or name not in table:
+        raise ValueError(f"{kind}: expected one of {', '.join(table)}, got {name!r}")
+    made: Any = table[name]
+    known = {field.name: field for field in fields(made)}
+    for parameter in parameters:
+        if parameter not in known:
+            raise ValueError(f"{kind} {name}: expected the parameters ({', '.join(known)}), got {parameter!r}")
+    for parameter, field in known.items():
+        if field.default is MISSING and parameter not in parameters:
+            raise ValueError(f"{kind} {name}: expected a value for {parameter}, got none")
+    return with_plain_parameters(f"{kind} {name}", table[name](**parameters), np.dtype(object))
+
+
+def with_plain_parameters(name: str, function: Function, dtype: DType) -> Function:
+    """Return the function with Python numbers for parameters, since these leave the dtype of every array alone.
+
+    In a network of objects a parameter may be of the network's own kind of number.
+    """
+    if not is_dataclass(function) or isinstance(function, type):
+        return function
+    plain: dict[str, Any] = {}
+    for field in fields(function):
+        where, parameter = f"{name}: {field.name}", getattr(function, field.name)
+        key = f"{type(function).__name__}.{field.name}"
+        if isinstance(field.default, bool):
+            if not isinstance(parameter, bool | np.bool_):
+                raise TypeError(f"{where}: expected True or False, got {described(parameter)}")
+            plain[field.name] = bool(parameter)
+        elif isinstance(field.default, tuple):
+            if np.ndim(parameter) != 1:
+                raise TypeError(f"{where}: expected a tuple of numbers, got {described(parameter)}")
+            plain[field.name] = tuple(_plain(where, key, each, dtype) for each in parameter)
+        else:
+            plain[field.name] = _plain(where, key, parameter, dtype)
+    return replace(function, **plain)
+
+
+def _plain(where: str, key: str, parameter: Any, dtype: DType) -> Any:
+    """Return one parameter as a Python number in the range that stands under its key."""
+    own_kind = dtype.hasobject and not isinstance(parameter, np.generic)
+    if isinstance(parameter, bool) or not isinstance(parameter, Real):
+        if own_kind and np.ndim(parameter) == 0 and is_number(parameter):
+            return parameter
+        raise TypeError(f"{where}: expected a number, got {described(parameter)}")
+    p: Any = parameter.item() if isinstance(parameter, np.generic) else parameter
+    name = key.rpartition(".")[2]
+    if p != p or (abs(p) > LARGEST and not (name in UNBOUNDED and abs(p) == inf)):
+        raise ValueError(f"{where}: expected a finite number, got {p!r:.60}")
+    within = RANGES.get(key) or RANGES.get(name)
+    if within and not within.holds(p):
+        raise ValueError(f"{where}: expected a number {within.words}, got {p!r:.60}")
+    return p if own_kind else int(p) if isinstance(p, Integral) else float(p)
