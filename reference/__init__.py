@@ -53,8 +53,10 @@ from .losses import (
     SmoothL1,
 )
 from .storage.archive import load, save
+from .training.evaluation import Score, evaluate, predict, split
 from .training.initialisers import glorot, he, initialised, torch_default, uniform
-from .training.loop import Diverged, Epoch, Score, Training, evaluate, predict, split, train
+from .training.loop import train
+from .training.outcome import Diverged, Epoch, Training
 from .training.schedules import cosine_decay, step_decay, warm_up
 from .updates import (
     SGD,

@@ -17,7 +17,7 @@ from ..activations import ACTIVATIONS
 from ..backpropagation import Layer, Network
 from ..checks import by_name, check_network
 from ..functions import Array
-from ..training.loop import Epoch, Training, generator
+from ..training.outcome import Epoch, Training, generator
 from ..updates import State
 
 FORMAT = "backpropagation-reference 1"

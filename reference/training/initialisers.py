@@ -1,41 +1,43 @@
-"""Initialisers: first weights and biases of a layer, drawn from a generator given by the caller.
+"""Initialisers: functions that draw the first weights and biases of a layer from a generator.
 
-Each takes the generator, the numbers of units ``n`` and inputs ``m``, and returns W (n, m) and b (n,) in
-float64; `initialised` builds a whole network in any dtype.
+Each takes the generator and the numbers of units ``n`` and inputs ``m``, and returns W (n, m) and b (n,) in float64;
+`initialised` makes a whole network, in any dtype.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import DTypeLike, NDArray
 
 from ..activations import Activation
 from ..backpropagation import Layer, Network
 from ..checks import check_activation, check_generator, check_whole_number
-from ..functions import Array
 
-Initialiser = Callable[[np.random.Generator, int, int], tuple[Array, Array]]
+__all__ = ["glorot", "he", "initialised", "torch_default", "uniform"]
+
+Parameters = tuple[NDArray[np.float64], NDArray[np.float64]]
+Initialiser = Callable[[np.random.Generator, int, int], Parameters]
 
 
-def uniform(rng: np.random.Generator, n: int, m: int) -> tuple[Array, Array]:
-    """The document's: every weight and bias uniform in [0, 1)."""
+def uniform(rng: np.random.Generator, n: int, m: int) -> Parameters:
+    """Draw every weight and bias from [0, 1), as the document does."""
     return rng.random((n, m)), rng.random(n)               # (I1)  W, b ~ U[0, 1)
 
 
-def glorot(rng: np.random.Generator, n: int, m: int) -> tuple[Array, Array]:
-    """Glorot and Bengio's normalised initialisation, for tanh and its like; b = 0."""
+def glorot(rng: np.random.Generator, n: int, m: int) -> Parameters:
+    """Draw weights for tanh and its like, by Glorot and Bengio's normalised initialisation; biases are 0."""
     r = np.sqrt(6 / (m + n))
     return rng.uniform(-r, r, (n, m)), np.zeros(n)         # (I2)  W ~ U[-r, r), r = sqrt(6 / (n_in + n_out)), b = 0
 
 
-def he(rng: np.random.Generator, n: int, m: int) -> tuple[Array, Array]:
-    """He et al.'s, for relu and its like; b = 0."""
+def he(rng: np.random.Generator, n: int, m: int) -> Parameters:
+    """Draw weights for relu and its like, by He et al.'s initialisation; biases are 0."""
     s = np.sqrt(2 / m)
     return s * rng.standard_normal((n, m)), np.zeros(n)    # (I3)  W ~ N(0, s^2), s = sqrt(2 / n_in), b = 0
 
 
-def torch_default(rng: np.random.Generator, n: int, m: int) -> tuple[Array, Array]:
-    """What ``torch.nn.Linear`` starts from: weights and biases on the scale of the inputs."""
+def torch_default(rng: np.random.Generator, n: int, m: int) -> Parameters:
+    """Draw weights and biases on the scale of the inputs, as ``torch.nn.Linear`` does."""
     r = np.sqrt(1 / m)
     return rng.uniform(-r, r, (n, m)), rng.uniform(-r, r, n)  # (I4)  W, b ~ U[-r, r), r = sqrt(1 / n_in)
 
@@ -45,34 +47,34 @@ def initialised(
     widths: Sequence[int],
     activations: Sequence[Activation],
     initialiser: Initialiser = torch_default,
-    dtype: Any = np.float64,
+    dtype: DTypeLike = np.float64,
 ) -> Network:
-    """A network with fresh parameters.
+    """Make a network with fresh parameters.
 
     Parameters
     ----------
     rng : numpy.random.Generator
-        Drawn from layer by layer, weights before biases.
+        The parameters are drawn from it layer by layer, weights before biases.
     widths : sequence of int
-        n_0 to n_L, each at least 1.
+        The widths are n_0 to n_L, each at least 1.
     activations : sequence of Activation
-        One for each of the L layers.
+        There is one for each of the L layers.
     initialiser : function
         `uniform` (I1), `glorot` (I2), `he` (I3) or `torch_default` (I4).
     dtype : dtype
-        Of the parameters; they are drawn in float64 and rounded to it.
+        The parameters are drawn in float64 and rounded to it.
 
     Returns
     -------
     tuple of Layer
-        W (n_l, n_{l-1}) and b (n_l,) for each layer.
+        Each layer has W (n_l, n_{l-1}) and b (n_l,).
 
     Raises
     ------
     TypeError
-        If ``rng`` is not a generator, a width not a whole number, an activation none, or the dtype not floating.
+        If ``rng`` is no generator, a width no whole number, an activation none, or the dtype not floating.
     ValueError
-        If a width is below 1 or the numbers of widths and activations do not fit.
+        If a width is below 1, or the numbers of widths and activations do not fit.
 
     Examples
     --------
