@@ -52,12 +52,26 @@ from .losses import (
     PoissonNLL,
     SmoothL1,
 )
-from .storage.archive import load, save
-from .training.evaluation import Score, evaluate, predict, split
-from .training.initialisers import glorot, he, initialised, torch_default, uniform
-from .training.loop import train
-from .training.outcome import Diverged, Epoch, Training
-from .training.schedules import cosine_decay, step_decay, warm_up
+from .training import (
+    Diverged,
+    Epoch,
+    Score,
+    Training,
+    cosine_decay,
+    evaluate,
+    glorot,
+    he,
+    initialised,
+    load,
+    predict,
+    save,
+    split,
+    step_decay,
+    torch_default,
+    train,
+    uniform,
+    warm_up,
+)
 from .updates import (
     SGD,
     UPDATES,

@@ -16,9 +16,9 @@ from ..activations import Softmax, Tanh
 from ..backpropagation import Network
 from ..examples import xor
 from ..losses import CrossEntropy
-from ..storage.archive import save
 from ..training import Epoch, evaluate, predict, split, train
 from ..training.initialisers import initialised
+from ..training.storage import save
 from ..updates import SGD
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)

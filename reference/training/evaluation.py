@@ -59,10 +59,8 @@ def split(
 
     Raises
     ------
-    TypeError
-        If ``rng`` is no generator.
-    ValueError
-        If x and y differ in length, or one of the parts would be empty.
+    TypeError, ValueError
+        If ``rng`` is no generator, x and y differ in length, or one of the parts would be empty.
     """
     check_generator(rng)
     x, y = np.asarray(x), np.asarray(y)

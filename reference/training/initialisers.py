@@ -56,18 +56,13 @@ def initialised(
     rng : numpy.random.Generator
         The parameters are drawn from it layer by layer, weights before biases.
     widths : sequence of int
-        The widths are n_0 to n_L, each at least 1.
+        The numbers n_0 to n_L of inputs and units, each at least 1.
     activations : sequence of Activation
-        There is one for each of the L layers.
+        One for each of the L layers.
     initialiser : function
         `uniform` (I1), `glorot` (I2), `he` (I3) or `torch_default` (I4).
     dtype : dtype
         The parameters are drawn in float64 and rounded to it.
-
-    Returns
-    -------
-    tuple of Layer
-        Each layer has W (n_l, n_{l-1}) and b (n_l,).
 
     Raises
     ------

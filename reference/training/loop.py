@@ -1,28 +1,26 @@
 """The document's workflow: forward, loss, backward, update, again and again until the loss converges."""
 
 from collections.abc import Sequence
-from math import inf
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ..backpropagation import Layer
-from ..checks import check_batch, check_loss, check_network, check_rule, check_whole_number
+from ..backpropagation import Layer, Network
+from ..checks import (
+    check_batch,
+    check_generator,
+    check_loss,
+    check_network,
+    check_number,
+    check_rule,
+    check_whole_number,
+)
 from ..gradients import Reduction
 from ..losses import Loss
-from ..updates import Rule
-from .arguments import (
-    Arguments,
-    Callback,
-    check_function,
-    check_limit,
-    check_patience,
-    check_resume,
-    check_validation,
-    generator_to_use,
-)
-from .outcome import Epoch, Training
-from .progress import Progress, after_epoch, begun, resumed
+from ..updates import Rule, begin
+from .outcome import Training, generator
+from .progress import Arguments, Callback, after_epoch, reason_to_stop, start
 from .schedules import Schedule, constant_rate
 
 __all__ = ["train"]
@@ -113,21 +111,29 @@ def train(
         raise TypeError(f"network: expected a floating dtype to train in, got {dtype}")
     rule = check_rule(rule, dtype)
     epochs = check_whole_number("epochs", epochs, 1)
+    if validation is not None and not (isinstance(validation, tuple | list) and len(validation) == 2):
+        raise TypeError(f"validation: expected a pair of samples and targets, got {type(validation).__name__}")
+    if patience is not None and validation is None:
+        raise ValueError("patience: expected validation samples with it, got none")
     if resume is not None:
         check_resume(resume, network, rule)
+    if rng is not None:
+        check_generator(rng)
+    elif resume is not None and resume.rng is not None:
+        rng = generator(resume.rng)
     arguments = Arguments(
         x, y, loss, reduction, rule,
         batch_size=len(x) if batch_size is None else check_whole_number("batch_size", batch_size, 1),
-        rng=generator_to_use(rng, resume),
+        rng=rng,
         schedule=check_function("schedule", schedule),
         max_norm=check_limit("max_norm", max_norm),
-        validation=check_validation(network, dtype, validation, loss),
-        patience=check_patience(patience, validation),
+        validation=None if validation is None else check_batch(network, dtype, *validation, loss),
+        patience=None if patience is None else check_whole_number("patience", patience, 1),
         loss_change=check_limit("loss_change", loss_change),
         gradient_norm=check_limit("gradient_norm", gradient_norm),
         callback=None if callback is None else check_function("callback", callback),
     )  # fmt: skip
-    progress = begun(network, rule) if resume is None else resumed(resume)
+    progress = start(network, rule, resume)
     stopped = None
     for _ in range(epochs):
         progress = after_epoch(arguments, progress)
@@ -136,26 +142,35 @@ def train(
             break
     return Training(
         progress.network, progress.best, progress.history, stopped or "epochs", progress.state,
-        rng=None if arguments.rng is None else arguments.rng.bit_generator.state,
+        rng=rng.bit_generator.state if rng else None,
     )  # fmt: skip
 
 
-def reason_to_stop(arguments: Arguments, progress: Progress) -> str | None:
-    """Name what ends training after the last epoch, if anything does; the callback is asked every time."""
-    history, last = progress.history, progress.history[-1]
-    if arguments.callback is not None and arguments.callback(last, progress.network):
-        return "callback"
-    if arguments.patience is not None and epochs_since_lowest(history) >= arguments.patience:
-        return "patience"
-    change = abs(last.loss - history[-2].loss) if len(history) > 1 else inf
-    if arguments.loss_change is not None and change <= arguments.loss_change:
-        return "loss_change"
-    if arguments.gradient_norm is not None and last.gradient_norm <= arguments.gradient_norm:
-        return "gradient_norm"
-    return None
+def check_limit(name: str, limit: float | None) -> float | None:
+    """Check that a limit, if there is one, is a number that is not negative."""
+    return None if limit is None else check_number(name, limit, 0)
 
 
-def epochs_since_lowest(history: tuple[Epoch, ...]) -> int:
-    """Count the epochs since the validation loss was first at its minimum."""
-    losses = [epoch.validation_loss for epoch in history if epoch.validation_loss is not None]
-    return len(losses) - 1 - losses.index(min(losses))
+Function = TypeVar("Function", Callback, Schedule)
+
+
+def check_function(name: str, function: Function) -> Function:
+    """Check that a function can be called."""
+    if not callable(function):
+        raise TypeError(f"{name}: expected a function, got {type(function).__name__}")
+    return function
+
+
+def check_resume(resume: Training, network: Network, rule: Rule) -> None:
+    """Check that a training had a network of the same kind as this one, and that its state is the rule's."""
+    if not isinstance(resume, Training):
+        raise TypeError(f"resume: expected a Training, got {type(resume).__name__}")
+    kinds = [[(W.shape, W.dtype, sigma) for W, _, sigma in layers] for layers in (network, resume.network)]
+    if kinds[0] != kinds[1]:
+        raise ValueError("resume: expected a training of a network with these shapes, dtype, activations, got another")
+    shapes = [
+        (state.rule, [[[slot.shape for slot in of] for of in layer] for layer in state.slots])
+        for state in (begin(rule, network), resume.state)
+    ]
+    if shapes[0] != shapes[1]:
+        raise ValueError(f"resume: expected the state of {type(rule).__name__}, got that of {resume.state.rule}")

@@ -71,13 +71,7 @@ GENERATORS = ("PCG64", "PCG64DXSM", "MT19937", "Philox", "SFC64")
 
 
 def generator(state: Mapping[str, Any]) -> np.random.Generator:
-    """Make a generator in the state that another's ``bit_generator.state`` had.
-
-    Raises
-    ------
-    ValueError
-        If that is no state of one of NumPy's bit generators.
-    """
+    """Make a generator in that state; refuse with a ValueError what is no state of one of NumPy's."""
     if not isinstance(state, Mapping) or state.get("bit_generator") not in GENERATORS:
         raise ValueError(f"rng: expected the state of one of {', '.join(GENERATORS)}, got {state!r:.60}")
     kind = state["bit_generator"]

@@ -1,18 +1,41 @@
-"""How far a training is, and how it gets on: from batch to batch, from epoch to epoch."""
+"""How training gets on: from batch to batch, from epoch to epoch, until there is a reason to stop."""
 
+from collections.abc import Callable
 from math import inf
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..backpropagation import Layer, Network
 from ..checks import check_number
-from ..gradients import propagate
+from ..gradients import Reduction, propagate
+from ..losses import Loss
 from ..updates import Rule, State, advance, begin, clipped, euclidean_norm
-from .arguments import Arguments
 from .evaluation import loss_on
 from .outcome import Diverged, Epoch, Training
+from .schedules import Schedule
+
+Callback = Callable[[Epoch, Network], object]
+
+
+class Arguments(NamedTuple):
+    """The arguments of `reference.train` that every epoch needs, all checked."""
+
+    x: NDArray[Any]
+    y: NDArray[Any]
+    loss: Loss
+    reduction: Reduction
+    rule: Rule
+    batch_size: int
+    rng: np.random.Generator | None
+    schedule: Schedule
+    max_norm: float | None
+    validation: tuple[NDArray[Any], NDArray[Any]] | None
+    patience: int | None
+    loss_change: float | None
+    gradient_norm: float | None
+    callback: Callback | None
 
 
 class Progress(NamedTuple):
@@ -30,22 +53,14 @@ class Progress(NamedTuple):
     history: tuple[Epoch, ...]
 
 
-def begun(network: Network, rule: Rule) -> Progress:
-    """Start with a copy of the network."""
-    network = copied(network)
-    return Progress(network, begin(rule, network), network, network, inf, ())
-
-
-def resumed(training: Training) -> Progress:
-    """Start where another training ended."""
-    network, history = copied(training.network), training.history
-    lowest = min((epoch.validation_loss for epoch in history if epoch.validation_loss is not None), default=inf)
-    return Progress(network, training.state, network, training.best, lowest, history)
-
-
-def copied(network: Network) -> Network:
-    """Copy the parameters, so that what training leaves shares no memory with what it was given."""
-    return tuple(Layer(W.copy(), b.copy(), sigma) for W, b, sigma in network)
+def start(network: Network, rule: Rule, resume: Training | None) -> Progress:
+    """Start with a copy of the network and no epoch behind it, or where another training ended."""
+    given = network if resume is None else resume.network
+    copy = tuple(Layer(W.copy(), b.copy(), sigma) for W, b, sigma in given)
+    if resume is None:
+        return Progress(copy, begin(rule, copy), copy, copy, inf, ())
+    losses = [epoch.validation_loss for epoch in resume.history if epoch.validation_loss is not None]
+    return Progress(copy, resume.state, copy, resume.best, min(losses, default=inf), resume.history)
 
 
 def after_epoch(arguments: Arguments, progress: Progress) -> Progress:
@@ -101,3 +116,24 @@ def validation_loss(arguments: Arguments, progress: Progress, batch: int) -> flo
 def diverged(what: str, progress: Progress, batch: int) -> Diverged:
     """Say in which batch of the epoch after the last something is not finite, and keep the last good network."""
     return Diverged(what, len(progress.history) + 1, batch, progress.good, progress.history)
+
+
+def reason_to_stop(arguments: Arguments, progress: Progress) -> str | None:
+    """Name what ends training after the last epoch, if anything does; the callback is asked every time."""
+    history, last = progress.history, progress.history[-1]
+    if arguments.callback is not None and arguments.callback(last, progress.network):
+        return "callback"
+    if arguments.patience is not None and epochs_since_lowest(history) >= arguments.patience:
+        return "patience"
+    change = abs(last.loss - history[-2].loss) if len(history) > 1 else inf
+    if arguments.loss_change is not None and change <= arguments.loss_change:
+        return "loss_change"
+    if arguments.gradient_norm is not None and last.gradient_norm <= arguments.gradient_norm:
+        return "gradient_norm"
+    return None
+
+
+def epochs_since_lowest(history: tuple[Epoch, ...]) -> int:
+    """Count the epochs since the validation loss was first at its minimum."""
+    losses = [epoch.validation_loss for epoch in history if epoch.validation_loss is not None]
+    return len(losses) - 1 - losses.index(min(losses))
