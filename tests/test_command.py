@@ -29,7 +29,8 @@ from conformance.shards import Broken, run_in_shards
 from conformance.subjects import reference_answer
 from conformance.suite import REACHES, Shard
 from conformance.verdict import EXIT_STATUS
-from reference import HalfSquaredError, Sigmoid, Tanh
+from reference import Epoch, HalfSquaredError, Sigmoid, Tanh
+from reference.command.figures import ENDINGS, digits_figure, draw
 
 ROOT = Path(__file__).parent.parent
 
@@ -219,6 +220,14 @@ def test_examples_draw_and_save(tmp_path: Path) -> None:
     assert "<svg" in plot.read_text()
 
 
+@pytest.mark.parametrize("ending", ENDINGS)
+def test_a_figure_is_the_same_file_for_the_same_numbers(ending: str, tmp_path: Path) -> None:
+    drawn = [tmp_path / f"{name}{ending}" for name in ("first", "second")]
+    for path in drawn:
+        draw(digits_figure((Epoch(1, 2.0, 1.0, 3.0), Epoch(2, 0.5, 0.25, 2.0))), path)
+    assert drawn[0].read_bytes() == drawn[1].read_bytes()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -226,6 +235,7 @@ def test_examples_draw_and_save(tmp_path: Path) -> None:
         ("xor", "--plot", "no/such/folder/plot.png"),
         ("digits", "--epochs", "0"),
         ("digits", "--save", "no/such/folder/file.npz"),
+        ("digits", "--plot", "plot"),
         ("nothing",),
     ],
 )

@@ -15,7 +15,7 @@ Y = np.array([[0.0], [1.0], [1.0], [0.0]])
 
 
 def initial() -> Network:
-    """The document's first parameters: its seed, its order, its layout (inputs in rows) transposed."""
+    """Draw the document's first parameters: its seed, its order, its layout (inputs in rows) transposed."""
     rng = np.random.RandomState(42)
     W1, W2 = rng.rand(2, 2).T, rng.rand(2, 1).T
     b1, b2 = rng.rand(1, 2)[0], rng.rand(1, 1)[0]
@@ -23,7 +23,7 @@ def initial() -> Network:
 
 
 class Run(NamedTuple):
-    """What the example leaves: the loss of every epoch, the last output (4, 1), before its update, and its network."""
+    """What the example leaves: every epoch's loss, the last output (4, 1), and the network that computed it."""
 
     losses: list[float]
     predicted: Array
@@ -31,7 +31,7 @@ class Run(NamedTuple):
 
 
 def run(epochs: int = 10_000, eta: float = 0.1) -> Run:
-    """Train as the document does, all four samples in each epoch."""
+    """Train as the document does, with all four samples in each epoch; its last output is from before the last step."""
     network, losses = initial(), []
     for _ in range(epochs):
         evaluation = propagate(network, X, Y, HalfSquaredError(), "sum")
