@@ -19,17 +19,48 @@ EQUATIONS = settings(max_examples=25)
 
 
 def hold(problem: Problem, *equations: str) -> None:
-    """The equations' judgements are made, for both subjects, and none is wrong."""
-    judged = {
-        (subject, judgement.equation): judgement
-        for subject, ask in SUBJECTS.items()
-        for judgement in local(problem, ask(problem))
-    }
-    for subject in SUBJECTS:
-        for equation in equations:
-            assert (subject, equation) in judged
-    wrong = [(key, judgement) for key, judgement in judged.items() if key[1] in equations and judgement.margin > 1]
-    assert not wrong
+    """Each of the equations is judged in every layer that has it, for both subjects, and none is wrong."""
+    L = len(problem.network)
+    layers = {"B1": (L,), "B2": range(L)}
+    expected = {(equation, l) for equation in equations for l in layers.get(equation, range(1, L + 1))}
+    for subject, ask in SUBJECTS.items():
+        judged = [judgement for judgement in local(problem, ask(problem)) if judgement.equation in equations]
+        assert {(judgement.equation, judgement.layer) for judgement in judged} == expected, subject
+        assert not [judgement for judgement in judged if judgement.wrong], f"wrong, of {subject}"
+
+
+PLACES = {
+    "F1": ("trace", "z"),
+    "F2": ("trace", "a"),
+    "B1": ("trace", "delta"),
+    "B2": ("trace", "delta"),
+    "B3": ("gradients", "W"),
+    "B4": ("gradients", "b"),
+    "U1": ("updated", "W"),
+    "U2": ("updated", "b"),
+}
+"""Where an answer has what an equation gives."""
+
+
+@pytest.mark.parametrize(
+    ("equation", "l"),
+    [(name, l) for name in PLACES for l in (1, 2, 3) if name not in ("B1", "B2") or (l == 3) == (name == "B1")],
+)
+@pytest.mark.parametrize("subject", SUBJECTS)
+def test_what_is_doubled_in_one_layer_does_not_hold(
+    subject: str, equation: str, l: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sigmas: tuple[Activation, ...] = (Tanh(), Sigmoid(), Identity())
+    generic = ("generic", "generic", "generic")
+    problem = fill(Architecture((3, 4, 5, 2), sigmas, HalfSquaredError(), "sum", 3, "float64", generic, 1, 0.1))
+    answer = SUBJECTS[subject](problem)
+    part, field = PLACES[equation]
+    layers = list(getattr(answer, part))
+    layers[l - 1] = layers[l - 1]._replace(**{field: 2 * getattr(layers[l - 1], field)})
+    altered = answer._replace(**{part: tuple(layers)})
+    monkeypatch.setitem(SUBJECTS, subject, lambda _: altered)
+    with pytest.raises(AssertionError, match=f"wrong, of {subject}"):
+        hold(problem, equation)
 
 
 @EQUATIONS
