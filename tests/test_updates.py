@@ -1,5 +1,7 @@
 """Update rules (U3 to U22): several steps, ours and torch.optim's within the bound, which holds the certified truth."""
 
+from dataclasses import MISSING, fields
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -52,6 +54,16 @@ OPTIMISERS: dict[type[Rule], Any] = {
     RAdam: torch.optim.RAdam,
     Adadelta: torch.optim.Adadelta,
 }
+
+
+@pytest.mark.parametrize("kind", OPTIMISERS)
+def test_parameters_and_defaults_are_pytorchs(kind: type[Rule]) -> None:
+    """But the learning rate's name, and its default with SGD: it has none."""
+    theirs = {name: parameter.default for name, parameter in signature(OPTIMISERS[kind]).parameters.items()}
+    theirs["eta"] = MISSING if kind is SGD else theirs["lr"]
+    theirs["beta1"], theirs["beta2"] = theirs.get("betas", (None, None))
+    ours = {field.name: field.default for field in fields(kind)}  # type: ignore[arg-type]
+    assert ours == {name: theirs[name] for name in ours}
 
 
 def gradients_of(dtype: str) -> list[Array]:
