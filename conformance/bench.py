@@ -1,5 +1,7 @@
 """Speed and memory, as ratios within one run: the reference against PyTorch, JAX and its own matrix products.
 
+The same text also runs on PyTorch's tensors and JAX's arrays, compiled or not, and is timed there as well.
+
 The step timed is `forward`, the fused delta^L, `backward`, `update`.  Every rival takes the same step from the same
 numbers on the same threads; all are warmed up, and timed in turns, so that a ratio compares moments that are close.
 """
@@ -112,7 +114,7 @@ def step(case: Case) -> tuple[Network, Gradients]:
     a, head = steps[-1].a, fused(network[-1].sigma, loss)
     g = (head.delta(a, y) if head else loss.gradient(a, y)) / len(x)
     pulled = (*network[:-1], Layer(network[-1].W, network[-1].b, Identity())) if head else network
-    gradients, _ = backward(pulled, steps, g)
+    gradients = backward(pulled, steps, g)
     return update(network, gradients, ETA), gradients
 
 
@@ -123,15 +125,16 @@ def checked(case: Case) -> Callable[[], object]:
 
 
 def products(case: Case) -> Callable[[], object]:
-    """The floor: the three matrix products of every layer alone."""
+    """The floor: the matrix products of every layer alone, three but for the first, whose dL/dx nobody needs."""
     steps = forward(case.network, case.x)
     layers = [(layer.W, s.a_prev, s.z) for layer, s in zip(case.network, steps, strict=True)]
 
     def run() -> None:
-        for W, a, delta in layers:
+        for l, (W, a, delta) in enumerate(layers):
             a @ W.T
             delta.T @ a
-            delta @ W
+            if l:
+                delta @ W
 
     return run
 
@@ -165,11 +168,7 @@ def eager(case: Case, compiled: bool = False) -> Callable[[], object]:
 
 def jax(case: Case) -> Callable[[], object]:
     """JAX: the same loss, differentiated and jitted with its update; on one thread, as the others are."""
-    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")  # read once, when JAX starts
-    import jax
-    import jax.numpy as jnp
-
-    jax.config.update("jax_enable_x64", True)
+    jax, jnp = single_threaded_jax()
     single = isinstance(case.loss, HalfSquaredError)
     activation = jax.nn.sigmoid if single else jax.nn.relu
     parameters = [(jnp.asarray(W), jnp.asarray(b)) for W, b, _ in case.network]
@@ -192,6 +191,51 @@ def jax(case: Case) -> Callable[[], object]:
     return lambda: jax.block_until_ready(compiled(parameters))
 
 
+def single_threaded_jax() -> tuple[Any, Any]:
+    """JAX and its NumPy, in double precision where it is asked for, on one thread."""
+    os.environ.setdefault("XLA_FLAGS", "--xla_cpu_multi_thread_eigen=false")  # read once, when JAX starts
+    import jax
+    import jax.numpy as jnp
+
+    jax.config.update("jax_enable_x64", True)
+    return jax, jnp
+
+
+Arrays = tuple[tuple[Array, Array], ...]
+"""The weights and biases of every layer, in some library's arrays."""
+
+
+def text_on(
+    case: Case, array: Callable[[Array], Array], compiled: Callable[[Callable[..., Arrays]], Callable[..., Arrays]]
+) -> Callable[[], Arrays]:
+    """The reference's own text on another library's arrays, compiled in some way."""
+    sigmas = [layer.sigma for layer in case.network]
+    parameters = tuple((array(W), array(b)) for W, b, _ in case.network)
+    x, y = array(case.x), array(case.y)
+
+    def stepped(parameters: Arrays, x: Array, y: Array) -> Arrays:
+        network = tuple(Layer(W, b, sigma) for (W, b), sigma in zip(parameters, sigmas, strict=True))
+        updated, _ = step(Case(network, x, y, case.loss))
+        return tuple((W, b) for W, b, _ in updated)
+
+    run = compiled(stepped)
+    return lambda: run(parameters, x, y)
+
+
+def text_on_jax(case: Case) -> Callable[[], object]:
+    """The reference's own text under jax.jit."""
+    jax, jnp = single_threaded_jax()
+    run = text_on(case, jnp.asarray, jax.jit)
+    return lambda: jax.block_until_ready(run())
+
+
+TEXTS: dict[str, Callable[[Case], Callable[[], object]]] = {
+    "on tensors": lambda case: text_on(case, torch.tensor, lambda run: run),
+    "under torch.compile": lambda case: text_on(case, torch.tensor, torch.compile),
+    "under jax.jit": text_on_jax,
+}
+"""The reference's own text in other libraries."""
+
 RIVALS: dict[str, Callable[[Case], Callable[[], object]]] = {
     "PyTorch eager": eager,
     "torch.compile": lambda case: eager(case, compiled=True),
@@ -202,10 +246,10 @@ RIVALS: dict[str, Callable[[Case], Callable[[], object]]] = {
 
 
 def measure(size: Size) -> Row:
-    """Time the reference and every rival that works here, in turns."""
+    """Time the reference, every rival that works here and the text in other libraries, in turns."""
     numbers = case(size)
     runs: dict[str, Callable[[], object]] = {"reference": lambda: step(numbers)}
-    for name, rival in RIVALS.items():
+    for name, rival in (RIVALS | TEXTS).items():
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
@@ -218,7 +262,7 @@ def measure(size: Size) -> Row:
     turns = [{name: _seconds(run, repeats[name]) for name, run in runs.items()} for _ in range(ROUNDS)]
     ratios = {
         name: statistics.median(turn["reference"] / turn[name] for turn in turns) if name in runs else None
-        for name in RIVALS
+        for name in RIVALS | TEXTS
     }
     return Row(str(size), statistics.median(turn["reference"] for turn in turns), ratios)
 

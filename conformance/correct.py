@@ -22,11 +22,12 @@ from .routes import (
     forward_mode,
     in_columns,
     in_wider_registers,
+    off_the_kink_of_l1,
     sample_by_sample,
     wider_has_erfc,
 )
 from .subjects import reference_answer
-from .twin import twin_answer
+from .twin import text_answer, twin_answer
 
 
 class Program(NamedTuple):
@@ -63,6 +64,11 @@ def _program(formula: Formula) -> Program:
     return Program(formula.name, answer, formula.route, applies=applies)
 
 
+def by_autograd(problem: Problem) -> bool:
+    """No l1 at its kink, and nothing that overflows on the way."""
+    return off_the_kink_of_l1(problem) and finite(text_answer)(problem)
+
+
 PROGRAMS = (
     *map(_program, SUMS),
     Program("in-columns", in_columns, "samples in columns, Fortran order"),
@@ -72,6 +78,7 @@ PROGRAMS = (
     *map(_program, FUNCTIONS),
     Program("twin", twin_answer, "PyTorch's autograd"),
     Program("twin-sample-by-sample", lambda problem: sample_by_sample(problem, twin_answer), "PyTorch, added up"),
+    Program("autograd-through-the-text", text_answer, "PyTorch's autograd through the text", applies=by_autograd),
     Program("forward-mode", forward_mode, "tangents go forward", recursive=False, applies=by_tangents),
     Program("complex-step", complex_step, "Im L(w + ih) / h", recursive=False, applies=by_complex_step),
 )

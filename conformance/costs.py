@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from reference import Array, CrossEntropy, HalfSquaredError, ReLU, Softmax, Tanh, propagate
+from reference import Array, CrossEntropy, HalfSquaredError, ReLU, Softmax, Tanh, loss_and_gradients
 from reference.backpropagation import Network
 
 from . import twin
@@ -90,7 +90,7 @@ class Watched:
     def __call__(self, network: Network, x: Array, y: Array) -> list[tuple[Array, Array]]:
         """The gradients."""
         start = time.perf_counter()
-        _, gradients, _, _ = propagate(network, x, y, CrossEntropy(), "mean")
+        gradients = loss_and_gradients(network, x, y, CrossEntropy(), "mean").gradients
         self.calls, self.seconds = self.calls + 1, self.seconds + time.perf_counter() - start
         return [(gradient.W, gradient.b) for gradient in gradients]
 
@@ -125,7 +125,7 @@ def compared(size: Size) -> Comparison:
     problem = fill(Architecture(size.widths, layers, HalfSquaredError(), "sum", BATCH, size.dtype, generic, 0, 0.1))
 
     def ask(network: Network, x: Array, y: Array) -> list[tuple[Array, Array]]:
-        _, gradients, _, _ = propagate(network, x, y, HalfSquaredError(), "sum")
+        gradients = loss_and_gradients(network, x, y, HalfSquaredError(), "sum").gradients
         return [(gradient.W, gradient.b) for gradient in gradients]
 
     answer = ask(problem.network, problem.x, problem.y)

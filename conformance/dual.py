@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from reference import Array
-from reference.functions import atan, constant, erfc, exp, expm1, log, log1p, sqrt, tanh
+from reference.functions import atan, erfc, exp, expm1, log, log1p, pi, sqrt, tanh
 
 from .enclosure import Unbounded, Undecided
 
@@ -155,7 +155,7 @@ class Dual:
     def erfc(self) -> "Dual":
         """The complementary error function."""
         x = _array(self.real)
-        slope = -2 * exp(-x * x) / constant(lambda one: sqrt(4 * atan(one)), x)
+        slope = -2 * exp(-x * x) / sqrt(pi(x))
         return Dual(_of(erfc, self.real), slope.item() * self.tangent)
 
     def _positive(self, name: str, real: Any) -> Any:

@@ -98,6 +98,12 @@ class _Decided(np.ndarray[Any, Any]):
     def __lt__(self, other: Any) -> Any:
         return np.frompyfunc(_greater, 2, 1)(other, self).astype(bool)
 
+    def __ge__(self, other: Any) -> Any:
+        return ~(self < other)
+
+    def __le__(self, other: Any) -> Any:
+        return ~(self > other)
+
 
 def _where(condition: Any, x: Any, y: Any) -> Any:
     """NumPy's, but symbolic where its arguments are."""

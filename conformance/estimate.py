@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference import Array, Identity, Layer, Step, backward, forward
+from reference import Array, Identity, Layer, Step, backward, cotangent, forward
 
 from .judge import Judgement, admitted, admitted_loss, along_paths, compare
 from .problem import GivenAnswer, Problem
@@ -78,7 +78,9 @@ def _run(problem: Problem, conventions: Conventions, way: str, seed: int) -> lis
     for l in range(len(network), 0, -1):
         W, b, _ = network[l - 1]
         a_prev, z = states[l - 1]
-        (gradient,), g = backward((Layer(W, b, Identity()),), (Step(a_prev, z, z),), delta)
+        layer = Layer(W, b, Identity())
+        (gradient,) = backward((layer,), (Step(a_prev, z, z),), delta)
+        g = cotangent(layer, gradient)
         gradients.append(Moved(moved(gradient.W).mid, moved(gradient.b).mid))
         if l > 1:
             delta = moved(network[l - 2].sigma.pullback(states[l - 2][1], a_prev, moved(g)))

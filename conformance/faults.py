@@ -6,7 +6,7 @@ violates.
 
 from typing import NamedTuple
 
-from reference import Array, backward, forward
+from reference import Array, backward, forward, input_gradient
 from reference.gradients import reduced_loss
 
 from .edits import Edit
@@ -29,29 +29,30 @@ def _fault(name: str, equations: str, place: str, expression: str, mistake: str)
 
 FAULTS = (
     _fault(
-        "output-derivative-missing", "B1", "B1", "+g if a is steps[-1].a else sigma.pullback(z, a, g)",
+        "output-derivative-missing", "B1", "B1", "+g if a is steps[-1].a else layer.sigma.pullback(z, a, g)",
         "delta^L lacks sigma'(z^L)",
     ),
     _fault(
-        "hidden-derivative-missing", "B2", "B1", "sigma.pullback(z, a, g) if a is steps[-1].a else +g",
+        "hidden-derivative-missing", "B2", "B1", "layer.sigma.pullback(z, a, g) if a is steps[-1].a else +g",
         "delta^l lacks sigma'(z^l)",
     ),
     _fault(
-        "derivative-at-activation", "B1 B2", "B1", "sigma.pullback(a, sigma.apply(a), g)", "sigma'(a) for sigma'(z)",
+        "derivative-at-activation", "B1 B2", "B1", "layer.sigma.pullback(a, layer.sigma.apply(a), g)",
+        "sigma'(a) for sigma'(z)",
     ),
     _fault(
         "derivative-of-sigmoid-handed-z", "B1 B2", "D2", "g * (z * (1 - z))",
         "sigmoid_derivative(x) = x (1 - x), written for a and handed z",
     ),
     _fault(
-        "derivative-of-cotangent", "B1 B2", "B1", "sigma.pullback(g, sigma.apply(g), 0 * g + 1)",
+        "derivative-of-cotangent", "B1 B2", "B1", "layer.sigma.pullback(g, layer.sigma.apply(g), 0 * g + 1)",
         "sigma'(g) for g sigma'(z)",
     ),
     _fault("tanh-derivative-is-tanh", "B1 B2", "D3", "g * a", "tanh' coded as tanh"),
     _fault("tanh-derivative-unparenthesised", "B1 B2", "D3", "g - a * a", "g - a^2 for g (1 - a^2)"),
     _fault("leaky-slope-ignored", "B1 B2", "D5", "where(z > 0, g, 0)", "the backward pass of leaky_relu is relu's"),
     _fault(
-        "weights-updated-first", "B2", "B2", "delta @ (W - 0.1 * delta.T @ a_prev)", "(B2) uses W after its update",
+        "weights-updated-first", "B2", "B2", "delta @ (W - 0.1 * gradient.W)", "(B2) uses W after its update",
     ),
     _fault(
         "weight-transposed", "B2", "B2", "delta @ (W.T if W.shape[0] == W.shape[1] else W)", "delta W^T for delta W",
@@ -180,11 +181,11 @@ class Stale:
         self.x = problem.x
         last = answer.trace[-1]
         _, sigma, g = reduced_loss(network[-1].sigma, last.z, last.a, problem.y, problem.loss, problem.reduction)
-        gradients, input_gradient = backward((*network[:-1], network[-1]._replace(sigma=sigma)), steps, g)
+        gradients = backward((*network[:-1], network[-1]._replace(sigma=sigma)), steps, g)
         return answer._replace(
             gradients=tuple(Parameters(W, b) for _, W, b in gradients),
             trace=tuple(State(z, a, g.delta) for (z, a, _), g in zip(answer.trace, gradients, strict=True)),
-            input_gradient=input_gradient,
+            input_gradient=input_gradient(network, gradients),
         )
 
 

@@ -101,7 +101,7 @@ SUMS = (
         _core(
             F1="np.stack([W @ sample + b for sample in a_prev])",
             B2="np.stack([d @ W for d in delta])",
-            B3="sum((np.outer(d, sample) for d, sample in zip(delta, a_prev)), 0 * W)",
+            B3="sum((np.outer(d, sample) for d, sample in zip(delta, a_prev)), 0 * layer.W)",
             B4="sum(delta, 0 * delta[0])",
         ),
     ),
@@ -110,8 +110,8 @@ SUMS = (
         _core(
             F1="(wide(a_prev) @ wide(W.T) + b).astype(W.dtype)",
             B2="(wide(delta) @ wide(W)).astype(W.dtype)",
-            B3="(wide(delta.T) @ wide(a_prev)).astype(W.dtype)",
-            B4="wide(delta).sum(axis=0).astype(W.dtype)",
+            B3="(wide(delta.T) @ wide(a_prev)).astype(delta.dtype)",
+            B4="wide(delta).sum(axis=0).astype(delta.dtype)",
             imports=_orders("wide"),
         ),
     ),

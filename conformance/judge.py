@@ -11,7 +11,20 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference import ACTIVATIONS, Array, Gradient, Identity, Layer, Loss, Step, backward, forward, update
+from reference import (
+    ACTIVATIONS,
+    Array,
+    Gradient,
+    Identity,
+    Layer,
+    Loss,
+    Step,
+    backward,
+    cotangent,
+    forward,
+    input_gradient,
+    update,
+)
 from reference.activations import Activation
 from reference.backpropagation import Network
 from reference.functions import where
@@ -277,7 +290,8 @@ def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
         got, new = answer.gradients[l - 1], answer.updated[l - 1]
         yield compare("F1", l, answer.trace[l - 1].z, forward(linear, a_prev)[0].z)
         yield compare("F2", l, answer.trace[l - 1].a, Widened(sigma).apply(z))
-        (gradient,), g_prev = backward(linear, (Step(a_prev, z, z),), delta)
+        (gradient,) = backward(linear, (Step(a_prev, z, z),), delta)
+        g_prev = cotangent(linear[0], gradient)
         yield compare("B3", l, got.W, once_more(gradient.W))
         yield compare("B4", l, got.b, once_more(gradient.b))
         if l == 1:
@@ -369,10 +383,10 @@ def end_to_end(problem: Problem, *answers: Answer) -> Iterator[tuple[Judgement, 
     steps = forward(network, exact(problem.x))
     value, sigma, g = admitted_loss(head, steps[-1].z, steps[-1].a, y, problem.loss, problem.reduction)
     pulled = (*network[:-1], network[-1]._replace(sigma=sigma))
-    gradients, input_gradient = backward(pulled, steps, g)
-    updated = update(network, gradients, problem.eta)
+    gradients = backward(pulled, steps, g)
+    below, updated = input_gradient(network, gradients), update(network, gradients, problem.eta)
     yield tuple(compare(loss_label(problem), len(steps), answer.value, value) for answer in answers)
-    yield tuple(compare("B2", 0, answer.input_gradient, input_gradient) for answer in answers)
+    yield tuple(compare("B2", 0, answer.input_gradient, below) for answer in answers)
     for l, (gradient, layer) in enumerate(zip(gradients, updated, strict=True), start=1):
         yield tuple(compare("B3", l, answer.gradients[l - 1].W, gradient.W) for answer in answers)
         yield tuple(compare("B4", l, answer.gradients[l - 1].b, gradient.b) for answer in answers)

@@ -17,7 +17,7 @@ from sklearn.model_selection import train_test_split
 
 from reference import Array, CrossEntropy, Softmax, Tanh, forward, initialised, torch_default
 from reference.backpropagation import Network, update
-from reference.gradients import propagate
+from reference.gradients import loss_and_gradients
 
 from . import twin
 from .judge import admitted
@@ -83,7 +83,7 @@ def lockstep(dtype: str, seed: int, epochs: int = EPOCHS) -> tuple[Outcome, Tall
             rows = order[start : start + BATCH]
             problem = Problem(network, data.train_x[rows], data.train_y[rows], CrossEntropy(), "mean", ETA)
             tallies = merged(tallies, tallied(judged(problem, asked(problem))))
-            network = update(network, propagate(*problem[:5]).gradients, ETA)
+            network = update(network, loss_and_gradients(*problem[:5]).gradients, ETA)
             _free_step(problem, free, optimiser)
             steps += 1
         drift.append(_distance(network, free))

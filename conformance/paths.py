@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference import Activation, Array, Gradient, Identity, Layer, LogSoftmax, Softmax, Step, backward
+from reference import Activation, Array, Gradient, Identity, Layer, LogSoftmax, Softmax, Step, backward, cotangent
 from reference.backpropagation import Network
 from reference.gradients import Cotangent
 
@@ -95,8 +95,9 @@ def _layer(W: Rounded, a: Rounded, delta: Spread, format: Format) -> tuple[Gradi
 def _sums(W: Array, a: Array, delta: Array) -> tuple[Array, Array, Array]:
     """dL/dW, dL/db and the cotangent below, by the reference's text."""
     with np.errstate(all="ignore"):  # what overflows has an infinite radius
-        ((_, of_W, of_b),), g = backward((Layer(W, W[:, 0], Identity()),), (Step(a, delta, delta),), delta)
-    return of_W, of_b, g
+        layer = Layer(W, W[:, 0], Identity())
+        (gradient,) = backward((layer,), (Step(a, delta, delta),), delta)
+        return gradient.W, gradient.b, cotangent(layer, gradient)
 
 
 def _pulled_back(sigma: Activation, z: Rounded, a: Rounded, g: Spread, format: Format) -> Spread:

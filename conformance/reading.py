@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference import Array, Identity, Layer, Step, backward, forward
+from reference import Array, Identity, Layer, Step, backward, cotangent, forward
 from reference.gradients import Cotangent
 
 from .judge import Judgement, admitted, admitted_loss, along_paths, compare, held, led_back, loss_label, once_more
@@ -295,7 +295,9 @@ def _equations(
         W, b, _ = network[l - 1]
         z, _, delta, _ = states[l - 1]
         a_prev = states[l - 2].a if l > 1 else exact(problem.x)
-        (gradient,), g = backward((Layer(W, b, Identity()),), (Step(a_prev, z, z),), delta)
+        layer = Layer(W, b, Identity())
+        (gradient,) = backward((layer,), (Step(a_prev, z, z),), delta)
+        g = cotangent(layer, gradient)
         yield compare("B3", l, answer.gradients[l - 1].W, once_more(gradient.W))
         yield compare("B4", l, answer.gradients[l - 1].b, once_more(gradient.b))
         if l > 1:

@@ -13,7 +13,7 @@ from rich.text import Text
 from reference import ACTIVATIONS, LOSSES
 from reference.losses import REQUIRED_HEAD, fused
 
-from .bench import RIVALS, Memory, Row
+from .bench import RIVALS, TEXTS, Memory, Row
 from .costs import Comparison, Cost
 from .floors import Floor
 from .labels import label
@@ -189,16 +189,23 @@ def trainings(outcomes: Sequence[Outcome]) -> Table:
     return table
 
 
-def speed(rows: Sequence[Row]) -> Table:
-    """A row for each size, a column for each rival."""
-    table = _table("A step of the reference (forward, backward, update)")
-    table.caption = "After the time: the reference's time divided by theirs; below 1 the reference is faster."
+def speed(rows: Sequence[Row]) -> Group:
+    """A row for each size, a column for each rival; and the same for the text in other libraries."""
+    steps = _ratios(rows, "A step of the reference (forward, backward, update)", list(RIVALS))
+    steps.caption = "After the time: the reference's time divided by theirs; below 1 the reference is faster."
+    texts = _ratios(rows, "The same step by the same text, in other libraries", list(TEXTS))
+    texts.caption = "NumPy's time divided by theirs; above 1 they are faster."
+    return Group(steps, Text(), texts)
+
+
+def _ratios(rows: Sequence[Row], title: str, names: Sequence[str]) -> Table:
+    table = _table(title)
     table.add_column("network, samples, dtype", max_width=24)
     table.add_column("time", justify="right")
-    for rival in RIVALS:
-        table.add_column(rival.replace(" ", "\n").replace(".", ".\n"), justify="right")
+    for name in names:
+        table.add_column(name.replace(" ", "\n").replace(".", ".\n"), justify="right")
     for row in rows:
-        shown = [row.ratios[rival] for rival in RIVALS]
+        shown = [row.ratios[name] for name in names]
         table.add_row(
             row.size,
             f"{row.seconds * 1e6:,.0f} us",

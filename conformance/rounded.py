@@ -140,10 +140,13 @@ class Rounded(NDArrayOperatorsMixin):
             absolute = _magnitude(self.mid).sum(axis=axis, keepdims=keepdims)
             return _summed(mid, brought, absolute, n, self.format)
 
+    def max(self, axis: int | None = None, keepdims: bool = False) -> "Rounded":
+        """The largest: it lies within the largest radius of the largest midpoint."""
+        return Rounded(self.mid.max(axis, keepdims=keepdims), self.rad.max(axis, keepdims=keepdims), self.format)
+
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         if (ufunc, method) == (np.maximum, "reduce"):
-            # The largest lies within the largest radius of the largest midpoint.
-            return Rounded(self.mid.max(**options), self.rad.max(**options), self.format)
+            return self.max(**options)
         if method != "__call__" or options or ufunc not in OPERATIONS:
             raise TypeError(f"Rounded: no bound is known for numpy.{ufunc.__name__} ({method}, {options})")
         with np.errstate(all="ignore"):  # what overflows has an infinite radius
@@ -333,6 +336,10 @@ def _greater(x: Rounded, y: Rounded) -> Order:
     return _compare(lambda ends: ends[0] > 0, lambda ends: ends[1] <= 0)(x, y)
 
 
+def _opposite(order: Order) -> Order:
+    return Order(order.no, order.yes)
+
+
 def _compare(surely: Callable[[Array], Array], surely_not: Callable[[Array], Array]) -> Callable[..., Order]:
     """A comparison of x with y by the lower and upper end of x - y, neither of which is rounded away from 0."""
 
@@ -374,6 +381,8 @@ OPERATIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.minimum: _minimum,
     np.greater: _greater,
     np.less: lambda x, y: _greater(y, x),
+    np.greater_equal: lambda x, y: _opposite(_greater(y, x)),
+    np.less_equal: lambda x, y: _opposite(_greater(x, y)),
     np.equal: _compare(lambda ends: (ends == 0).all(axis=0), lambda ends: (ends[0] > 0) | (ends[1] < 0)),
 }
 """What a Rounded can be put through; anything else is a TypeError."""
@@ -390,6 +399,6 @@ def _where(condition: Order | Array, x: Rounded, y: Rounded) -> Rounded:
         middle = (low + high) / 2
         mid = np.where(undecided, middle, mid)
         rad = np.where(undecided, _up(np.maximum(high - middle, middle - low)), rad)
-    # A branch that is not taken may be multiplied by zero (`gated`): where it overflows, anything may come.
+    # A branch that is not taken may be multiplied by zero (`where`): where it overflows, anything may come.
     rad = np.where(np.isfinite(x.rad) & np.isfinite(y.rad), rad, np.inf)
     return Rounded(mid, rad, x.format)

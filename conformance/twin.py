@@ -4,7 +4,7 @@ Autograd gives the gradients and, with ``retain_grad``, every layer's dL/dz; ``t
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import reference
-from reference import Activation, Loss
+from reference import Activation, Layer, Loss
 from reference.backpropagation import Network
+from reference.gradients import reduced_loss
 from reference.losses import fused
 
 from .problem import Answer, Parameters, Problem, State
@@ -109,11 +110,43 @@ def tensors(network: Network) -> list[tuple[Tensor, Tensor]]:
 
 def twin_answer(problem: Problem) -> Answer:
     """The answer of PyTorch to a problem."""
+
+    def evaluated(parameters: list[tuple[Tensor, Tensor]], x: Tensor, y: Tensor) -> Pass:
+        zs, outputs = forward(problem.network, parameters, x)
+        return Pass(zs, outputs, loss_value(problem.network, problem.loss, problem.reduction, zs[-1], outputs[-1], y))
+
+    return _differentiated(problem, evaluated)
+
+
+def text_answer(problem: Problem) -> Answer:
+    """The answer of PyTorch's autograd through the reference's own forward pass and loss, run on tensors."""
+
+    def evaluated(parameters: list[tuple[Tensor, Tensor]], x: Tensor, y: Tensor) -> Pass:
+        layers = zip(parameters, problem.network, strict=True)
+        steps = reference.forward(tuple(Layer(W, b, layer.sigma) for (W, b), layer in layers), x)
+        head, (_, z, a) = problem.network[-1].sigma, steps[-1]
+        value = reduced_loss(head, z, a, y, problem.loss, problem.reduction).value
+        return Pass([step.z for step in steps], [step.a for step in steps], value)
+
+    return _differentiated(problem, evaluated)
+
+
+class Pass(NamedTuple):
+    """A forward pass in PyTorch: z and a of every layer, and the reduced loss."""
+
+    zs: list[Tensor]
+    outputs: list[Tensor]
+    value: Tensor
+
+
+def _differentiated(
+    problem: Problem, evaluated: Callable[[list[tuple[Tensor, Tensor]], Tensor, Tensor], Pass]
+) -> Answer:
+    """What autograd makes of a forward pass, and an optimiser of that."""
     parameters, x, y = tensors(problem.network), _leaf(problem.x), torch.tensor(problem.y)
-    zs, outputs = forward(problem.network, parameters, x)
+    zs, outputs, value = evaluated(parameters, x, y)
     for z in zs:
         z.retain_grad()
-    value = loss_value(problem.network, problem.loss, problem.reduction, zs[-1], outputs[-1], y)
     value.backward()
     gradients = tuple(Parameters(grad(W), grad(b)) for W, b in parameters)
     torch.optim.SGD([p for layer in parameters for p in layer], lr=problem.eta).step()

@@ -31,10 +31,10 @@ from .activations import (
     Tanh,
     Tanhshrink,
 )
-from .backpropagation import Gradient, Layer, Step, backward, forward, update
+from .backpropagation import Gradient, Layer, Step, backward, cotangent, forward, input_gradient, update
 from .checks.names import activation, loss, update_rule
 from .functions import Array
-from .gradients import Evaluation, propagate, value_and_gradients
+from .gradients import Evaluation, loss_and_gradients, value_and_gradients
 from .losses import (
     L1,
     LOSSES,
@@ -159,15 +159,17 @@ __all__ = [
     "begin",
     "clipped",
     "cosine_decay",
+    "cotangent",
     "evaluate",
     "forward",
     "glorot",
     "he",
     "initialised",
+    "input_gradient",
     "load",
     "loss",
+    "loss_and_gradients",
     "predict",
-    "propagate",
     "save",
     "split",
     "step_decay",

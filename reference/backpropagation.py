@@ -49,17 +49,31 @@ def forward(network: Network, x: Array) -> Trace:
     return tuple(steps)
 
 
-def backward(network: Network, steps: Trace, g: Array) -> tuple[Gradients, Array]:
-    """Pull the cotangent ``g`` = dL/da^L (B, n_L) back: gradients, and dL/dx (B1 to B4)."""
+def backward(network: Network, steps: Trace, g: Array) -> Gradients:
+    """Pull the cotangent ``g`` = dL/da^L (B, n_L) back: every layer's delta, dL/dW and dL/db (B1 to B4)."""
     gradients: list[Gradient] = []
-    for (W, _, sigma), (a_prev, z, a) in zip(reversed(network), reversed(steps), strict=True):
-        delta = sigma.pullback(z, a, g)                # (B1)  delta^l = g^l * sigma'(z^l)
+    above: Layer | None = None
+    for layer, (a_prev, z, a) in zip(reversed(network), reversed(steps), strict=True):
+        if above:
+            g = cotangent(above, gradients[-1])
+        delta = layer.sigma.pullback(z, a, g)          # (B1)  delta^l = g^l * sigma'(z^l)
         gradients.append(Gradient(
             delta,
             delta.T @ a_prev,                          # (B3)  dL/dW^l = sum over samples of delta^l a^{l-1}T
             delta.sum(axis=0)))                        # (B4)  dL/db^l = sum over samples of delta^l
-        g = delta @ W                                  # (B2)  g^{l-1} = W^lT delta^l
-    return tuple(reversed(gradients)), g
+        above = layer
+    return tuple(reversed(gradients))
+
+
+def cotangent(above: Layer, gradient: Gradient) -> Array:
+    """The cotangent g^l = dL/da^l (B, n_l) below a layer, from that layer's gradient."""
+    W, delta = above.W, gradient.delta
+    return delta @ W                                   # (B2)  g^l = W^{l+1}T delta^{l+1}
+
+
+def input_gradient(network: Network, gradients: Gradients) -> Array:
+    """The input gradient dL/dx (B, n_0), which training never needs: (B2) below layer 1."""
+    return cotangent(network[0], gradients[0])
 
 
 def update(network: Network, gradients: Gradients, eta: float) -> Network:

@@ -2,28 +2,29 @@
 
 The equations of this package name no number type.  They call the functions below, which take
 
-* arrays of floats or complex numbers, and arrays that bring their own arithmetic
-  (``__array_ufunc__``): these go to NumPy's function;
-* object arrays: each element is asked for its own method (``x.exp()``), then its library for a
-  function of that name (``sympy.exp``, ``mpmath.exp``).
+* NumPy's arrays of floats or complex numbers, and arrays that bring their own arithmetic (``__array_ufunc__``):
+  these go to NumPy's function;
+* NumPy's object arrays: each element is asked for its own method (``x.exp()``), then its library for a function of
+  that name (``sympy.exp``, ``mpmath.exp``);
+* arrays of any library that follows the array API standard (JAX), and PyTorch's tensors by way of the package
+  array-api-compat: these go to their own library, which also traces, compiles and differentiates them.
 
-Where two formulas are equal on paper and one keeps more digits, `lower` and `shift` choose; the
-result is the same on either side, so they may guess where a number cannot tell.  True kinks (relu
-at 0) are written ``z > 0`` (`gated`, `where`): a number that cannot decide that must raise.  (NumPy
-orders complex numbers by their real parts first, so that a complex step is right but at a kink
-itself, where it finds a one-sided derivative.)
+Where two formulas are equal on paper and one keeps more digits, `minimum` and `row_maximum` choose; the result is the
+same on either side, so they may guess where a number cannot tell.  True kinks (relu at 0) are written ``z > 0``
+(`where`, `clip`): a number that cannot decide that must raise.  (NumPy orders complex numbers by their real parts
+first, so that a complex step is right but at a kink itself, where it finds a one-sided derivative.)
 """
 
+import math
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from fractions import Fraction
 from typing import Any, TypeAlias
 
 import numpy as np
 
 Array: TypeAlias = Any
 """An array of numbers of any kind: what arithmetic, ``@``, ``.T``, ``.sum`` and `where` work on."""
-
-where: Callable[..., Array] = np.where
 
 
 def exp(x: Array) -> Array:
@@ -32,39 +33,39 @@ def exp(x: Array) -> Array:
     Raises
     ------
     TypeError
-        If an element of an object array has no exponential.
+        If a number of x has no exponential.
     """
-    return _own("exp", x) if x.dtype.hasobject else np.exp(x)
+    return _elementwise("exp", x)
 
 
 def log(x: Array) -> Array:
     """The natural logarithm, elementwise; raises like `exp`."""
-    return _own("log", x) if x.dtype.hasobject else np.log(x)
+    return _elementwise("log", x)
 
 
 def tanh(x: Array) -> Array:
     """The hyperbolic tangent, elementwise; raises like `exp`."""
-    return _own("tanh", x) if x.dtype.hasobject else np.tanh(x)
+    return _elementwise("tanh", x)
 
 
 def expm1(x: Array) -> Array:
     """e^x - 1 without cancellation near 0, elementwise; raises like `exp`."""
-    return _own("expm1", x) if x.dtype.hasobject else np.expm1(x)
+    return _elementwise("expm1", x)
 
 
 def log1p(x: Array) -> Array:
     """log(1 + x) without cancellation near 0, elementwise; raises like `exp`."""
-    return _own("log1p", x) if x.dtype.hasobject else np.log1p(x)
+    return _elementwise("log1p", x)
 
 
 def sqrt(x: Array) -> Array:
-    """The square root, elementwise; raises like `exp`."""
-    return _own("sqrt", x) if x.dtype.hasobject else np.sqrt(x)
+    """The square root, elementwise or of a single number; raises like `exp`."""
+    return _elementwise("sqrt", x)
 
 
 def atan(x: Array) -> Array:
     """The inverse tangent, elementwise; raises like `exp`."""
-    return _own("atan", x) if x.dtype.hasobject else np.arctan(x)
+    return _elementwise("atan", x)
 
 
 def erfc(x: Array) -> Array:
@@ -73,69 +74,163 @@ def erfc(x: Array) -> Array:
     Raises
     ------
     ModuleNotFoundError
-        If SciPy, which alone has it for floats, is not installed.
+        If x is NumPy's and SciPy, which alone has it for NumPy's floats, is not installed.
     """
-    if x.dtype.hasobject:
-        return _own("erfc", x)
+    return _elementwise("erfc", x)
+
+
+def where(condition: Array, x: Array, y: Array) -> Array:
+    """x where the condition holds, else y, elementwise; one of them may be a single number."""
+    if type(x) is np.ndarray and type(condition) is np.ndarray and x.dtype.kind == "f" and type(y) is int and y == 0:
+        return x * condition  # twenty times faster than NumPy's where; its zeros may be negative
+    array = x if hasattr(x, "dtype") else y
+    library = _library(array)
+    if library is np and array.dtype.hasobject:  # a single number becomes one of their kind, which divides exactly
+        x, y = (part if hasattr(part, "dtype") else part + 0 * array for part in (x, y))
+    return library.where(condition, x, y)
+
+
+def minimum(x: Array, y: Array | float) -> Array:
+    """The smaller of two, elementwise; x where they are equal, or their order cannot be told.
+
+    Automatic differentiation takes x's derivative where they are equal, not the mean of both.
+    """
+    library = _library(x)
+    if library is not np:
+        return library.where(x > y, y, x)
+    return where(_ordered(x, y), y, x) if x.dtype.hasobject else np.minimum(x, y)
+
+
+def maximum(x: Array, y: Array) -> Array:
+    """The larger of two, elementwise; x where they are equal.  Their order must be known."""
+    return where(y > x, y, x)
+
+
+def absolute(x: Array) -> Array:
+    """|x|, elementwise: the negative of min(x, -x), which is analytic on either side of 0."""
+    return -minimum(x, -x)
+
+
+def clip(x: Array, low: float, high: float) -> Array:
+    """x between ``low`` and ``high``, elementwise; at both ends the constant, so that a derivative there is 0."""
+    return where(x >= high, high, where(x <= low, low, x))
+
+
+def bounded(x: Array, limit: int) -> Array:
+    """x, no further from 0 than where the caller's result no longer changes in any float; object arrays as they are."""
+    return x if _library(x) is np and x.dtype.hasobject else clip(x, -limit, limit)
+
+
+def row_maximum(x: Array) -> Array:
+    """Per row (B, 1), the largest entry or, where the numbers cannot be ordered, one of them."""
+    library = _library(x)
+    if library is not np:
+        return library.max(x, axis=1, keepdims=True)
+    if not x.dtype.hasobject:
+        return np.maximum.reduce(x, axis=1, keepdims=True)
+    largest = x[:, :1]
+    for k in range(1, x.shape[1]):
+        largest = where(_ordered(x[:, k : k + 1], largest), x[:, k : k + 1], largest)
+    return largest
+
+
+def decimal(digits: str, like: Array) -> Array | float:
+    """A decimal, as a number of the kind that ``like`` holds: for floats a Python float, which takes any dtype."""
+    one, fraction = _one(like), Fraction(digits)
+    return float(fraction) if one is None else one * fraction.numerator / fraction.denominator
+
+
+def pi(like: Array) -> Array | float:
+    """The number pi, of the kind that ``like`` holds, as `decimal` gives it."""
+    one = _one(like)
+    return math.pi if one is None else 4 * atan(one)
+
+
+def row(numbers: Sequence[float], like: Array) -> Array:
+    """Numbers as an array of the dtype of ``like``, by its library and on its device."""
+    library = _library(like)
+    if library is np:
+        return np.asarray(numbers, like.dtype)
+    device = getattr(like, "device", None)  # what JAX traces has none
+    return library.asarray(numbers, dtype=like.dtype, device=device)
+
+
+def _library(x: Array) -> Any:
+    """The module with the functions for an array: NumPy, or that of its own library."""
+    if type(x) is np.ndarray or hasattr(x, "__array_ufunc__") or isinstance(x, np.generic):
+        return np
+    if hasattr(x, "__array_namespace__"):
+        return x.__array_namespace__()
+    try:
+        from array_api_compat import torch
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            f"expected PyTorch and the package array-api-compat for a {type(x).__name__}, found no {error.name}; "
+            "pip install 'backpropagation-reference[torch]' brings both",
+            name=error.name,
+        ) from error
+    return torch
+
+
+def _elementwise(name: str, x: Array) -> Array:
+    """The function of that name: by the library of x or, for an object array and a single number, by each number."""
+    if type(x) is np.ndarray and not x.dtype.hasobject:
+        return _of_library(np, name)(x)
+    if type(x) is float:
+        return getattr(math, name)(x)  # a float that takes any dtype, which NumPy's does not
+    if not hasattr(x, "dtype"):
+        return _of_number(name, x)
+    library = _library(x)
+    if library is np and x.dtype.hasobject:
+        return np.frompyfunc(lambda number: _of_number(name, number), 1, 1)(x)
+    return _of_library(library, name)(x)
+
+
+def _of_library(library: Any, name: str) -> Callable[[Array], Array]:
+    """The function of that name in an array library, or among its special functions."""
+    function: Callable[[Array], Array] | None = getattr(library, name, None)
+    if function is not None:
+        return function
+    if library is not np:
+        from jax.scipy import special as of_jax
+
+        return getattr(of_jax, name)  # type: ignore[no-any-return]
     try:
         from scipy import special
     except ModuleNotFoundError as error:
         raise ModuleNotFoundError(
-            "gelu: expected SciPy for its erfc, found none; pip install 'backpropagation-reference[special]' brings it",
+            f"gelu: expected SciPy for its {name}, found none; "
+            "pip install 'backpropagation-reference[special]' brings it",
             name="scipy",
         ) from error
-    return special.erfc(x)
+    return getattr(special, name)  # type: ignore[no-any-return]
 
 
-def constant(formula: Callable[[Array], Array], like: Array) -> Array:
-    """A constant, as a number of the kind that ``like`` holds: the formula of one.
-
-    For floats it is evaluated in the widest format and then a Python float, which takes any dtype.
-    """
-    if not like.dtype.hasobject:
-        return float(formula(np.longdouble(1)))
-    return formula(np.full((1, 1), like.flat[0] * 0 + 1, dtype=object))
-
-
-def scaled(x: Array, p: int, q: int) -> Array:
-    """x times the fraction p / q."""
-    return x * p / q if x.dtype.hasobject else x * (p / q)
-
-
-def bounded(x: Array, limit: int) -> Array:
-    """x, but no further from 0 than where the caller's result no longer changes in any float; else x itself."""
-    return x if x.dtype.hasobject else where(x > limit, limit, where(-x > limit, -limit, x))
+def _of_number(name: str, number: Any) -> Any:
+    """The function of that name by a number's own method, or by its library's function."""
+    if isinstance(number, int | float | complex | np.number):
+        return _elementwise(name, np.asarray(number))[()]
+    method = getattr(number, name, None)
+    if callable(method):  # mpmath's .exp is an exponent
+        return method()
+    library = sys.modules[type(number).__module__.partition(".")[0]]
+    if hasattr(library, name):
+        return getattr(library, name)(number)
+    # A library without these keeps no digits to be lost by the plain formula.
+    if name == "expm1" and hasattr(library, "exp"):
+        return library.exp(number) - 1
+    if name == "log1p" and hasattr(library, "log"):
+        return library.log(1 + number)
+    raise TypeError(f"{type(number).__module__}.{type(number).__qualname__} has no {name}")
 
 
-def gated(z: Array, x: Array) -> Array:
-    """x where z > 0, else 0, elementwise; on floats as a product, which is ten times faster than `where`.
-
-    Its zeros may be negative.
-    """
-    if type(z) is np.ndarray and z.dtype.kind == "f":
-        return x * (z > 0)
-    return where(z > 0, x, 0)
-
-
-def lower(x: Array, y: Array | int) -> Array:
-    """The smaller of two, elementwise; x where their order cannot be told (by symbols, or by balls that overlap)."""
-    if not x.dtype.hasobject:
-        return np.minimum(x, y)
-    return where(_ordered(x, y), y, x)
-
-
-def shift(z: Array) -> Array:
-    """Per row (B, 1), the largest entry or, where the numbers cannot be ordered, one of them."""
-    if not z.dtype.hasobject:
-        return np.maximum.reduce(z, axis=1, keepdims=True)
-    largest = z[:, :1]
-    for k in range(1, z.shape[1]):
-        largest = where(_ordered(z[:, k : k + 1], largest), z[:, k : k + 1], largest)
-    return largest
+def _one(like: Array) -> Any:
+    """The number one, an array (1,) of the kind that an object array holds; None for arrays of floats."""
+    return like.flat[:1] * 0 + 1 if _library(like) is np and like.dtype.hasobject else None
 
 
 def _ordered(x: Array, y: Array) -> Array:
-    """Elementwise x > y, False where the elements cannot tell."""
+    """Elementwise x > y, False where the numbers cannot tell."""
 
     def greater(p: Any, q: Any) -> bool:
         try:
@@ -144,30 +239,3 @@ def _ordered(x: Array, y: Array) -> Array:
             return False
 
     return np.frompyfunc(greater, 2, 1)(x, y).astype(bool)
-
-
-def _own(name: str, x: Array) -> Array:
-    """The function of that name, by each element's own method or its library's function."""
-
-    def value(element: Any) -> Any:
-        if isinstance(element, int | float | complex | np.number):
-            return _FLOATS[name](np.asarray(element))[()]
-        method = getattr(element, name, None)
-        if callable(method):  # mpmath's .exp is an exponent
-            return method()
-        library = sys.modules[type(element).__module__.partition(".")[0]]
-        if hasattr(library, name):
-            return getattr(library, name)(element)
-        # A library without these keeps no digits to be lost by the plain formula.
-        if name == "expm1" and hasattr(library, "exp"):
-            return library.exp(element) - 1
-        if name == "log1p" and hasattr(library, "log"):
-            return library.log(1 + element)
-        raise TypeError(f"{type(element).__module__}.{type(element).__qualname__} has no {name}")
-
-    return np.frompyfunc(value, 1, 1)(x)
-
-
-_FLOATS: dict[str, Callable[[Array], Array]] = {
-    f.__name__: f for f in (exp, log, tanh, expm1, log1p, sqrt, atan, erfc)
-}

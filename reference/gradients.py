@@ -15,13 +15,12 @@ Reduction = Literal["sum", "mean"]
 class Evaluation(NamedTuple):
     """All that one forward and backward pass give.
 
-    ``value`` is the reduced loss, a scalar; ``gradients`` one `Gradient` a layer; ``input_gradient``
-    dL/dx (B, n_0); ``steps`` the trace, whose last ``a`` is the network's output.
+    ``value`` is the reduced loss, a scalar; ``gradients`` one `Gradient` a layer; ``steps`` the trace, whose last
+    ``a`` is the network's output.
     """
 
     value: Array
     gradients: Gradients
-    input_gradient: Array
     steps: Trace
 
 
@@ -64,8 +63,8 @@ def reduced_loss(sigma: Activation, z: Array, a: Array, y: Array, loss: Loss, re
         g / N)                                             # (R2)  dL/da = 1/N d(loss of the sample)/da
 
 
-def propagate(network: Network, x: Array, y: Array, loss: Loss, reduction: Reduction) -> Evaluation:
-    """Evaluate loss and gradients, unchecked and on any kind of number: the workflow of one batch.
+def loss_and_gradients(network: Network, x: Array, y: Array, loss: Loss, reduction: Reduction) -> Evaluation:
+    """Evaluate the loss of a batch and its gradients, unchecked and on any kind of number: the document's steps 1 to 3.
 
     Parameters
     ----------
@@ -82,8 +81,7 @@ def propagate(network: Network, x: Array, y: Array, loss: Loss, reduction: Reduc
     """
     steps = forward(network, x)
     value, sigma, g = reduced_loss(network[-1].sigma, steps[-1].z, steps[-1].a, y, loss, reduction)
-    gradients, input_gradient = backward((*network[:-1], network[-1]._replace(sigma=sigma)), steps, g)
-    return Evaluation(value, gradients, input_gradient, steps)
+    return Evaluation(value, backward((*network[:-1], network[-1]._replace(sigma=sigma)), steps, g), steps)
 
 
 def value_and_gradients(
@@ -133,5 +131,5 @@ def value_and_gradients(
     network, dtype = check_network(network)
     loss = check_loss(network, dtype, loss, reduction)
     x, y = check_batch(network, dtype, x, y, loss)
-    value, gradients, _, _ = propagate(network, x, y, loss, reduction)
-    return value, gradients
+    evaluation = loss_and_gradients(network, x, y, loss, reduction)
+    return evaluation.value, evaluation.gradients

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from math import inf
 from typing import Protocol
 
-import numpy as np
-
 from .activations import (
     Activation,
     Identity,
@@ -22,20 +20,20 @@ from .activations import (
     Softmax,
     half_log_softmax,
     log1p_exp,
-    magnitude,
-    within,
+    sigmoid,
+    softmax,
 )
-from .functions import Array, exp, log, log1p, where
+from .functions import Array, absolute, clip, exp, log, log1p, row, where
 
 
 class Loss(Protocol):
-    """What the gradients need of a loss."""
+    """What the gradients need of a loss; outputs a and targets y are (B, K)."""
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample, (B,), from outputs and targets (B, K)."""
+        """Give the loss of each sample, (B,)."""
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """The derivative by the outputs, (B, K)."""
+        """Give its derivative by the outputs, (B, K)."""
 
 
 @dataclass(frozen=True)
@@ -43,11 +41,9 @@ class HalfSquaredError:
     """The document's squared error, with its 1/2 (L1, G1)."""
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
         return ((y - a) ** 2).sum(axis=1) / 2              # (L1)  1/2 sum_k (y_k - a_k)^2
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
         return a - y                                       # (G1)  a_k - y_k
 
 
@@ -56,11 +52,9 @@ class MeanSquaredError:
     """The mean of the squares over the K outputs (L2, G2)."""
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
         return ((y - a) ** 2).sum(axis=1) / a.shape[1]     # (L2)  1/K sum_k (y_k - a_k)^2
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
         return 2 * (a - y) / a.shape[1]                    # (G2)  2/K (a_k - y_k)
 
 
@@ -75,12 +69,10 @@ class CrossEntropy:
     label_smoothing: float = 0
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
         y = smoothed(y, self.weight, self.label_smoothing)
         return -(y * log(where(y == 0, 1, a))).sum(axis=1)  # (L3)  - sum_k y_k log a_k
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
         y = smoothed(y, self.weight, self.label_smoothing)
         return -y / where(y == 0, 1, a)                    # (G3)  - y_k / a_k
 
@@ -96,13 +88,11 @@ class CrossEntropyWithLogits:
     label_smoothing: float = 0
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
         y = smoothed(y, self.weight, self.label_smoothing)
         return -2 * (y * half_log_softmax(a)).sum(axis=1)  # (L4)  - sum_k y_k log softmax(a)_k
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
-        return self.delta(Softmax().apply(a), y)           # (G4)  softmax(a)_k sum_j y_j - y_k
+        return self.delta(softmax(a), y)                   # (G4)  softmax(a)_k sum_j y_j - y_k
 
     def delta(self, p: Array, y: Array) -> Array:
         """dL/dz of softmax with cross-entropy, (B, K), from p = softmax(z); targets need not sum to one."""
@@ -114,7 +104,7 @@ def smoothed(y: Array, weight: tuple[float, ...], label_smoothing: float) -> Arr
     """Targets (B, K) drawn towards 1 / K, and weighted by class."""
     if not weight and not label_smoothing:
         return y
-    w = np.asarray(weight or (1,) * y.shape[1], dtype=y.dtype)
+    w = row(weight or (1,) * y.shape[1], y)
     return w * ((1 - label_smoothing) * y + label_smoothing / y.shape[1])  # (S1)  w_k ((1 - s) y_k + s / K)
 
 
@@ -123,12 +113,10 @@ class BinaryCrossEntropy:
     """Binary cross-entropy of probabilities a (L5, G5); terms with factor 0 are 0."""
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
         p, q = where(y == 0, 1, a), where(y == 1, 0, a)
         return -(y * log(p) + (1 - y) * log1p(-q)).sum(axis=1)  # (L5)  - sum_k [y_k log a_k + (1 - y_k) log(1 - a_k)]
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
         return (a - y) / (a * (1 - a))                     # (G5)  (a_k - y_k) / (a_k (1 - a_k))
 
 
@@ -140,12 +128,10 @@ class BinaryCrossEntropyWithLogits:
     """
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
         return (y * log1p_exp(-a) + (1 - y) * log1p_exp(a)).sum(axis=1)  # (L6)  (L5) of sigmoid(a_k)
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
-        return self.delta(Sigmoid().apply(a), y)           # (G6)  sigmoid(a_k) - y_k
+        return self.delta(sigmoid(a), y)                   # (G6)  sigmoid(a_k) - y_k
 
     def delta(self, p: Array, y: Array) -> Array:
         """dL/dz of sigmoid with binary cross-entropy, (B, K), from p = sigmoid(z)."""
@@ -157,14 +143,11 @@ class L1:
     """The sum of the absolute errors (L7, G7); the derivative is 0 where the error is."""
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
-        return magnitude(y - a).sum(axis=1)                # (L7)  sum_k |y_k - a_k|
+        return absolute(y - a).sum(axis=1)                 # (L7)  sum_k |y_k - a_k|
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
         d = a - y
-        one = 1 + 0 * d
-        return where(d > 0, one, where(-d > 0, -one, 0 * d))  # (G7)  1 if a_k > y_k, -1 if a_k < y_k, else 0
+        return where(d > 0, 1, where(d < 0, -1, 0 * d))    # (G7)  1 if a_k > y_k, -1 if a_k < y_k, else 0
 
 
 @dataclass(frozen=True)
@@ -177,16 +160,12 @@ class Huber:
     delta: float = 1
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
-        m = magnitude(y - a)
+        m = absolute(y - a)
         q = where(m > self.delta, self.delta, m)
         return (q * (m - q / 2)).sum(axis=1)               # (L8)  sum_k d^2 / 2, or delta (|d| - delta / 2)
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
-        d = a - y
-        end = self.delta + 0 * y  # of the kind of number of y, so that it divides without rounding
-        return within(d, -self.delta, self.delta, -end, d, end)  # (G8)  d = a_k - y_k, within delta of 0
+        return clip(a - y, -self.delta, self.delta)        # (G8)  a_k - y_k, within delta of 0
 
 
 @dataclass(frozen=True)
@@ -196,11 +175,9 @@ class SmoothL1:
     beta: float = 1
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
         return Huber(self.beta).value(a, y) / self.beta    # (L9)  sum_k d^2 / (2 beta), or |d| - beta / 2
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
         return Huber(self.beta).gradient(a, y) / self.beta  # (G9)  (a_k - y_k) / beta, within 1 of 0
 
 
@@ -211,12 +188,10 @@ class NLL:
     weight: tuple[float, ...] = ()
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
         y = smoothed(y, self.weight, 0)
         return -(y * where(y == 0, 0, a)).sum(axis=1)      # (L10)  - sum_k y_k a_k
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
         return -smoothed(y, self.weight, 0)                # (G10)  - y_k
 
 
@@ -225,11 +200,9 @@ class KLDivergence:
     """The Kullback-Leibler divergence of y from the probabilities whose logarithms are a (L11, G11)."""
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
         return (y * (log(where(y == 0, 1, y)) - where(y == 0, 0, a))).sum(axis=1)  # (L11)  sum_k y_k (log y_k - a_k)
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
         return -y                                          # (G11)  - y_k
 
 
@@ -238,12 +211,10 @@ class Hinge:
     """The hinge loss of scores a for targets -1 and 1 (L12, G12); the derivative is 0 at the margin."""
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
         m = 1 - y * a
         return where(m > 0, m, 0).sum(axis=1)              # (L12)  sum_k max(0, 1 - y_k a_k)
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
         return where(1 - y * a > 0, -y, 0)                 # (G12)  - y_k if y_k a_k < 1, else 0
 
 
@@ -252,11 +223,9 @@ class PoissonNLL:
     """The negative log-likelihood of counts y for rates e^a, without the constant log y! (L13, G13)."""
 
     def value(self, a: Array, y: Array) -> Array:
-        """The loss of each sample."""
         return (exp(a) - y * a).sum(axis=1)                # (L13)  sum_k e^a_k - y_k a_k
 
     def gradient(self, a: Array, y: Array) -> Array:
-        """dL/da."""
         return exp(a) - y                                  # (G13)  e^a_k - y_k
 
 

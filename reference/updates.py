@@ -9,13 +9,11 @@ velocity, and epsilon outside every square root but Adadelta's.
 """
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import NamedTuple, Protocol
 
-import numpy as np
-
-from .activations import magnitude
 from .backpropagation import Gradients, Layer, Network
-from .functions import Array, sqrt, where
+from .functions import Array, absolute, maximum, minimum, sqrt, where
 
 Slots = tuple[Array, ...]
 
@@ -94,17 +92,18 @@ def moments(m: Array, v: Array, g: Array, beta1: float, beta2: float) -> tuple[A
     return averaged(m, g, beta1), averaged(v, g * g, beta2)
 
 
-def euclidean_norm(gradients: Gradients) -> float:
-    """The norm of the gradient by all weights and biases, in float64, scaled so that no square overflows."""
-    parts = [p.astype(np.float64) for _, W, b in gradients for p in (W, b)]
-    largest = max(float(abs(p).max()) for p in parts)
-    return largest * float(np.sqrt(sum(((p / largest) ** 2).sum() for p in parts))) if largest else 0.0
+def euclidean_norm(gradients: Gradients) -> Array:
+    """The norm of the gradient by all weights and biases, a number of their dtype; no square on the way overflows."""
+    parts = [p for _, W, b in gradients for p in (W, b)]
+    largest = reduce(maximum, (absolute(p).max() for p in parts))
+    scale = where(largest > 0, largest, 1)
+    return scale * sqrt(sum(((p / scale) ** 2).sum() for p in parts))
 
 
 def clipped(gradients: Gradients, max_norm: float) -> Gradients:
     """All gradients, scaled down together to a Euclidean norm of ``max_norm`` at most."""
     norm = euclidean_norm(gradients)
-    factor = float(min(1, max_norm / (norm + 1 / 10**6)))  # (U22)  min(1, c / (|g| + 10^-6))
+    factor = minimum(max_norm / (norm + 1e-6), 1)          # (U22)  min(1, c / (|g| + 10^-6))
     return tuple(g._replace(W=g.W * factor, b=g.b * factor) for g in gradients)
 
 
@@ -123,7 +122,6 @@ class SGD:
         return (0 * p,) if self.momentum else ()
 
     def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
-        """One step."""
         g = decayed(g, p, self.weight_decay)
         if not self.momentum:
             return p - eta * g, ()
@@ -147,7 +145,6 @@ class Adagrad:
         return (0 * p,)
 
     def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
-        """One step."""
         g = decayed(g, p, self.weight_decay)
         (s,) = slots
         s = s + g * g                                      # (U7)  s <- s + g^2
@@ -175,7 +172,6 @@ class RMSprop:
         return 0 * p, 0 * p, 0 * p
 
     def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
-        """One step."""
         g = decayed(g, p, self.weight_decay)
         m, s, v = slots
         s = averaged(s, g * g, self.alpha)
@@ -202,12 +198,11 @@ class Adam:
         return 0 * p, 0 * p, 0 * p
 
     def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
-        """One step."""
         g = decayed(g, p, self.weight_decay)
         m, v, largest = slots
         m, v = moments(m, v, g, self.beta1, self.beta2)
-        largest = where(v > largest, v, largest) if self.amsgrad else v  # (U12)  amsgrad: v is the largest so far
-        root = sqrt(largest) / (1 - self.beta2**t) ** (1 / 2)
+        largest = maximum(largest, v) if self.amsgrad else v  # (U12)  amsgrad: v is the largest so far
+        root = sqrt(largest) / (1 - self.beta2**t) ** 0.5
         rate = eta / (1 - self.beta1**t)
         return p - rate * (m / (root + self.eps)), (m, v, largest)  # (U11)  w <- w - eta m^ / (sqrt v^ + eps)
 
@@ -228,7 +223,6 @@ class AdamW:
         return Adam().start(p)
 
     def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
-        """One step."""
         p = p * (1 - eta * self.weight_decay)              # (U13)  w <- w (1 - eta lambda), then (U11)
         return Adam(eta, self.beta1, self.beta2, self.eps, 0, self.amsgrad).step(p, g, slots, t, eta)
 
@@ -248,11 +242,10 @@ class Adamax:
         return 0 * p, 0 * p
 
     def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
-        """One step."""
         g = decayed(g, p, self.weight_decay)
         m, u = slots
-        m, faded, size = averaged(m, g, self.beta1), self.beta2 * u, magnitude(g) + self.eps
-        u = where(faded > size, faded, size)               # (U14)  u <- max(beta_2 u, |g| + eps)
+        m = averaged(m, g, self.beta1)
+        u = maximum(self.beta2 * u, absolute(g) + self.eps)  # (U14)  u <- max(beta_2 u, |g| + eps)
         rate = eta / (1 - self.beta1**t)
         return p - rate * (m / u), (m, u)                  # (U15)  w <- w - eta / (1 - beta_1^t) m / u
 
@@ -274,11 +267,10 @@ class NAdam:
 
     def momentum(self, t: int) -> float:
         """The momentum of step t."""
-        faded: float = (96 / 100) ** (t * self.momentum_decay)
+        faded: float = 0.96 ** (t * self.momentum_decay)
         return self.beta1 * (1 - faded / 2)                # (U16)  mu_t = beta_1 (1 - 0.96^(t psi) / 2)
 
     def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
-        """One step."""
         g = decayed(g, p, self.weight_decay)
         m, v, product = slots
         m, v = moments(m, v, g, self.beta1, self.beta2)
@@ -311,15 +303,14 @@ class RAdam:
         if rho <= 5:
             return 0
         ratio: float = (rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho)
-        return float(ratio ** (1 / 2))                     # (U18)  r_t = sqrt(ratio) if rho_t > 5, else 0
+        return float(ratio**0.5)                           # (U18)  r_t = sqrt(ratio) if rho_t > 5, else 0
 
     def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
-        """One step."""
         g = decayed(g, p, self.weight_decay)
         m, v = slots
         m, v = moments(m, v, g, self.beta1, self.beta2)
         rate, r = eta / (1 - self.beta1**t), self.rectification(t)
-        d = m * (r * (1 - self.beta2**t) ** (1 / 2)) / (sqrt(v) + self.eps) if r else m
+        d = m * (r * (1 - self.beta2**t) ** 0.5) / (sqrt(v) + self.eps) if r else m
         return p - rate * d, (m, v)                        # (U19)  w <- w - eta r_t m^ / sqrt v^, or w - eta m^
 
 
@@ -337,7 +328,6 @@ class Adadelta:
         return 0 * p, 0 * p
 
     def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
-        """One step."""
         g = decayed(g, p, self.weight_decay)
         s, u = slots
         s = averaged(s, g * g, self.rho)

@@ -2,7 +2,9 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from typer.testing import CliRunner
@@ -12,7 +14,7 @@ from conformance.command import app
 from conformance.judge import end_to_end
 from conformance.problem import Parameters, Problem
 from conformance.subjects import reference_answer
-from reference import propagate, update
+from reference import loss_and_gradients, update
 from reference.backpropagation import Network
 
 SMALL = bench.SIZES[:2]
@@ -23,12 +25,25 @@ def test_the_step_is_the_references(size: bench.Size) -> None:
     numbers = bench.case(size)
     network, _ = bench.step(numbers)
     network_, x, y, loss = numbers
-    evaluation = propagate(network_, x, y, loss, "mean")
+    evaluation = loss_and_gradients(network_, x, y, loss, "mean")
     expected = update(network_, evaluation.gradients, bench.ETA)
     for ours, theirs in zip(network, expected, strict=True):
         assert ours.W.tobytes() == theirs.W.tobytes()
         assert ours.b.tobytes() == theirs.b.tobytes()
     assert bench.memory(size).ratio > 1
+
+
+@pytest.mark.parametrize("name", ["on tensors", "under jax.jit"])
+@pytest.mark.parametrize("size", SMALL, ids=str)
+def test_the_text_in_other_libraries_takes_the_same_step(size: bench.Size, name: str) -> None:
+    numbers = bench.case(size)
+    problem = Problem(*numbers, "mean", bench.ETA)
+    stepped: Any = bench.TEXTS[name](numbers)()
+    updated = tuple(Parameters(np.asarray(W), np.asarray(b)) for W, b in stepped)
+    answer = reference_answer(problem)._replace(updated=updated)
+    judged = [j for (j,) in end_to_end(problem, answer) if j.equation in ("U1", "U2")]
+    assert judged
+    assert not [j for j in judged if j.wrong]
 
 
 @pytest.mark.parametrize("size", SMALL, ids=str)
@@ -61,10 +76,14 @@ def test_bench_writes_a_table_and_a_file(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(costs, "COMPARED", costs.Size((3, 4, 2), "float64"))
     monkeypatch.delitem(bench.RIVALS, "torch.compile")
     monkeypatch.delitem(bench.RIVALS, "JAX jit")
+    monkeypatch.delitem(bench.TEXTS, "under torch.compile")
     done = CliRunner().invoke(app, ["bench", "--json", str(tmp_path / "bench.json")])
     assert done.exit_code == 0, done.output
     figures = json.loads((tmp_path / "bench.json").read_text())
-    assert set(figures["rows"][0]["ratios"]) == {"PyTorch eager", "own products", "checked door"}
+    assert set(figures["rows"][0]["ratios"]) == {
+        "PyTorch eager", "own products", "checked door", "on tensors", "under jax.jit",
+    }
+    assert all(ratio > 0 for ratio in figures["rows"][0]["ratios"].values())
     assert figures["memory"]["ratio"] > 1
     assert figures["judging"][0]["verdict"] == "CONFORMS"
     assert figures["judging"][0]["questions"] <= 30

@@ -310,7 +310,7 @@ def test_wrong_gradients_in_a_file_are_explained_drawn_and_written(answered: Pat
     wrong, picture = str(answered / "wrong.json"), answered / "margins.png"
     done = checked(answered, wrong, "--plot", str(picture))
     assert done.exit_code == 1
-    assert "(B2) g^{l-1} = W^lT delta^l, then delta^l = g^l * sigma'(z^l)" in " ".join(done.output.split())
+    assert "(B2) g^l = W^{l+1}T delta^{l+1}, then delta^l = g^l * sigma'(z^l)" in " ".join(done.output.split())
     assert picture.read_bytes().startswith(b"\x89PNG")
     done = checked(answered, wrong, "--json")
     report = json.loads(done.stdout)

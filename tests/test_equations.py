@@ -13,7 +13,19 @@ from conformance.rounded import exact
 from conformance.strategies import problems
 from conformance.subjects import reference_answer
 from conformance.suite import SUBJECTS, examine
-from reference import Activation, HalfSquaredError, Identity, Layer, Sigmoid, Tanh, backward, forward, propagate, update
+from reference import (
+    Activation,
+    HalfSquaredError,
+    Identity,
+    Layer,
+    Sigmoid,
+    Tanh,
+    backward,
+    forward,
+    input_gradient,
+    loss_and_gradients,
+    update,
+)
 
 EQUATIONS = settings(max_examples=25)
 
@@ -162,12 +174,12 @@ def test_B1_B2_for_any_cotangent(problem: Problem, seed: int) -> None:
     """`backward` is a vector-Jacobian product: any g, not only a loss's."""
     steps = forward(problem.network, problem.x)
     g = np.random.default_rng(seed).standard_normal(steps[-1].a.shape).astype(problem.dtype)
-    gradients, input_gradient = backward(problem.network, steps, g)
+    gradients = backward(problem.network, steps, g)
     parameters, x = twin.tensors(problem.network), torch.tensor(problem.x, requires_grad=True)
     zs, outputs = twin.forward(problem.network, parameters, x)
     deltas = torch.autograd.grad(outputs[-1], [*zs, x], torch.tensor(g))
     theirs = [delta.numpy() for delta in deltas]
-    ours = [*(gradient.delta for gradient in gradients), input_gradient]
+    ours = [*(gradient.delta for gradient in gradients), input_gradient(problem.network, gradients)]
     states = [(exact(step.z), exact(step.a)) for step in steps]
     torch_states = [(exact(z.detach().numpy()), exact(a.detach().numpy())) for z, a in zip(zs, outputs, strict=True)]
     for deltas_of, states_of in ((ours, states), (theirs, torch_states)):
@@ -206,10 +218,10 @@ def test_arguments_are_neither_changed_nor_shared_and_bits_repeat(dtype: str) ->
         def results(
             network: tuple[Layer, ...] = network, x: np.ndarray = x, g: np.ndarray = g
         ) -> list[np.ndarray]:
-            gradients, input_gradient = backward(network, forward(network, x), g)
+            gradients = backward(network, forward(network, x), g)
             updated = update(network, gradients, 0.1)
             return [
-                input_gradient,
+                input_gradient(network, gradients),
                 *(part for gradient in gradients for part in gradient),
                 *(part for W, b, _ in updated for part in (W, b)),
             ]
@@ -239,7 +251,7 @@ def test_layout_of_the_arguments_does_not_matter_beyond_rounding(dtype: str) -> 
 
 def test_eta_zero_changes_nothing() -> None:
     network, x, g = small_problem("float64")
-    gradients, _ = backward(network, forward(network, x), g)
+    gradients = backward(network, forward(network, x), g)
     for before, after in zip(network, update(network, gradients, 0.0), strict=True):
         assert (before.W == after.W).all()
         assert (before.b == after.b).all()
@@ -248,7 +260,7 @@ def test_eta_zero_changes_nothing() -> None:
 def test_no_hidden_layer_and_one_unit() -> None:
     """The smallest network: dL/dw = delta x, by hand."""
     network = (Layer(np.array([[2.0]]), np.array([-1.0]), Identity()),)
-    value, gradients, input_gradient, steps = propagate(
+    value, gradients, steps = loss_and_gradients(
         network, np.array([[3.0]]), np.array([[1.0]]), HalfSquaredError(), "mean"
     )
-    assert (value, steps[0].z, gradients[0].W, gradients[0].b, input_gradient) == (8, 5, 12, 4, 8)
+    assert (value, steps[0].z, gradients[0].W, gradients[0].b, input_gradient(network, gradients)) == (8, 5, 12, 4, 8)

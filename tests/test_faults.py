@@ -55,7 +55,7 @@ def test_a_subject_that_keeps_something_is_found_in_the_second_call(mistake: typ
 
 def test_an_aliased_delta_changes_its_argument() -> None:
     """aliased-delta: computed in place over the cotangent; the reference leaves g as it is."""
-    text = planted(Edit("B1", "np.positive(sigma.pullback(z, a, g), out=g)"))
+    text = planted(Edit("B1", "np.positive(layer.sigma.pullback(z, a, g), out=g)"))
     problem = small()
     steps = forward(problem.network, problem.x)
     g = problem.y + 1

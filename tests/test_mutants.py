@@ -20,7 +20,7 @@ def named(name: str) -> Mutant:
 
 
 WRONG = named("D2@15: g * (a * (1 - a)) -> (a * (1 - a))")
-EQUAL = named("A15@34: z -> (-z)")
+EQUAL = named("A15@33: z -> (-z)")
 """|-z| is |z|."""
 BLIND = ("tests/test_losses.py::test_L1_has_the_half_and_L2_the_mean",)
 """A test that sees neither."""

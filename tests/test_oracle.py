@@ -423,7 +423,7 @@ def test_an_epsilon_inside_a_logarithm(loss: str, dtype: str) -> None:
             g = -y / (a + eps)
         else:
             g = (1 - y) / (1 - a + eps) - y / (a + eps)
-        found, _ = reference.backward(network, steps, g)
+        found = reference.backward(network, steps, g)
         return [(W, b) for _, W, b in found]
 
     options: dict[str, Any] = {
@@ -454,7 +454,7 @@ class ScaledTanh(NamedTuple):
 def backward_from(network: Network, x: Array, y: Array) -> Gradients:
     """Of half the squared error, through whatever activations."""
     steps = forward(network, x)
-    gradients, _ = reference.backward(network, steps, steps[-1].a - y)
+    gradients = reference.backward(network, steps, steps[-1].a - y)
     return [(W, b) for _, W, b in gradients]
 
 
@@ -601,7 +601,7 @@ def updated_first(network: Network, x: Array, y: Array, eta: float) -> Gradients
     steps, after = forward(network, x), []
     g = steps[-1].a - y
     for layer, step in zip(reversed(network), reversed(steps), strict=True):
-        ((_, dW, db),), _ = reference.backward((layer,), (step,), g)
+        ((_, dW, db),) = reference.backward((layer,), (step,), g)
         W, b = layer.W - eta * dW, layer.b - eta * db
         delta = layer.sigma.pullback(step.z, step.a, g)
         g = delta @ W
@@ -914,7 +914,7 @@ def test_p_minus_y_is_right_for_targets_that_sum_to_one() -> None:
     def p_minus_y(network: Network, x: Array, y: Array) -> list[tuple[Array, Array]]:
         steps = forward(network, x)
         head = network[-1]._replace(sigma=Identity())
-        gradients, _ = backward((*network[:-1], head), steps, steps[-1].a - y)
+        gradients = backward((*network[:-1], head), steps, steps[-1].a - y)
         return [(gradient.W, gradient.b) for gradient in gradients]
 
     options: dict[str, Any] = {"output": Softmax(), "loss": CrossEntropy(), "width": (1, 7)}

@@ -57,7 +57,8 @@ from reference import (
     Tanh,
     backward,
     forward,
-    propagate,
+    input_gradient,
+    loss_and_gradients,
 )
 from reference.losses import REQUIRED_HEAD
 
@@ -175,8 +176,8 @@ def test_a_unit_that_counts_by_its_place_is_found() -> None:
 def pulled(text: ModuleType, problem: Problem, g: Array) -> list[Array]:
     """delta, dL/dW and dL/db of every layer, and dL/dx, for a cotangent of the network's output."""
     network = tuple(layer._replace(sigma=counterpart(text, layer.sigma)) for layer in problem.network)
-    gradients, input_gradient = text.backward(network, text.forward(network, problem.x), g)
-    return [*(part for gradient in gradients for part in gradient), input_gradient]
+    gradients = text.backward(network, text.forward(network, problem.x), g)
+    return [*(part for gradient in gradients for part in gradient), text.input_gradient(network, gradients)]
 
 
 def counterpart(text: ModuleType, sigma: Activation) -> Any:
@@ -219,9 +220,9 @@ def scaled_within_bounds(text: ModuleType, problem: Problem, g: Array, factor: f
     """Whether c g is pulled back to c times what g is, up to the bound that both share."""
     c = problem.dtype.type(factor)
     steps = [reference.Step(*map(exact, step)) for step in forward(problem.network, problem.x)]
-    gradients, input_gradient = backward(admitted(problem.network), tuple(steps), exact(c * np.ones_like(g)) * exact(g))
+    gradients = backward(admitted(problem.network), tuple(steps), exact(c * np.ones_like(g)) * exact(g))
     # c times a result is rounded once more than the result.
-    bounds = [*(part for gradient in gradients for part in gradient), input_gradient]
+    bounds = [*(part for each in gradients for part in each), input_gradient(admitted(problem.network), gradients)]
     bounds = [b.widened(2 * b.format.u * abs(b.mid).astype(float) + abs(factor) * b.format.tiny) for b in bounds]
     scaled, once = pulled(text, problem, c * g), pulled(text, problem, g)
     return not any(
@@ -274,7 +275,7 @@ def test_a_single_sample_has_a_weight_gradient_of_rank_one(ask: Ask, architectur
 def test_a_penalty_inside_the_gradient_is_not_of_rank_one(dtype: str) -> None:
     problem = network_problem(dtype)
     single = problem._replace(x=problem.x[:1], y=problem.y[:1])
-    ask = with_mistake(Edit("B3", "delta.T @ a_prev + W / 1024"))
+    ask = with_mistake(Edit("B3", "delta.T @ a_prev + layer.W / 1024"))
     assert all(minors(W).wrong for W, _ in ask(single).gradients)
 
 
@@ -381,7 +382,7 @@ def test_rectified_units_are_balanced_exactly_in_fractions(seed: int) -> None:
         Layer(drawn(4, 5), drawn(4), LeakyReLU(slope)),
         Layer(drawn(2, 4), drawn(2), Identity()),
     )
-    gradients = propagate(network, drawn(6, 3), drawn(6, 2), HalfSquaredError(), "mean").gradients
+    gradients = loss_and_gradients(network, drawn(6, 3), drawn(6, 2), HalfSquaredError(), "mean").gradients
     for l in (0, 1):
         assert (balance(network[l], gradients[l], network[l + 1], gradients[l + 1]) == 0).all()
 
@@ -478,7 +479,7 @@ def shares_or_mutates(text: ModuleType, problem: Problem) -> bool:
     for array in arguments:
         array.flags.writeable = False
     try:
-        evaluation = text.propagate(network, problem.x, problem.y, loss, problem.reduction)
+        evaluation = text.loss_and_gradients(network, problem.x, problem.y, loss, problem.reduction)
         updated = text.update(network, evaluation.gradients, problem.eta)
         for_any_cotangent = pulled(text, problem, g)
     except ValueError:  # an array that is read-only
@@ -486,7 +487,7 @@ def shares_or_mutates(text: ModuleType, problem: Problem) -> bool:
     steps = [part for step in evaluation.steps for part in (step.z, step.a)]
     gradients = [part for gradient in evaluation.gradients for part in gradient]
     parameters = [p for W, b, _ in updated for p in (W, b)]
-    results = [*steps, *gradients, evaluation.input_gradient, *parameters, *for_any_cotangent]
+    results = [*steps, *gradients, text.input_gradient(network, evaluation.gradients), *parameters, *for_any_cotangent]
     return any(np.shares_memory(p, q) for k, p in enumerate(results) for q in (*arguments, *results[:k]))
 
 
@@ -512,7 +513,7 @@ def test_nothing_is_changed_or_shared_and_bits_repeat(dtype: str) -> None:
     [
         Edit("A1", "z"),
         Edit("D1", "g"),
-        Edit("B1", "np.positive(sigma.pullback(z, a, g), out=g)"),
+        Edit("B1", "np.positive(layer.sigma.pullback(z, a, g), out=g)"),
         Edit("U1", "W.__isub__(eta * dW)"),
     ],
 )
@@ -761,7 +762,7 @@ def hessian_vector(text: ModuleType, problem: Problem, v: Direction, lifted: Cal
         for (W, b, sigma), (p, q) in zip(problem.network, v, strict=True)
     )
     x, y = lifted(problem.x), lifted(problem.y)
-    gradients = text.propagate(network, x, y, text.HalfSquaredError(), problem.reduction).gradients
+    gradients = text.loss_and_gradients(network, x, y, text.HalfSquaredError(), problem.reduction).gradients
     return [tangent(part) for gradient in gradients for part in (gradient.W, gradient.b)]
 
 

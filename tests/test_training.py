@@ -48,8 +48,8 @@ from reference import (
     he,
     initialised,
     load,
+    loss_and_gradients,
     predict,
-    propagate,
     save,
     split,
     step_decay,
@@ -79,7 +79,7 @@ def test_full_batch_is_propagate_and_update() -> None:
     expected = network
     losses = []
     for _ in range(3):
-        evaluation = propagate(expected, x, y, CrossEntropy(), "mean")
+        evaluation = loss_and_gradients(expected, x, y, CrossEntropy(), "mean")
         losses.append(evaluation.value)
         expected = update(expected, evaluation.gradients, 0.5)
     assert [epoch.loss for epoch in result.history] == losses
@@ -93,7 +93,7 @@ def test_full_batch_is_propagate_and_update() -> None:
 def test_mini_batches_cover_all_samples_once_an_epoch(reduction: str) -> None:
     """With eta = 0 the epoch's loss is that of all samples, whatever the batches; to a sum's rounding."""
     network, x, y = problem()
-    whole = propagate(network, x, y, CrossEntropy(), reduction).value  # type: ignore[arg-type]
+    whole = loss_and_gradients(network, x, y, CrossEntropy(), reduction).value  # type: ignore[arg-type]
     for size in (1, 2, 3, 7, 100):
         result = train(
             network, x, y, CrossEntropy(), reduction, rule=SGD(0), epochs=2, batch_size=size, rng=RNG(1)  # type: ignore[arg-type]
@@ -155,8 +155,8 @@ def test_divergence_names_epoch_and_batch_and_keeps_the_last_good_parameters() -
     assert np.isfinite(layer.W).all()
     assert np.isfinite(layer.b).all()
     # The parameters are those that the failing epoch met with a finite loss.
-    losses = [np.isfinite(propagate(error.network, x[i : i + 1], y[i : i + 1], HalfSquaredError(), "sum").value)
-              for i in (0, 2)]
+    parts = [(x[i : i + 1], y[i : i + 1]) for i in (0, 2)]
+    losses = [np.isfinite(loss_and_gradients(error.network, *part, HalfSquaredError(), "sum").value) for part in parts]
     assert any(losses)
 
 
@@ -262,7 +262,7 @@ def test_predict_and_evaluate() -> None:
     assert (a == forward(network, x)[-1].a).all()
     score = evaluate(network, x, y, CrossEntropy(), "sum")
     assert score.accuracy == (a.argmax(axis=1) == y.argmax(axis=1)).mean()
-    assert score.loss == propagate(network, x, y, CrossEntropy(), "sum").value
+    assert score.loss == loss_and_gradients(network, x, y, CrossEntropy(), "sum").value
     single = (Layer(np.array([[1.0, 2.0]]), np.array([0.5]), Sigmoid()),)
     assert evaluate(single, [[1, 1], [-1, -1]], [[1], [1]], HalfSquaredError(), "mean").accuracy == 0.5
     with pytest.raises(ValueError, match=r"x: expected shape \(samples, 3\)"):

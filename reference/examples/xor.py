@@ -7,7 +7,7 @@ import numpy as np
 from ..activations import Sigmoid
 from ..backpropagation import Layer, Network, update
 from ..functions import Array
-from ..gradients import propagate
+from ..gradients import loss_and_gradients
 from ..losses import HalfSquaredError
 
 X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
@@ -34,7 +34,7 @@ def run(epochs: int = 10_000, eta: float = 0.1) -> Run:
     """Train as the document does, with all four samples in each epoch; its last output is from before the last step."""
     network, losses = initial(), []
     for _ in range(epochs):
-        evaluation = propagate(network, X, Y, HalfSquaredError(), "sum")
+        evaluation = loss_and_gradients(network, X, Y, HalfSquaredError(), "sum")
         before, network = network, update(network, evaluation.gradients, eta)
         losses.append(float(evaluation.value))
     return Run(losses, evaluation.steps[-1].a, before)

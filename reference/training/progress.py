@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..backpropagation import Layer, Network
 from ..checks import check_number
-from ..gradients import Reduction, propagate
+from ..gradients import Reduction, loss_and_gradients
 from ..losses import Loss
 from ..updates import Rule, State, advance, begin, clipped, euclidean_norm
 from .evaluation import loss_on
@@ -89,7 +89,7 @@ def after_step(
     """Take a step on those rows of the samples; return also the loss before it and the norm of its gradient."""
     x, y, before = arguments.x[rows], arguments.y[rows], progress.network
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):  # looked for below
-        evaluation = propagate(before, x, y, arguments.loss, arguments.reduction)
+        evaluation = loss_and_gradients(before, x, y, arguments.loss, arguments.reduction)
         gradients, norm = evaluation.gradients, float(euclidean_norm(evaluation.gradients))
         if arguments.max_norm is not None:
             gradients = clipped(gradients, arguments.max_norm)
