@@ -31,6 +31,12 @@ from .functions import (
     where,
 )
 
+__all__ = [
+    "ACTIVATIONS", "CELU", "ELU", "GELU", "SELU", "Activation", "GELUTanh", "Hardshrink", "Hardsigmoid",
+    "Hardswish", "Hardtanh", "Identity", "LeakyReLU", "LogSigmoid", "LogSoftmax", "Mish", "ReLU", "ReLU6", "SiLU",
+    "Sigmoid", "Softmax", "Softplus", "Softshrink", "Softsign", "Tanh", "Tanhshrink",
+]  # fmt: skip
+
 
 class Activation(Protocol):
     """What a layer needs of its activation; (B, n) in, (B, n) out."""

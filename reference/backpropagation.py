@@ -9,6 +9,8 @@ from typing import NamedTuple
 from .activations import Activation
 from .functions import Array
 
+__all__ = ["Gradient", "Layer", "Step", "backward", "cotangent", "forward", "input_gradient", "update"]
+
 
 class Layer(NamedTuple):
     """Weights ``W`` (n_l, n_{l-1}), biases ``b`` (n_l,) and the activation ``sigma``."""

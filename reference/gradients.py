@@ -8,6 +8,8 @@ from .checks import check_batch, check_loss, check_network
 from .functions import Array
 from .losses import Loss, fused
 
+__all__ = ["Evaluation", "loss_and_gradients", "value_and_gradients"]
+
 Reduction = Literal["sum", "mean"]
 """How the losses of a batch's samples become one number; over the batch alone."""
 

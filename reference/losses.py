@@ -25,6 +25,12 @@ from .activations import (
 )
 from .functions import Array, absolute, clip, exp, log, log1p, row, where
 
+__all__ = [
+    "L1", "LOSSES", "NLL", "BinaryCrossEntropy", "BinaryCrossEntropyWithLogits", "CrossEntropy",
+    "CrossEntropyWithLogits", "HalfSquaredError", "Hinge", "Huber", "KLDivergence", "Loss", "MeanSquaredError",
+    "PoissonNLL", "SmoothL1",
+]  # fmt: skip
+
 
 class Loss(Protocol):
     """What the gradients need of a loss; outputs a and targets y are (B, K)."""

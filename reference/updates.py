@@ -15,6 +15,11 @@ from typing import NamedTuple, Protocol
 from .backpropagation import Gradients, Layer, Network
 from .functions import Array, absolute, maximum, minimum, sqrt, where
 
+__all__ = [
+    "SGD", "UPDATES", "Adadelta", "Adagrad", "Adam", "AdamW", "Adamax", "NAdam", "RAdam", "RMSprop", "Rule",
+    "State", "advance", "begin", "clipped",
+]  # fmt: skip
+
 Slots = tuple[Array, ...]
 
 

@@ -266,6 +266,12 @@ def test_import_reference_brings_numpy_alone() -> None:
     assert not found & {"torch", "scipy", "hypothesis", "sklearn", "rich", "typer", "conformance"}
 
 
+def test_every_public_name_is_listed_by_one_module_alone() -> None:
+    assert len(reference.__all__) == len(set(reference.__all__))
+    assert {"SGD", "Sigmoid", "HalfSquaredError", "activation", "train", "value_and_gradients"} < set(reference.__all__)
+    assert all(hasattr(reference, name) for name in reference.__all__)
+
+
 def test_the_package_requires_numpy_alone_and_pins_stand_in_one_file() -> None:
     required = metadata.requires("backpropagation-reference") or []
     assert [r for r in required if "extra ==" not in r] == ["numpy>=2.0"]

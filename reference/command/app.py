@@ -11,7 +11,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..backpropagation import Network
 from ..examples import digits, xor
-from ..training import Epoch, save
+from ..training.outcome import Epoch
+from ..training.storage import save
 from .figures import ENDINGS, digits_figure, draw, xor_figure
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)

@@ -8,7 +8,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..examples import xor
-from ..training import Epoch, predict
+from ..training.evaluation import predict
+from ..training.outcome import Epoch
 
 ENDINGS: dict[str, dict[str, None]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 """The endings of the files that can be drawn into, and what is left out there for not being the figure's."""

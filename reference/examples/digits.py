@@ -7,7 +7,10 @@ from sklearn.datasets import load_digits
 
 from ..activations import Softmax, Tanh
 from ..losses import CrossEntropy
-from ..training import Score, Training, evaluate, initialised, split, train
+from ..training.evaluation import Score, evaluate, split
+from ..training.initialisers import initialised
+from ..training.loop import train
+from ..training.outcome import Training
 from ..training.progress import Callback
 from ..updates import SGD
 
