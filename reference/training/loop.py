@@ -25,6 +25,8 @@ from .schedules import Schedule, constant_rate
 
 __all__ = ["train"]
 
+Function = TypeVar("Function", Callback, Schedule)
+
 
 def train(
     network: Sequence[Layer],
@@ -55,7 +57,7 @@ def train(
     rule : Rule
         The update rule; ``SGD(eta)`` is the document's.
     epochs : int
-        Training passes so often over the samples at most; the epochs of ``resume`` do not count.
+        Training makes so many passes over the samples at most; those of ``resume`` do not count.
     batch_size : int, optional
         A mini-batch has so many samples, the last one perhaps fewer.  Without it a batch is all samples.
     rng : numpy.random.Generator, optional
@@ -63,11 +65,11 @@ def train(
     schedule : function, optional
         It gives the factor on the rule's eta for each epoch, counted from 1 (`reference.training.schedules`).
     max_norm : float, optional
-        Each gradient is clipped to this Euclidean norm (U22).
+        A gradient of a larger Euclidean norm is scaled down to this one (U22).
     validation : pair of arrays, optional
         On these samples and targets, held out by `split` for instance, the loss is taken after each epoch.
     patience : int, optional
-        Training stops when so many epochs have passed since the smallest validation loss.
+        Training stops when so many epochs on end have brought no smaller validation loss.
     loss_change : float, optional
         Training stops when an epoch changes the loss by no more than this.
     gradient_norm : float, optional
@@ -149,9 +151,6 @@ def train(
 def check_limit(name: str, limit: float | None) -> float | None:
     """Check that a limit, if there is one, is a number that is not negative."""
     return None if limit is None else check_number(name, limit, 0)
-
-
-Function = TypeVar("Function", Callback, Schedule)
 
 
 def check_function(name: str, function: Function) -> Function:

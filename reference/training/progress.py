@@ -68,19 +68,21 @@ def after_epoch(arguments: Arguments, progress: Progress) -> Progress:
     epoch, count, rng = len(progress.history) + 1, len(arguments.x), arguments.rng
     order = np.arange(count) if rng is None else rng.permutation(count)
     eta = check_number(f"schedule({epoch})", arguments.schedule(epoch), 0) * arguments.rule.eta
-    batch, total, norm = 0, 0.0, 0.0
-    for batch, start in enumerate(range(0, count, arguments.batch_size), start=1):
-        rows = order[start : start + arguments.batch_size]
-        progress, loss, length = after_step(arguments, progress, rows, eta, batch)
+    batch, total, largest = 0, 0.0, 0.0
+    for batch, first in enumerate(range(0, count, arguments.batch_size), start=1):
+        rows = order[first : first + arguments.batch_size]
+        progress, loss, norm = after_step(arguments, progress, rows, eta, batch)
         total += loss * (len(rows) / count if arguments.reduction == "mean" else 1)
-        norm = max(norm, length)
+        largest = max(largest, norm)
     if not np.isfinite(total):
         raise diverged(f"the loss of the epoch is {total}", progress, batch)
-    held = validation_loss(arguments, progress, batch)
-    progress = progress._replace(history=(*progress.history, Epoch(epoch, total, norm, held)))
+    held, history = validation_loss(arguments, progress, batch), progress.history
+    history += (Epoch(epoch, total, largest, held),)
     if held is None:
-        return progress._replace(best=progress.network)
-    return progress._replace(best=progress.network, lowest=held) if held < progress.lowest else progress
+        return progress._replace(best=progress.network, history=history)
+    if held < progress.lowest:
+        return progress._replace(best=progress.network, lowest=held, history=history)
+    return progress._replace(history=history)
 
 
 def after_step(
@@ -114,12 +116,12 @@ def validation_loss(arguments: Arguments, progress: Progress, batch: int) -> flo
 
 
 def diverged(what: str, progress: Progress, batch: int) -> Diverged:
-    """Say in which batch of the epoch after the last something is not finite, and keep the last good network."""
+    """Say what is not finite in that batch of the epoch under way, and hand out the last good network."""
     return Diverged(what, len(progress.history) + 1, batch, progress.good, progress.history)
 
 
 def reason_to_stop(arguments: Arguments, progress: Progress) -> str | None:
-    """Name what ends training after the last epoch, if anything does; the callback is asked every time."""
+    """Name what ends training after the last epoch, if anything does; the callback is asked after each."""
     history, last = progress.history, progress.history[-1]
     if arguments.callback is not None and arguments.callback(last, progress.network):
         return "callback"
