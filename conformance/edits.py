@@ -21,10 +21,10 @@ from .labels import PACKAGE, Line, labelled, modules
 class Edit(NamedTuple):
     """Another expression at a place of the text.
 
-    ``place`` is a label or the name of a function, ``fused`` or ``Sigmoid.apply``.  The expression takes the place
-    of what the labelled line returns, assigns or hands on as an argument, or of what the function returns.  It may use
-    the names that are known there, NumPy as ``np``, the functions of `reference.functions`, and what ``imports``, an
-    import statement, brings.
+    ``place`` is a label or the name of a function, such as ``fused`` or ``Sigmoid.apply``.  The expression takes the
+    place of what the labelled line returns, assigns or hands on as an argument, or of what the function returns.  It
+    may use the names that are known there, NumPy as ``np``, the functions of `reference.functions`, and what
+    ``imports``, an import statement, brings.
     """
 
     place: str

@@ -1,7 +1,7 @@
 """Right programs that are functions of their own: in another format, sample by sample, by tangents.
 
-The forward equations are still the reference's.  Some routes fail where the documented one does not; ``by_...`` say
-which problems are theirs.
+The forward equations are still the reference's.  Some routes fail where the documented one does not; a criterion beside
+each says which problems it is for.
 """
 
 from collections.abc import Callable

@@ -1,6 +1,6 @@
 """Orders of summation: the same products and sums, rounded otherwise.
 
-Each sum takes its terms along the first axis, (n, ...), and gives (...), in their dtype.  `conformance.correct`
+Each sum takes its terms along the first axis, (n, ...), and gives (...), in their dtype.  `conformance.formulas`
 puts them into copies of the reference in place of ``@`` and ``.sum``.
 """
 
