@@ -19,12 +19,12 @@ from reference import Array, Layer, forward
 from reference.backpropagation import Network
 from reference.gradients import reduced_loss
 
-from .dual import Dual
-from .enclosure import Unbounded, Undecided
 from .faults import Edit, planted
+from .numbers.dual import Dual
+from .numbers.enclosure import Unbounded, Undecided
+from .numbers.summation import wide
 from .problem import Answer, Parameters, Problem, State
 from .subjects import reference_answer
-from .summation import wide
 from .twin import twin_answer
 
 
@@ -64,8 +64,8 @@ def _core(imported: str, z: str, W: str, b: str, g: str) -> tuple[Edit, ...]:
 
 
 def summed(order: str) -> tuple[Edit, ...]:
-    """The sums of the core, of the softmax and of the loss by a function of `conformance.summation`."""
-    imported = f"from conformance.summation import {order} as total"
+    """The sums of the core, of the softmax and of the loss by a function of `conformance.numbers.summation`."""
+    imported = f"from conformance.numbers.summation import {order} as total"
     return (
         *_core(
             f"{imported}, product",
@@ -87,7 +87,7 @@ def summed(order: str) -> tuple[Edit, ...]:
     )
 
 
-NUMPY, WIDE = "import numpy as np", "from conformance.summation import wide"
+NUMPY, WIDE = "import numpy as np", "from conformance.numbers.summation import wide"
 
 EINSUM = _core(
     NUMPY,
@@ -104,7 +104,7 @@ WIDE_ACCUMULATORS = _core(
     g="(wide(delta) @ wide(W)).astype(W.dtype)",
 )
 FUSED_MULTIPLY_ADD = _core(
-    "from conformance.summation import fused",
+    "from conformance.numbers.summation import fused",
     z="fused(a_prev, W.T, b)",
     W="fused(delta.T, a_prev)",
     b="fused(delta.T, 0 * delta[:, :1] + 1)[:, 0]",

@@ -10,10 +10,10 @@ import numpy as np
 
 from . import precision
 from .judge import Judgement
-from .labels import documented
 from .problem import Problem
 from .questions import Question
 from .reading import Reading, evaluation_order
+from .text.labels import documented
 from .verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Finding, Report
 
 SAME = 1e-5

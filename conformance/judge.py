@@ -19,11 +19,11 @@ from reference.gradients import Cotangent, Reduction, reduced_loss
 from reference.losses import fused
 
 from . import assumptions
-from .enclosure import Unbounded
-from .labels import label
+from .numbers.enclosure import Unbounded
 from .paths import path_bounds
 from .problem import Answer, Problem, State
 from .rounded import Rounded, exact, gamma, observed
+from .text.labels import label
 
 
 class Judgement(NamedTuple):

@@ -12,7 +12,7 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from .labels import LABEL
+from .text.labels import LABEL
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "reference"

@@ -47,9 +47,9 @@ from reference.losses import TARGETS
 from . import assumptions
 from .diagnosis import mistaken
 from .examination import Operation, examined
-from .labels import label
 from .layouts import checked, format_of, is_tensor, like, numbers
 from .rounded import Format
+from .text.labels import label
 from .truth import Truth, of_activation, of_forward, of_loss, plain_output
 from .verdict import Report, Subject
 

@@ -16,11 +16,11 @@ from reference.losses import REQUIRED_HEAD, fused
 from .bench import RIVALS, Memory, Row
 from .costs import Comparison, Cost
 from .floors import Floor
-from .labels import label
 from .lockstep import DTYPES, Outcome
 from .problem import PATTERNS, Problem
 from .strategies import DEPTH
 from .suite import OTHERS, REACHES, SUBJECTS, Judged, Shard, Tallies
+from .text.labels import label
 from .verdict import Tally, added
 
 EXPECTED = {

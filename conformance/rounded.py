@@ -22,7 +22,7 @@ from scipy import special
 from reference import Array
 
 from .assumptions import DIVISION, KAPPA, erfc_units
-from .enclosure import Unbounded
+from .numbers.enclosure import Unbounded
 
 
 class Format(NamedTuple):

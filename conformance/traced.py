@@ -33,8 +33,8 @@ from flint import arb
 
 from reference import Array
 
-from .balls import Ball
-from .derivatives import FUNCTIONS, Function
+from .numbers.balls import Ball
+from .numbers.derivatives import FUNCTIONS, Function
 from .rounded import Format, gamma
 
 ARRANGED = 4

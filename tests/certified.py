@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from conformance.balls import balls, distance
+from conformance.numbers.balls import balls, distance
 from conformance.rounded import Rounded
 from reference import Array
 

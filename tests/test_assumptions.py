@@ -12,9 +12,9 @@ from certified import radius_used, random
 
 from conformance import assumptions
 from conformance.assumptions import ASSUMPTIONS, DIVISION, KAPPA, MOVING, erfc_units
-from conformance.balls import balls
-from conformance.enclosure import Unbounded
 from conformance.judge import compare
+from conformance.numbers.balls import balls
+from conformance.numbers.enclosure import Unbounded
 from conformance.rounded import Rounded, exact, observed
 from reference import Array, Identity, Layer, Sigmoid, forward
 from reference.functions import erfc, log, log1p

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, find, given, settings
 
 from conformance.correct import PROGRAMS, Program, edited, forward_mode, numbers, sample_by_sample, summed
-from conformance.dual import Dual
 from conformance.faults import FAULTS, Edit
 from conformance.judge import Judgement, end_to_end, local, path
+from conformance.numbers.dual import Dual
 from conformance.problem import Answer, Architecture, Parameters, Problem, fill
 from conformance.strategies import architectures
 from conformance.subjects import reference_answer

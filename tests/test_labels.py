@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import reference
-from conformance.labels import LABEL, label
+from conformance.text.labels import LABEL, label
 from reference import CrossEntropy, Sigmoid, forward
 
 PACKAGE = Path(reference.__file__).parent

@@ -14,8 +14,8 @@ from torch.nn import functional as F
 
 from conformance import twin
 from conformance.assumptions import DIVISION
-from conformance.balls import balls, forward_mode, overlap
 from conformance.judge import Widened, WidenedLoss, admitted_loss, compare
+from conformance.numbers.balls import balls, forward_mode, overlap
 from conformance.rounded import exact
 from reference import (
     L1,

@@ -7,8 +7,8 @@ import pytest
 from conformance.attack import Selection, Unsound, kill, selection
 from conformance.equivalence import proof
 from conformance.kills import ASSERTION, SURVIVED, TABLE, Outcome, changed, committed, table
-from conformance.labels import LABEL
 from conformance.mutants import PACKAGE, Mutant, digests, mutants, rotating
+from conformance.text.labels import LABEL
 
 ROTATING = 12
 """How many mutants are killed again whatever changed."""

@@ -21,9 +21,7 @@ from scipy import special
 import reference
 from conformance import twin
 from conformance.assumptions import KAPPA
-from conformance.balls import balls, distance, overlap
 from conformance.correct import numbers
-from conformance.dual import Dual, dual, tangent
 from conformance.faults import FAULTS, Edit, planted
 from conformance.judge import (
     Judgement,
@@ -35,6 +33,8 @@ from conformance.judge import (
     local,
     path,
 )
+from conformance.numbers.balls import balls, distance, overlap
+from conformance.numbers.dual import Dual, dual, tangent
 from conformance.problem import Answer, Architecture, Parameters, Problem, State, fill
 from conformance.rounded import FORMATS, Rounded, exact, observed
 from conformance.strategies import architectures
