@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from . import bench, costs, files, report
-from .attack import kill_matrix
+from .attack.attack import kill_matrix
 from .display import plot, shown
 from .oracle import check
 from .profiles import PROFILES

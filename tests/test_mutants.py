@@ -4,10 +4,10 @@ import ast
 
 import pytest
 
-from conformance.attack import Selection, Unsound, kill, selection
-from conformance.equivalence import proof
-from conformance.kills import ASSERTION, SURVIVED, TABLE, Outcome, changed, committed, table
-from conformance.mutants import PACKAGE, Mutant, digests, mutants, rotating
+from conformance.attack.attack import Selection, Unsound, kill, selection
+from conformance.attack.equivalence import proof
+from conformance.attack.kills import ASSERTION, SURVIVED, TABLE, Outcome, changed, committed, table
+from conformance.attack.mutants import PACKAGE, Mutant, digests, mutants, rotating
 from conformance.text.labels import LABEL
 
 ROTATING = 12

@@ -1,7 +1,7 @@
 """The text, altered: every labelled line of the reference, in every way of a short list.
 
-A sign, a factor, an operand, a transpose, a shift: `mutants` lists them all.  `conformance.attack` shows that a test
-fails for each, `conformance.equivalence` that none can.
+A sign, a factor, an operand, a transpose, a shift: `mutants` lists them all.  `conformance.attack.attack` shows that
+a test fails for each, `conformance.attack.equivalence` that none can.
 """
 
 import ast
@@ -12,9 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from .text.labels import LABEL
+from ..text.labels import LABEL
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "reference"
 TESTS = ROOT / "tests"
 

@@ -18,8 +18,8 @@ import sympy
 
 from reference import Array
 
+from ..numbers.fractions import fractions
 from .mutants import Mutant, copied
-from .numbers.fractions import fractions
 
 
 def proof(mutant: Mutant) -> str:

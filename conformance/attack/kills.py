@@ -64,12 +64,12 @@ def table(outcomes: Iterable[Outcome]) -> str:
 HEADER = """# The text under attack
 
 Made by `make kill-matrix`; not written by hand.  Each labelled line of the reference is altered in every way that
-`conformance/mutants.py` lists (a sign, a factor dropped or doubled, a transpose, a shift, operands swapped, an axis, a
-constant), and the tests run with the altered text in place of the reference: for the judge as well as for what it
-judges.  First those named after the label, then all that could fail.  A row counts its line's mutants by what stopped
-them: a failed *assertion*, an *error* (the altered text, or a number that refuses it, raised), no end within a *time*;
-or nothing, because they are *equal* to the text, proved for all values, or *unexplained*.  *text* is a hash of the
-function and its mutants: a test fails where it is no longer that of the text.
+`conformance/attack/mutants.py` lists (a sign, a factor dropped or doubled, a transpose, a shift, operands swapped, an
+axis, a constant), and the tests run with the altered text in place of the reference: for the judge as well as for what
+it judges.  First those named after the label, then all that could fail.  A row counts its line's mutants by what
+stopped them: a failed *assertion*, an *error* (the altered text, or a number that refuses it, raised), no end within a
+*time*; or nothing, because they are *equal* to the text, proved for all values, or *unexplained*.  *text* is a hash of
+the function and its mutants: a test fails where it is no longer that of the text.
 """
 
 SAID = {
