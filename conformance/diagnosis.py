@@ -7,9 +7,9 @@ import numpy as np
 
 from reference import Activation, Array, Softmax
 
+from .bounds.rounded import Rounded
 from .judge import Judgement
 from .precision import nearest
-from .rounded import Rounded
 
 CLUES = 3
 """How many numbers, at least, must share a factor that is no simple one."""

@@ -11,10 +11,10 @@ import numpy as np
 
 from reference import Array, Identity, Layer, Step, backward, forward
 
+from .bounds.rounded import Rounded, exact
 from .judge import Judgement, admitted, admitted_loss, along_paths, compare
 from .problem import GivenAnswer, Problem
 from .reading import Conventions
-from .rounded import Rounded, exact
 from .verdict import SUSPECT, Finding
 
 FACTOR = 16

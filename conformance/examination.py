@@ -11,7 +11,8 @@ import numpy as np
 
 from reference import Array
 
-from .assumptions import KAPPA
+from .bounds.assumptions import KAPPA
+from .bounds.rounded import Format, Rounded
 from .diagnosis import Diagnosis, Mistaken, diagnosed
 from .judge import Judgement, compare
 from .layouts import (
@@ -26,7 +27,6 @@ from .layouts import (
     repeated,
     share_memory,
 )
-from .rounded import Format, Rounded
 from .truth import Truth, generator, plain_output
 from .verdict import SUSPECT, WRONG, Finding, Report, Robustness, Subject, Tally, merged, tally
 

@@ -15,12 +15,12 @@ import numpy as np
 from reference import Array, forward
 
 from . import precision
+from .bounds.rounded import exact
 from .explanation import Violation, explained, following, summary
 from .judge import Judgement, admitted, along_paths
 from .problem import GivenAnswer, Parameters, Problem
 from .questions import Domain, Question, questions
 from .reading import Reading, detection, explanation, from_x, idle, restricted
-from .rounded import exact
 from .subjects import Ask, check_shapes
 from .verdict import CONFORMS, WRONG, Finding, Report, Robustness, Subject, by_equation_and_layer
 from .wire import Refused

@@ -18,11 +18,11 @@ from reference.functions import where
 from reference.gradients import Cotangent, Reduction, reduced_loss
 from reference.losses import fused
 
-from . import assumptions
+from .bounds import assumptions
+from .bounds.paths import path_bounds
+from .bounds.rounded import Rounded, exact, gamma, observed
 from .numbers.enclosure import Unbounded
-from .paths import path_bounds
 from .problem import Answer, Problem, State
-from .rounded import Rounded, exact, gamma, observed
 from .text.labels import label
 
 
@@ -174,7 +174,7 @@ class Widened:
     any_at_kinks: bool = False
 
     def apply(self, z: Rounded) -> Rounded:
-        """sigma(z), widened by what `conformance.assumptions` admits."""
+        """sigma(z), widened by what `conformance.bounds.assumptions` admits."""
         a = bounded(lambda: self.sigma.apply(z), z)
         with np.errstate(all="ignore"):  # what overflows has an infinite radius
             kappa, upper = z.format.kappa, _upper(a)
@@ -211,7 +211,7 @@ class WidenedLoss:
     any_at_kinks: bool = False
 
     def value(self, a: Rounded, y: Rounded) -> Rounded:
-        """The loss of each sample, widened by what `conformance.assumptions` admits."""
+        """The loss of each sample, widened by what `conformance.bounds.assumptions` admits."""
         value = bounded(lambda: self.loss.value(a, y), Rounded(y.mid[:, 0], 0 * y.rad[:, 0], y.format))
         with np.errstate(all="ignore"):
             # Whoever adds the terms of all samples in one sum makes B K roundings.
@@ -246,7 +246,7 @@ def bounded(equation: Callable[[], Rounded], like: Rounded) -> Rounded:
 def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
     """Judge each equation alone, on the answer's own numbers.
 
-    Each number of the answer counts as rounded once when it was reported (`conformance.rounded.observed`).
+    Each number of the answer counts as rounded once when it was reported (`conformance.bounds.rounded.observed`).
 
     Parameters
     ----------
@@ -298,7 +298,7 @@ def local(problem: Problem, answer: Answer) -> Iterator[Judgement]:
 
 
 def path(problem: Problem, answer: Answer) -> Iterator[Judgement]:
-    """Judge deltas and gradients by the path bound (`conformance.paths`), from the answer's own z and a on.
+    """Judge deltas and gradients by the path bound (`conformance.bounds.paths`), from the answer's own z and a on.
 
     It admits every arrangement of the chain rule, forward mode among them, and is narrow at any depth.
 
@@ -342,7 +342,7 @@ def led_back(
 def along_paths(
     problem: Problem, states: Sequence[tuple[Rounded, Rounded]], conventions: Mapping[str, float] | None = None
 ) -> Iterator[tuple[Gradient, Rounded]]:
-    """The gradients that lead on from given z and a, within the path bound: those of `conformance.paths`."""
+    """The gradients that lead on from given z and a, within the path bound: those of `conformance.bounds.paths`."""
     z, a = states[-1]
     head = admitted_loss(
         problem.network[-1].sigma, z, a, exact(problem.y), problem.loss, problem.reduction, conventions

@@ -20,9 +20,9 @@ from reference.backpropagation import Network, update
 from reference.gradients import propagate
 
 from . import twin
+from .bounds.rounded import exact
 from .judge import admitted
 from .problem import Problem
-from .rounded import exact
 from .suite import Tallies, asked, judged, tallied
 from .verdict import merged
 

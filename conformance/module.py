@@ -14,9 +14,9 @@ import reference
 from reference import Activation, Loss, activation
 from reference import loss as named_loss
 
+from .bounds.paths import MIXING
 from .interrogation import interrogated
 from .judge import declared
-from .paths import MIXING
 from .problem import GivenAnswer, Parameters, Problem
 from .questions import Domain, Targets
 from .verdict import Report, Subject

@@ -2,7 +2,7 @@
 
 The truth comes from one of three places, the first that can be had:
 
-* a named equation of the reference: its own text on `Rounded`, widened by `conformance.assumptions`;
+* a named equation of the reference: its own text on `Rounded`, widened by `conformance.bounds.assumptions`;
 * somebody's own forward function, run on `Traced` numbers: balls that record what was done with them, so that the
   derivative follows from the forward function alone, with a bound on what any legitimate evaluation may be off by;
 * where that cannot be run, differences of the forward function in float64 with an estimate of their error.  An
@@ -44,11 +44,11 @@ from reference import ACTIVATIONS, LOSSES, Activation, Array, LogSoftmax, Loss, 
 from reference.gradients import Reduction
 from reference.losses import TARGETS
 
-from . import assumptions
+from .bounds import assumptions
+from .bounds.rounded import Format
 from .diagnosis import mistaken
 from .examination import Operation, examined
 from .layouts import checked, format_of, is_tensor, like, numbers
-from .rounded import Format
 from .text.labels import label
 from .truth import Truth, of_activation, of_forward, of_loss, plain_output
 from .verdict import Report, Subject

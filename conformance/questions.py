@@ -15,8 +15,8 @@ from reference import Activation, Array, Layer, Loss
 from reference.gradients import Reduction
 from reference.losses import TARGETS
 
+from .bounds.paths import MIXING
 from .judge import Judgement
-from .paths import MIXING
 from .problem import Architecture, Problem, fill
 from .reading import Reading, restricted_problem
 

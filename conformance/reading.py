@@ -17,9 +17,9 @@ import numpy as np
 from reference import Array, Identity, Layer, Step, backward, forward
 from reference.gradients import Cotangent
 
+from .bounds.rounded import FORMATS, Rounded, exact, observed
 from .judge import Judgement, admitted, admitted_loss, along_paths, compare, held, led_back, loss_label, once_more
 from .problem import GivenAnswer, Parameters, Problem
-from .rounded import FORMATS, Rounded, exact, observed
 
 Conventions = Mapping[str, float]
 

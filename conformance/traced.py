@@ -17,7 +17,7 @@ What counts as legitimate, and thereby the bound:
 * a partial derivative is taken of the operand or of the result (1 - t^2), and an operand may be had back from a later
   result (e^-z from 1 + e^-z), with the errors of that;
 * a cotangent is a sum over all paths from a number to the outputs, in any arrangement: where m terms meet it is off by
-  gamma_(m + ARRANGED) of the sum of the absolute products along the paths (as in `conformance.paths`).
+  gamma_(m + ARRANGED) of the sum of the absolute products along the paths (as in `conformance.bounds.paths`).
 
 A formula that is equal on paper, and loses digits that none of these does, is outside.  Comparisons go by the true
 values; those that a rounding could turn are kept (`Tape.met`), for the caller to try the other side.
@@ -33,9 +33,9 @@ from flint import arb
 
 from reference import Array
 
+from .bounds.rounded import Format, gamma
 from .numbers.balls import Ball
 from .numbers.derivatives import FUNCTIONS, Function
-from .rounded import Format, gamma
 
 ARRANGED = 4
 """Roundings granted for each product and quotient of a forward text: an arrangement that is as right, of the same

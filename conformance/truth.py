@@ -1,7 +1,7 @@
 """The truth of one operation, from one of three places.
 
 * `of_activation`, `of_loss`: a named equation of the reference, its own text on `Rounded`, widened by
-  `conformance.assumptions`.
+  `conformance.bounds.assumptions`.
 * `of_forward`: somebody's own forward function, followed on `Traced` numbers (`conformance.traced`).
 * `by_differences`: where that cannot be followed, differences of it in float64 with an estimate of their error.
 
@@ -17,9 +17,9 @@ from flint import arb
 from reference import Activation, Array, Identity, Loss
 from reference.gradients import Reduction
 
+from .bounds.rounded import Format, Rounded
 from .judge import Widened, WidenedLoss, admitted_loss, once_more
 from .layouts import EPSILON, format_of, is_tensor, like, numbers
-from .rounded import Format, Rounded
 from .traced import Pulled, Tape, TooLong, Traced, follow, pull_back, smallest
 
 COINS = 3

@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from conformance.bounds.rounded import Rounded
 from conformance.numbers.balls import balls, distance
-from conformance.rounded import Rounded
 from reference import Array
 
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance import twin
+from conformance.bounds.rounded import exact
 from conformance.judge import Widened
 from conformance.numbers.balls import balls, forward_mode, overlap
-from conformance.rounded import exact
 from reference import (
     ACTIVATIONS,
     CELU,

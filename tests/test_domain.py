@@ -10,10 +10,10 @@ from certified import radius_used
 from torch.nn import functional as F
 
 from conformance import twin
+from conformance.bounds.rounded import exact
 from conformance.domain import DEPARTURES
 from conformance.judge import Widened
 from conformance.numbers.balls import balls
-from conformance.rounded import exact
 from reference import BinaryCrossEntropyWithLogits, CrossEntropyWithLogits, Hardsigmoid, Sigmoid, Softmax, Softplus
 from reference.activations import log1p_exp
 

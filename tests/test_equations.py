@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance import twin
+from conformance.bounds.rounded import exact
 from conformance.judge import Widened, compare, end_to_end, local, path
 from conformance.problem import Architecture, Parameters, Problem, fill
-from conformance.rounded import exact
 from conformance.strategies import problems
 from conformance.subjects import reference_answer
 from conformance.suite import SUBJECTS, examine

@@ -11,13 +11,13 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.bounds.rounded import exact
 from conformance.judge import Widened, compare
 from conformance.numbers.balls import balls, overlap
 from conformance.numbers.dual import Dual, dual, tangent
 from conformance.numbers.fractions import fractions
 from conformance.numbers.symbols import Generic, symbols
 from conformance.problem import Problem, fill
-from conformance.rounded import exact
 from conformance.strategies import architectures
 from reference import (
     ACTIVATIONS,

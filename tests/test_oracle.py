@@ -15,13 +15,13 @@ from hypothesis import settings
 
 import reference
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, probe, probe_trainer
+from conformance.bounds.rounded import FORMATS
 from conformance.correct import PROGRAMS, Program
 from conformance.display import WIDTH, plot
 from conformance.faults import FAULTS, KEEPING, planted
 from conformance.interrogation import interrogated
 from conformance.precision import NOTABLE
 from conformance.questions import Domain
-from conformance.rounded import FORMATS
 from conformance.subjects import Ask, reference_answer
 from conformance.verdict import EXIT_STATUS, Subject
 from reference import (

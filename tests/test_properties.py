@@ -20,7 +20,8 @@ from scipy import special
 
 import reference
 from conformance import twin
-from conformance.assumptions import KAPPA
+from conformance.bounds.assumptions import KAPPA
+from conformance.bounds.rounded import FORMATS, Rounded, exact, observed
 from conformance.correct import numbers
 from conformance.faults import FAULTS, Edit, planted
 from conformance.judge import (
@@ -36,7 +37,6 @@ from conformance.judge import (
 from conformance.numbers.balls import balls, distance, overlap
 from conformance.numbers.dual import Dual, dual, tangent
 from conformance.problem import Answer, Architecture, Parameters, Problem, State, fill
-from conformance.rounded import FORMATS, Rounded, exact, observed
 from conformance.strategies import architectures
 from conformance.subjects import reference_answer
 from conformance.suite import SUBJECTS

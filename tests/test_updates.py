@@ -7,12 +7,12 @@ import pytest
 import torch
 from certified import radius_used, random
 
-from conformance.assumptions import MOVING
+from conformance.bounds.assumptions import MOVING
+from conformance.bounds.rounded import Rounded, exact
 from conformance.faults import UPDATE_FAULTS, Fault, planted
 from conformance.judge import compare
 from conformance.numbers.balls import balls
 from conformance.numbers.enclosure import Unbounded
-from conformance.rounded import Rounded, exact
 from reference import (
     SGD,
     UPDATES,

@@ -4,7 +4,7 @@ A `Rounded` is a midpoint, computed in a wider format than the one judged, and a
 own text on it and each result's midpoint and radius enclose what any program may return that evaluates the
 same expression in the format judged: in any order of summation, with or without fused multiply-add, with a
 reciprocal and a product for a division, with library functions within the format's kappa, with gradual underflow
-or results flushed to zero.  The assumptions stand in `conformance.assumptions`.
+or results flushed to zero.  The assumptions stand in `conformance.bounds.assumptions`.
 
 Every operation does two things: it carries the operands' radii through, and it adds the rounding of its own,
 relative to the largest value that the operand's radii allow.  What may overflow has an infinite radius, and hands it
@@ -21,8 +21,8 @@ from scipy import special
 
 from reference import Array
 
+from ..numbers.enclosure import Unbounded
 from .assumptions import DIVISION, KAPPA, erfc_units
-from .numbers.enclosure import Unbounded
 
 
 class Format(NamedTuple):
