@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from .module import probe_torch
     from .operation import by_autograd, check_loss, check_pullback
     from .oracle import assert_conforms, check, probe, probe_trainer
-    from .problem import GivenAnswer, Parameters, Problem
+    from .problems.problem import GivenAnswer, Parameters, Problem
     from .verdict import Report
 
 __all__ = [
@@ -31,9 +31,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "GivenAnswer": "problem",
-    "Parameters": "problem",
-    "Problem": "problem",
+    "GivenAnswer": "problems.problem",
+    "Parameters": "problems.problem",
+    "Problem": "problems.problem",
     "Report": "verdict",
     "assert_conforms": "oracle",
     "by_autograd": "operation",

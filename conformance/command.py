@@ -10,10 +10,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from . import bench, costs, files, report
+from . import bench, costs, report
 from .attack.attack import kill_matrix
 from .display import plot, shown
 from .oracle import check
+from .problems import files
 from .profiles import PROFILES
 from .run import COLUMNS, INTERRUPTED, NOT_PUT, conformance, replay
 from .shards import processors

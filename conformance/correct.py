@@ -23,7 +23,7 @@ from .faults import Edit, planted
 from .numbers.dual import Dual
 from .numbers.enclosure import Unbounded, Undecided
 from .numbers.summation import wide
-from .problem import Answer, Parameters, Problem, State
+from .problems.problem import Answer, Parameters, Problem, State
 from .subjects import reference_answer
 from .twin import twin_answer
 

@@ -17,7 +17,7 @@ from reference.backpropagation import Network
 
 from . import twin
 from .oracle import check, probe
-from .problem import Architecture, Problem, fill
+from .problems.problem import Architecture, Problem, fill
 from .verdict import Report
 
 BATCH = 17

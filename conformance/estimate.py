@@ -13,7 +13,7 @@ from reference import Array, Identity, Layer, Step, backward, forward
 
 from .bounds.rounded import Rounded, exact
 from .judge import Judgement, admitted, admitted_loss, along_paths, compare
-from .problem import GivenAnswer, Problem
+from .problems.problem import GivenAnswer, Problem
 from .reading import Conventions
 from .verdict import SUSPECT, Finding
 

@@ -15,7 +15,7 @@ from .bounds.assumptions import KAPPA
 from .bounds.rounded import Format, Rounded
 from .diagnosis import Diagnosis, Mistaken, diagnosed
 from .judge import Judgement, compare
-from .layouts import (
+from .problems.layouts import (
     Layout,
     broadcast,
     dtype_name,

@@ -10,7 +10,7 @@ import numpy as np
 
 from . import precision
 from .judge import Judgement
-from .problem import Problem
+from .problems.problem import Problem
 from .questions import Question
 from .reading import Reading, evaluation_order
 from .text.labels import documented

@@ -17,7 +17,7 @@ import reference
 from reference import Array, backward, forward
 from reference.gradients import reduced_loss
 
-from .problem import Answer, Parameters, Problem, State
+from .problems.problem import Answer, Parameters, Problem, State
 from .subjects import reference_answer
 
 

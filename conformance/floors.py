@@ -7,7 +7,7 @@ from typing import NamedTuple
 from reference import Activation, CrossEntropy, Softmax, Tanh
 
 from .judge import Judgement, end_to_end, local, path
-from .problem import Architecture, fill
+from .problems.problem import Architecture, fill
 from .subjects import reference_answer
 from .suite import REACHES
 

@@ -18,12 +18,12 @@ from . import precision
 from .bounds.rounded import exact
 from .explanation import Violation, explained, following, summary
 from .judge import Judgement, admitted, along_paths
-from .problem import GivenAnswer, Parameters, Problem
+from .problems.problem import GivenAnswer, Parameters, Problem
+from .problems.wire import Refused
 from .questions import Domain, Question, questions
 from .reading import Reading, detection, explanation, from_x, idle, restricted
 from .subjects import Ask, check_shapes
 from .verdict import CONFORMS, WRONG, Finding, Report, Robustness, Subject, by_equation_and_layer
-from .wire import Refused
 
 REPEATS = 4
 """How many wrong answers are asked for once more: state imitates every fault."""

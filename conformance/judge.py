@@ -22,7 +22,7 @@ from .bounds import assumptions
 from .bounds.paths import path_bounds
 from .bounds.rounded import Rounded, exact, gamma, observed
 from .numbers.enclosure import Unbounded
-from .problem import Answer, Problem, State
+from .problems.problem import Answer, Problem, State
 from .text.labels import label
 
 

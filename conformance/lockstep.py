@@ -22,7 +22,7 @@ from reference.gradients import propagate
 from . import twin
 from .bounds.rounded import exact
 from .judge import admitted
-from .problem import Problem
+from .problems.problem import Problem
 from .suite import Tallies, asked, judged, tallied
 from .verdict import merged
 

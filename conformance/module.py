@@ -17,7 +17,7 @@ from reference import loss as named_loss
 from .bounds.paths import MIXING
 from .interrogation import interrogated
 from .judge import declared
-from .problem import GivenAnswer, Parameters, Problem
+from .problems.problem import GivenAnswer, Parameters, Problem
 from .questions import Domain, Targets
 from .verdict import Report, Subject
 

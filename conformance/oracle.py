@@ -16,7 +16,7 @@ from . import estimate, precision
 from .explanation import Violation, explained, following, summary
 from .interrogation import interrogated
 from .judge import declared
-from .problem import GivenAnswer, Parameters, Problem
+from .problems.problem import GivenAnswer, Parameters, Problem
 from .questions import Domain, Question, Targets
 from .reading import explanation, from_trace, from_x
 from .subjects import asking, check_shapes, layers_of
@@ -155,7 +155,7 @@ def check(
     Parameters
     ----------
     problem : Problem
-        `conformance.problem.Problem`: network, x, y, loss, reduction, eta (which is not looked at).
+        `conformance.problems.problem.Problem`: network, x, y, loss, reduction, eta (which is not looked at).
     answer : GivenAnswer, or list of (dW, db)
         The gradients, and what else is known: loss, output, dL/dx, the trace.
     conventions : mapping, optional

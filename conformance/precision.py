@@ -9,7 +9,7 @@ from reference import Array, forward
 
 from .bounds.rounded import FORMATS, Rounded, exact
 from .judge import admitted, along_paths
-from .problem import GivenAnswer, Problem
+from .problems.problem import GivenAnswer, Problem
 
 BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 """The significand's, of the formats that can be claimed."""

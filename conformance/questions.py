@@ -17,7 +17,7 @@ from reference.losses import TARGETS
 
 from .bounds.paths import MIXING
 from .judge import Judgement
-from .problem import Architecture, Problem, fill
+from .problems.problem import Architecture, Problem, fill
 from .reading import Reading, restricted_problem
 
 Role = Literal["detect", "locate"]

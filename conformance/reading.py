@@ -19,7 +19,7 @@ from reference.gradients import Cotangent
 
 from .bounds.rounded import FORMATS, Rounded, exact, observed
 from .judge import Judgement, admitted, admitted_loss, along_paths, compare, held, led_back, loss_label, once_more
-from .problem import GivenAnswer, Parameters, Problem
+from .problems.problem import GivenAnswer, Parameters, Problem
 
 Conventions = Mapping[str, float]
 

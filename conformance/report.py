@@ -17,8 +17,8 @@ from .bench import RIVALS, Memory, Row
 from .costs import Comparison, Cost
 from .floors import Floor
 from .lockstep import DTYPES, Outcome
-from .problem import PATTERNS, Problem
-from .strategies import DEPTH
+from .problems.problem import PATTERNS, Problem
+from .problems.strategies import DEPTH
 from .suite import OTHERS, REACHES, SUBJECTS, Judged, Shard, Tallies
 from .text.labels import label
 from .verdict import Tally, added

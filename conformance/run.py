@@ -14,14 +14,15 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from reference import __version__
 
-from . import files, report
+from . import report
 from .floors import Floor, floors
 from .lockstep import DTYPES, SEEDS, Outcome, all_in_lockstep
+from .problems import files
+from .problems.wire import Malformed, parse_problem
 from .profiles import Profile
 from .shards import Broken, run_in_shards
 from .suite import NONE, REACHES, SUBJECTS, Judged, Shard, Tallies, examine
 from .verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, Finding, Report, Subject, added, merged, number
-from .wire import Malformed, parse_problem
 
 TARGET = 0.97
 """The mean accuracy on held-out digits that shows that what is trained here really learns."""

@@ -11,8 +11,8 @@ import numpy as np
 import reference
 from reference import ACTIVATIONS, LOSSES, Array
 
-from .layouts import numbers
-from .problem import Answer, GivenAnswer, Parameters, Problem, State
+from .problems.layouts import numbers
+from .problems.problem import Answer, GivenAnswer, Parameters, Problem, State
 
 
 def reference_answer(problem: Problem, text: ModuleType = reference) -> Answer:

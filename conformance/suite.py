@@ -14,12 +14,12 @@ from hypothesis import HealthCheck, Phase, Verbosity, event, given, settings
 
 from .correct import another
 from .judge import Judgement, end_to_end, local, path
-from .problem import Answer, Architecture, Problem, fill
-from .strategies import architectures, features
+from .problems.problem import Answer, Architecture, Problem, fill
+from .problems.strategies import architectures, features
+from .problems.wire import problem_json
 from .subjects import reference_answer
 from .twin import twin_answer
 from .verdict import Tally, added, merged, tally
-from .wire import problem_json
 
 SUBJECTS = {"reference": reference_answer, "twin": twin_answer}
 """Who is asked every problem."""

@@ -16,7 +16,7 @@ from reference import Activation, Loss
 from reference.backpropagation import Network
 from reference.losses import fused
 
-from .problem import Answer, Parameters, Problem, State
+from .problems.problem import Answer, Parameters, Problem, State
 
 ACTIVATIONS: dict[type[Activation], Callable[[Any, Tensor], Tensor]] = {
     reference.Identity: lambda sigma, z: z,

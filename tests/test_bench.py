@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from conformance import bench, costs, twin
 from conformance.command import app
 from conformance.judge import end_to_end
-from conformance.problem import Parameters, Problem
+from conformance.problems.problem import Parameters, Problem
 from conformance.subjects import reference_answer
 from reference import propagate, update
 from reference.backpropagation import Network

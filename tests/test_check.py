@@ -15,8 +15,8 @@ from conformance.correct import PROGRAMS, Program
 from conformance.estimate import FACTOR
 from conformance.faults import FAULTS, Fault, planted
 from conformance.judge import loss_label
-from conformance.problem import Answer, Architecture, fill
-from conformance.strategies import architectures
+from conformance.problems.problem import Answer, Architecture, fill
+from conformance.problems.strategies import architectures
 from conformance.subjects import reference_answer
 from conformance.verdict import EXIT_STATUS
 from reference import (

@@ -18,11 +18,12 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import reference
-from conformance import GivenAnswer, files, report, run, suite
+from conformance import GivenAnswer, report, run, suite
 from conformance.command import app
 from conformance.faults import FAULTS, planted
 from conformance.lockstep import digits, lockstep
-from conformance.problem import Architecture, fill
+from conformance.problems import files
+from conformance.problems.problem import Architecture, fill
 from conformance.profiles import PROFILES
 from conformance.shards import Broken, run_in_shards
 from conformance.subjects import reference_answer

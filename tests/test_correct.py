@@ -9,8 +9,8 @@ from conformance.correct import PROGRAMS, Program, edited, forward_mode, numbers
 from conformance.faults import FAULTS, Edit
 from conformance.judge import Judgement, end_to_end, local, path
 from conformance.numbers.dual import Dual
-from conformance.problem import Answer, Architecture, Parameters, Problem, fill
-from conformance.strategies import architectures
+from conformance.problems.problem import Answer, Architecture, Parameters, Problem, fill
+from conformance.problems.strategies import architectures
 from conformance.subjects import reference_answer
 from reference import CrossEntropy, HalfSquaredError, Identity, Sigmoid, Softmax, Tanh
 

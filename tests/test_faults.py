@@ -6,8 +6,8 @@ from hypothesis import Phase, find, settings
 
 from conformance.faults import FAULTS, KEEPING, Accumulating, Edit, Fault, Stale, planted
 from conformance.judge import Judgement, local
-from conformance.problem import Answer, Architecture, Problem, fill
-from conformance.strategies import architectures
+from conformance.problems.problem import Answer, Architecture, Problem, fill
+from conformance.problems.strategies import architectures
 from conformance.subjects import reference_answer
 from reference import HalfSquaredError, Identity, Layer, ReLU, Sigmoid, Tanh, backward, forward
 

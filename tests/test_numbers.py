@@ -17,8 +17,8 @@ from conformance.numbers.balls import balls, overlap
 from conformance.numbers.dual import Dual, dual, tangent
 from conformance.numbers.fractions import fractions
 from conformance.numbers.symbols import Generic, symbols
-from conformance.problem import Problem, fill
-from conformance.strategies import architectures
+from conformance.problems.problem import Problem, fill
+from conformance.problems.strategies import architectures
 from reference import (
     ACTIVATIONS,
     L1,

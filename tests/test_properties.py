@@ -36,8 +36,8 @@ from conformance.judge import (
 )
 from conformance.numbers.balls import balls, distance, overlap
 from conformance.numbers.dual import Dual, dual, tangent
-from conformance.problem import Answer, Architecture, Parameters, Problem, State, fill
-from conformance.strategies import architectures
+from conformance.problems.problem import Answer, Architecture, Parameters, Problem, State, fill
+from conformance.problems.strategies import architectures
 from conformance.subjects import reference_answer
 from conformance.suite import SUBJECTS
 from reference import (

@@ -10,8 +10,8 @@ class Function(NamedTuple):
     """A function of one number on Arb's balls, with its derivative in terms of the operand and, or, of the result.
 
     Rounding is relative but for ``absolute`` times as many units, absolutely: tanh by way of sigmoid, and 1 - t^2 where
-    t rounds to 1, are right programs (see `conformance.bounds.assumptions`).  ``inverse`` is the error of an operand that is
-    had back from the result, of its ball and the result's radius; None where nobody would.
+    t rounds to 1, are right programs (see `conformance.bounds.assumptions`).  ``inverse`` is the error of an operand
+    that is had back from the result, of its ball and the result's radius; None where nobody would.
     """
 
     value: Callable[[Any], Any]

@@ -11,8 +11,8 @@ import numpy as np
 
 from reference import Array
 
-from .bounds.assumptions import KAPPA_HALF
-from .bounds.rounded import FORMATS, Format
+from ..bounds.assumptions import KAPPA_HALF
+from ..bounds.rounded import FORMATS, Format
 
 EPSILON = float(np.finfo(np.float64).eps)
 
