@@ -8,7 +8,7 @@ from reference import Activation, CrossEntropy, Softmax, Tanh
 
 from .judge import Judgement, end_to_end, local, path
 from .problems.problem import Architecture, fill
-from .subjects import reference_answer
+from .subjects.reference import reference_answer
 from .suite import REACHES
 
 WIDTHS = ((64, 64, 10), (784, 128, 10), (784, 784, 10))

@@ -22,7 +22,7 @@ from .problems.problem import GivenAnswer, Parameters, Problem
 from .problems.wire import Refused
 from .questions import Domain, Question, questions
 from .reading import Reading, detection, explanation, from_x, idle, restricted
-from .subjects import Ask, check_shapes
+from .subjects.callables import Ask, check_shapes
 from .verdict import CONFORMS, WRONG, Finding, Report, Robustness, Subject, by_equation_and_layer
 
 REPEATS = 4

@@ -19,10 +19,10 @@ from reference import Array, CrossEntropy, Softmax, Tanh, forward, initialised, 
 from reference.backpropagation import Network, update
 from reference.gradients import propagate
 
-from . import twin
 from .bounds.rounded import exact
 from .judge import admitted
 from .problems.problem import Problem
+from .subjects import twin
 from .suite import Tallies, asked, judged, tallied
 from .verdict import merged
 

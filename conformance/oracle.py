@@ -19,7 +19,7 @@ from .judge import declared
 from .problems.problem import GivenAnswer, Parameters, Problem
 from .questions import Domain, Question, Targets
 from .reading import explanation, from_trace, from_x
-from .subjects import asking, check_shapes, layers_of
+from .subjects.callables import asking, check_shapes, layers_of
 from .verdict import CONFORMS, Report, Subject, by_equation_and_layer
 
 

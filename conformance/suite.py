@@ -12,20 +12,20 @@ import hypothesis
 import numpy as np
 from hypothesis import HealthCheck, Phase, Verbosity, event, given, settings
 
-from .correct import another
 from .judge import Judgement, end_to_end, local, path
 from .problems.problem import Answer, Architecture, Problem, fill
 from .problems.strategies import architectures, features
 from .problems.wire import problem_json
-from .subjects import reference_answer
-from .twin import twin_answer
+from .subjects.correct import another
+from .subjects.reference import reference_answer
+from .subjects.twin import twin_answer
 from .verdict import Tally, added, merged, tally
 
 SUBJECTS = {"reference": reference_answer, "twin": twin_answer}
 """Who is asked every problem."""
 
 OTHERS = "others"
-"""Besides, one of the right programs by other routes (`conformance.correct`), each in its turn."""
+"""Besides, one of the right programs by other routes (`conformance.subjects.correct`), each in its turn."""
 
 REACHES = ("alone", "path", "end to end")
 """How far a bound is carried: through one equation, back from given activations, or from x."""

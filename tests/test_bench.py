@@ -7,11 +7,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from conformance import bench, costs, twin
+from conformance import bench, costs
 from conformance.command import app
 from conformance.judge import end_to_end
 from conformance.problems.problem import Parameters, Problem
-from conformance.subjects import reference_answer
+from conformance.subjects import twin
+from conformance.subjects.reference import reference_answer
 from reference import propagate, update
 from reference.backpropagation import Network
 

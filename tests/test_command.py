@@ -20,13 +20,13 @@ from typer.testing import CliRunner
 import reference
 from conformance import GivenAnswer, report, run, suite
 from conformance.command import app
-from conformance.faults import FAULTS, planted
 from conformance.lockstep import digits, lockstep
 from conformance.problems import files
 from conformance.problems.problem import Architecture, fill
 from conformance.profiles import PROFILES
 from conformance.shards import Broken, run_in_shards
-from conformance.subjects import reference_answer
+from conformance.subjects.faults import FAULTS, planted
+from conformance.subjects.reference import reference_answer
 from conformance.suite import REACHES, Shard
 from conformance.verdict import EXIT_STATUS
 from reference import HalfSquaredError, Sigmoid, Tanh
@@ -176,7 +176,7 @@ def test_a_file_that_is_no_problem_is_said_to_be_none(tmp_path: Path) -> None:
 
 PLANT = """
 from pathlib import Path
-from conformance.faults import FAULTS
+from conformance.subjects.faults import FAULTS
 (fault,) = (fault for fault in FAULTS if fault.name == "hidden-derivative-missing")
 for module, right, wrong in (edit[:3] for edit in fault.edits):
     path = Path("reference", f"{module}.py")

@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, event, find, given, settings
 
-from conformance.correct import PROGRAMS, Program, edited, forward_mode, numbers, sample_by_sample, summed
-from conformance.faults import FAULTS, Edit
 from conformance.judge import Judgement, end_to_end, local, path
 from conformance.numbers.dual import Dual
 from conformance.problems.problem import Answer, Architecture, Parameters, Problem, fill
 from conformance.problems.strategies import architectures
-from conformance.subjects import reference_answer
+from conformance.subjects.correct import PROGRAMS, Program, edited, forward_mode, numbers, sample_by_sample, summed
+from conformance.subjects.faults import FAULTS, Edit
+from conformance.subjects.reference import reference_answer
 from reference import CrossEntropy, HalfSquaredError, Identity, Sigmoid, Softmax, Tanh
 
 EXAMPLES = settings(

@@ -6,12 +6,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance import twin
 from conformance.bounds.rounded import exact
 from conformance.judge import Widened, compare, end_to_end, local, path
 from conformance.problems.problem import Architecture, Parameters, Problem, fill
 from conformance.problems.strategies import problems
-from conformance.subjects import reference_answer
+from conformance.subjects import twin
+from conformance.subjects.reference import reference_answer
 from conformance.suite import SUBJECTS, examine
 from reference import Activation, HalfSquaredError, Identity, Layer, Sigmoid, Tanh, backward, forward, propagate, update
 

@@ -24,7 +24,7 @@ from conformance.problems.files import LARGEST, read_answer, read_problem, save_
 from conformance.problems.problem import GivenAnswer, Problem
 from conformance.problems.strategies import problems
 from conformance.problems.wire import Malformed, Refused
-from conformance.subjects import reference_answer
+from conformance.subjects.reference import reference_answer
 from reference import Array, HalfSquaredError, Layer, Sigmoid, Tanh
 
 W1, b1 = np.arange(1, 13.0).reshape(4, 3) / 8, np.array([0.5, -0.25, 0.75, 1.5])

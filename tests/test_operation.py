@@ -42,7 +42,7 @@ TORCH: dict[str, Callable[[Any], Any]] = {
     "softsign": F.softsign,
     "hardtanh": F.hardtanh,
     "relu6": F.relu6,
-    "hardsigmoid": lambda z: F.relu6(z + 3) / 6,  # its own derivative is 1/6 in float32 (conformance.domain)
+    "hardsigmoid": lambda z: F.relu6(z + 3) / 6,  # its own derivative is 1/6 in float32 (conformance.subjects.domain)
     "hardswish": F.hardswish,
     "logsigmoid": F.logsigmoid,
     "tanhshrink": F.tanhshrink,

@@ -19,11 +19,8 @@ from hypothesis import strategies as st
 from scipy import special
 
 import reference
-from conformance import twin
 from conformance.bounds.assumptions import KAPPA
 from conformance.bounds.rounded import FORMATS, Rounded, exact, observed
-from conformance.correct import numbers
-from conformance.faults import FAULTS, Edit, planted
 from conformance.judge import (
     Judgement,
     admitted,
@@ -38,7 +35,10 @@ from conformance.numbers.balls import balls, distance, overlap
 from conformance.numbers.dual import Dual, dual, tangent
 from conformance.problems.problem import Answer, Architecture, Parameters, Problem, State, fill
 from conformance.problems.strategies import architectures
-from conformance.subjects import reference_answer
+from conformance.subjects import twin
+from conformance.subjects.correct import numbers
+from conformance.subjects.faults import FAULTS, Edit, planted
+from conformance.subjects.reference import reference_answer
 from conformance.suite import SUBJECTS
 from reference import (
     ACTIVATIONS,

@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from conformance import shards, suite
-from conformance.faults import FAULTS, planted
 from conformance.floors import floors
 from conformance.judge import Judgement, local
 from conformance.problems.problem import Answer, Problem
 from conformance.problems.wire import parse_problem
 from conformance.report import EXPECTED, by_kind
 from conformance.shards import SIZE, Broken, read, run_in_shards, written
-from conformance.subjects import reference_answer
+from conformance.subjects.faults import FAULTS, planted
+from conformance.subjects.reference import reference_answer
 from conformance.suite import NONE, REACHES, Key, Shard, examine, run, tallied, together
 from conformance.verdict import Tally
 

@@ -9,10 +9,10 @@ from certified import radius_used, random
 
 from conformance.bounds.assumptions import MOVING
 from conformance.bounds.rounded import Rounded, exact
-from conformance.faults import UPDATE_FAULTS, Fault, planted
 from conformance.judge import compare
 from conformance.numbers.balls import balls
 from conformance.numbers.enclosure import Unbounded
+from conformance.subjects.faults import UPDATE_FAULTS, Fault, planted
 from reference import (
     SGD,
     UPDATES,
@@ -68,7 +68,7 @@ def torch_steps(rule: Rule, p: Array, gradients: list[Array]) -> list[Array]:
     if "beta1" in parameters:
         parameters["betas"] = parameters.pop("beta1"), parameters.pop("beta2")
     leaf = torch.tensor(p, requires_grad=True)
-    # NAdam keeps a product of momenta in the default dtype: see conformance.domain.
+    # NAdam keeps a product of momenta in the default dtype: see conformance.subjects.domain.
     torch.set_default_dtype(torch.float64)
     try:
         return _steps(rule, leaf, parameters, gradients)

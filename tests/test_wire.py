@@ -24,7 +24,7 @@ from conformance.problems.wire import (
     parse_problem,
     problem_json,
 )
-from conformance.subjects import reference_answer
+from conformance.subjects.reference import reference_answer
 from reference import (
     ACTIVATIONS,
     LOSSES,

@@ -1,7 +1,7 @@
 """Orders of summation: the same products and sums, rounded otherwise.
 
-Each sum takes its terms along the first axis, (n, ...), and gives (...), in their dtype.  `conformance.correct`
-puts them into copies of the reference in place of ``@`` and ``.sum``.
+Each sum takes its terms along the first axis, (n, ...), and gives (...), in their dtype.
+`conformance.subjects.correct` puts them into copies of the reference in place of ``@`` and ``.sum``.
 """
 
 import numpy as np

@@ -1,8 +1,8 @@
 """Right programs by other routes: whoever judges must never accuse one of them.
 
-Each answers problems in the problem's own dtype.  Where it is the reference with another formula, or another order
-of summation, it is an edit of the reference's text, like a fault that is none (`conformance.faults`): no equation is
-written again.  Some formulas are right on paper and fail at the ends of the range; such a program says by a
+Each answers problems in the problem's own dtype.  Where it is the reference with another formula, or another order of
+summation, it is an edit of the reference's text, like a fault that is none (`conformance.subjects.faults`): no equation
+is written again.  Some formulas are right on paper and fail at the ends of the range; such a program says by a
 criterion of its own which problems it ``applies`` to.
 """
 
@@ -19,12 +19,12 @@ from reference import Array, Layer, forward
 from reference.backpropagation import Network
 from reference.gradients import reduced_loss
 
+from ..numbers.dual import Dual
+from ..numbers.enclosure import Unbounded, Undecided
+from ..numbers.summation import wide
+from ..problems.problem import Answer, Parameters, Problem, State
 from .faults import Edit, planted
-from .numbers.dual import Dual
-from .numbers.enclosure import Unbounded, Undecided
-from .numbers.summation import wide
-from .problems.problem import Answer, Parameters, Problem, State
-from .subjects import reference_answer
+from .reference import reference_answer
 from .twin import twin_answer
 
 

@@ -17,8 +17,8 @@ import reference
 from reference import Array, backward, forward
 from reference.gradients import reduced_loss
 
-from .problems.problem import Answer, Parameters, Problem, State
-from .subjects import reference_answer
+from ..problems.problem import Answer, Parameters, Problem, State
+from .reference import reference_answer
 
 
 class Edit(NamedTuple):

@@ -16,7 +16,7 @@ from reference import Activation, Loss
 from reference.backpropagation import Network
 from reference.losses import fused
 
-from .problems.problem import Answer, Parameters, Problem, State
+from ..problems.problem import Answer, Parameters, Problem, State
 
 ACTIVATIONS: dict[type[Activation], Callable[[Any, Tensor], Tensor]] = {
     reference.Identity: lambda sigma, z: z,
@@ -66,7 +66,7 @@ LOSSES: dict[type[Loss], Callable[[Any, Tensor, Tensor], Tensor]] = {
     reference.Hinge: lambda loss, a, y: F.relu(1 - y * a).sum(dim=1),
     reference.PoissonNLL: lambda loss, a, y: F.poisson_nll_loss(a, y, reduction="none").sum(dim=1),
 }
-"""The losses of each sample.  Where PyTorch's own departs from the truth (`conformance.domain`), its parts."""
+"""The losses of each sample.  Where PyTorch's own departs from the truth (`conformance.subjects.domain`), its parts."""
 
 
 def _weight(loss: Any, y: Tensor) -> Tensor | None:

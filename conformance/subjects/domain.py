@@ -1,7 +1,7 @@
 """The twin's domain: where PyTorch itself departs from the truth.
 
 Each row is a place where a comparison with PyTorch would blame the wrong side, with a number that shows it; the
-tests reproduce every row.  The twin goes round each (`conformance.twin`), and nothing is waved through.
+tests reproduce every row.  The twin goes round each (`conformance.subjects.twin`), and nothing is waved through.
 """
 
 from typing import NamedTuple

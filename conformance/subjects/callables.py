@@ -1,43 +1,16 @@
-"""Subjects: whoever answers problems: the reference itself, an edited copy of its text, or anybody's function."""
+"""Subjects that are anybody's functions: what they return is taken apart, and held to the problem's shapes."""
 
 from collections.abc import Callable
 from copy import deepcopy
 from inspect import Parameter, signature
-from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-import reference
-from reference import ACTIVATIONS, LOSSES, Array
+from reference import Array
 
-from .problems.layouts import numbers
-from .problems.problem import Answer, GivenAnswer, Parameters, Problem, State
-
-
-def reference_answer(problem: Problem, text: ModuleType = reference) -> Answer:
-    """The answer of the reference, or of a module with the same names, such as an edited copy."""
-    network = tuple(
-        text.Layer(W, b, _counterpart(sigma, ACTIVATIONS, text.ACTIVATIONS)) for W, b, sigma in problem.network
-    )
-    loss = _counterpart(problem.loss, LOSSES, text.LOSSES)
-    with np.errstate(over="ignore", invalid="ignore"):  # where the truth overflows, as the judge sees
-        value, gradients, input_gradient, steps = text.propagate(network, problem.x, problem.y, loss, problem.reduction)
-        updated = text.update(network, gradients, problem.eta)
-    return Answer(
-        np.asarray(value),
-        tuple(Parameters(W, b) for _, W, b in gradients),
-        tuple(State(step.z, step.a, gradient.delta) for step, gradient in zip(steps, gradients, strict=True)),
-        input_gradient,
-        tuple(Parameters(W, b) for W, b, _ in updated),
-    )
-
-
-def _counterpart(value: object, ours: dict[str, type], theirs: dict[str, type]) -> object:
-    """The value of the same name and parameters in another text."""
-    (name,) = (name for name, kind in ours.items() if kind is type(value))
-    return theirs[name](**vars(value))
-
+from ..problems.layouts import numbers
+from ..problems.problem import GivenAnswer, Parameters, Problem
 
 Ask = Callable[[Problem], GivenAnswer]
 """A subject, as the oracle sees it: a problem in, an answer out; `Refused` where it cannot."""
