@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .judge.verdict import Report
     from .module import probe_torch
     from .operation import by_autograd, check_loss, check_pullback
     from .oracle import assert_conforms, check, probe, probe_trainer
     from .problems.problem import GivenAnswer, Parameters, Problem
-    from .verdict import Report
 
 __all__ = [
     "GivenAnswer",
@@ -34,7 +34,7 @@ _HOMES = {
     "GivenAnswer": "problems.problem",
     "Parameters": "problems.problem",
     "Problem": "problems.problem",
-    "Report": "verdict",
+    "Report": "judge.verdict",
     "assert_conforms": "oracle",
     "by_autograd": "operation",
     "check": "oracle",

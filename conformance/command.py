@@ -12,13 +12,13 @@ from rich.progress import Progress
 
 from . import bench, costs, report
 from .attack.attack import kill_matrix
-from .display import plot, shown
+from .judge.display import plot, shown
+from .judge.verdict import Report
 from .oracle import check
 from .problems import files
 from .profiles import PROFILES
 from .run import COLUMNS, INTERRUPTED, NOT_PUT, conformance, replay
 from .shards import processors
-from .verdict import Report
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 

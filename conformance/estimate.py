@@ -12,10 +12,10 @@ import numpy as np
 from reference import Array, Identity, Layer, Step, backward, forward
 
 from .bounds.rounded import Rounded, exact
-from .judge import Judgement, admitted, admitted_loss, along_paths, compare
+from .judge.equations import Judgement, admitted, admitted_loss, along_paths, compare
+from .judge.verdict import SUSPECT, Finding
 from .problems.problem import GivenAnswer, Problem
 from .reading import Conventions
-from .verdict import SUSPECT, Finding
 
 FACTOR = 16
 """How many times the largest difference of the runs a number may be off before it is suspect."""

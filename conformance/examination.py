@@ -14,7 +14,8 @@ from reference import Array
 from .bounds.assumptions import KAPPA
 from .bounds.rounded import Format, Rounded
 from .diagnosis import Diagnosis, Mistaken, diagnosed
-from .judge import Judgement, compare
+from .judge.equations import Judgement, compare
+from .judge.verdict import SUSPECT, WRONG, Finding, Report, Robustness, Subject, Tally, merged, tally
 from .problems.layouts import (
     Layout,
     broadcast,
@@ -28,7 +29,6 @@ from .problems.layouts import (
     share_memory,
 )
 from .truth import Truth, generator, plain_output
-from .verdict import SUSPECT, WRONG, Finding, Report, Robustness, Subject, Tally, merged, tally
 
 COTANGENTS = 3
 """How many cotangents are asked, each of normal numbers."""

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from reference import Activation, CrossEntropy, Softmax, Tanh
 
-from .judge import Judgement, end_to_end, local, path
+from .judge.equations import Judgement, end_to_end, local, path
 from .problems.problem import Architecture, fill
 from .subjects.reference import reference_answer
 from .suite import REACHES

@@ -17,13 +17,13 @@ from reference import Array, forward
 from . import precision
 from .bounds.rounded import exact
 from .explanation import Violation, explained, following, summary
-from .judge import Judgement, admitted, along_paths
+from .judge.equations import Judgement, admitted, along_paths
+from .judge.verdict import CONFORMS, WRONG, Finding, Report, Robustness, Subject, by_equation_and_layer
 from .problems.problem import GivenAnswer, Parameters, Problem
 from .problems.wire import Refused
 from .questions import Domain, Question, questions
 from .reading import Reading, detection, explanation, from_x, idle, restricted
 from .subjects.callables import Ask, check_shapes
-from .verdict import CONFORMS, WRONG, Finding, Report, Robustness, Subject, by_equation_and_layer
 
 REPEATS = 4
 """How many wrong answers are asked for once more: state imitates every fault."""

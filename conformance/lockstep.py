@@ -20,11 +20,11 @@ from reference.backpropagation import Network, update
 from reference.gradients import propagate
 
 from .bounds.rounded import exact
-from .judge import admitted
+from .judge.equations import admitted
+from .judge.verdict import merged
 from .problems.problem import Problem
 from .subjects import twin
 from .suite import Tallies, asked, judged, tallied
-from .verdict import merged
 
 SEEDS = (0, 1, 2, 3, 4)
 """Of the splits, the first weights and the shuffling."""

@@ -16,10 +16,10 @@ from reference import loss as named_loss
 
 from .bounds.paths import MIXING
 from .interrogation import interrogated
-from .judge import declared
+from .judge.equations import declared
+from .judge.verdict import Report, Subject
 from .problems.problem import GivenAnswer, Parameters, Problem
 from .questions import Domain, Targets
-from .verdict import Report, Subject
 
 if TYPE_CHECKING:
     import torch

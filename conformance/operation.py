@@ -48,10 +48,10 @@ from .bounds import assumptions
 from .bounds.rounded import Format
 from .diagnosis import mistaken
 from .examination import Operation, examined
+from .judge.verdict import Report, Subject
 from .problems.layouts import checked, format_of, is_tensor, like, numbers
 from .text.labels import label
 from .truth import Truth, of_activation, of_forward, of_loss, plain_output
-from .verdict import Report, Subject
 
 # What is asked.
 

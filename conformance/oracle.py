@@ -15,12 +15,12 @@ from reference.gradients import Reduction
 from . import estimate, precision
 from .explanation import Violation, explained, following, summary
 from .interrogation import interrogated
-from .judge import declared
+from .judge.equations import declared
+from .judge.verdict import CONFORMS, Report, Subject, by_equation_and_layer
 from .problems.problem import GivenAnswer, Parameters, Problem
 from .questions import Domain, Question, Targets
 from .reading import explanation, from_trace, from_x
 from .subjects.callables import asking, check_shapes, layers_of
-from .verdict import CONFORMS, Report, Subject, by_equation_and_layer
 
 
 def probe(

@@ -18,7 +18,17 @@ from reference import Array, Identity, Layer, Step, backward, forward
 from reference.gradients import Cotangent
 
 from .bounds.rounded import FORMATS, Rounded, exact, observed
-from .judge import Judgement, admitted, admitted_loss, along_paths, compare, held, led_back, loss_label, once_more
+from .judge.equations import (
+    Judgement,
+    admitted,
+    admitted_loss,
+    along_paths,
+    compare,
+    held,
+    led_back,
+    loss_label,
+    once_more,
+)
 from .problems.problem import GivenAnswer, Parameters, Problem
 
 Conventions = Mapping[str, float]

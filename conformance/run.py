@@ -16,19 +16,19 @@ from reference import __version__
 
 from . import report
 from .floors import Floor, floors
+from .judge.verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, Finding, Report, Subject, added, merged, number
 from .lockstep import DTYPES, SEEDS, Outcome, all_in_lockstep
 from .problems import files
 from .problems.wire import Malformed, parse_problem
 from .profiles import Profile
 from .shards import Broken, run_in_shards
 from .suite import NONE, REACHES, SUBJECTS, Judged, Shard, Tallies, examine
-from .verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, Finding, Report, Subject, added, merged, number
 
 TARGET = 0.97
 """The mean accuracy on held-out digits that shows that what is trained here really learns."""
 
 NOT_PUT, INTERRUPTED = 2, 130
-"""Exit statuses beside those of `conformance.verdict`; 130 is a shell's own for an interrupt."""
+"""Exit statuses beside those of `conformance.judge.verdict`; 130 is a shell's own for an interrupt."""
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
 """Of a progress bar."""

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from .judge import Judgement
+from .judge.equations import Judgement
+from .judge.verdict import Tally
 from .suite import NONE, Judged, Key, Shard, Violation, together
-from .verdict import Tally
 
 SIZE = 25
 """Problems of a shard."""

@@ -18,7 +18,7 @@ from reference import Activation, Array, Identity, Loss
 from reference.gradients import Reduction
 
 from .bounds.rounded import Format, Rounded
-from .judge import Widened, WidenedLoss, admitted_loss, once_more
+from .judge.equations import Widened, WidenedLoss, admitted_loss, once_more
 from .problems.layouts import EPSILON, format_of, is_tensor, like, numbers
 from .traced import Pulled, Tape, TooLong, Traced, follow, pull_back, smallest
 

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.bounds.rounded import exact
-from conformance.judge import Widened
+from conformance.judge.equations import Widened
 from conformance.numbers.balls import balls, forward_mode, overlap
 from conformance.subjects import twin
 from reference import (

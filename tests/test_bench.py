@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from conformance import bench, costs
 from conformance.command import app
-from conformance.judge import end_to_end
+from conformance.judge.equations import end_to_end
 from conformance.problems.problem import Parameters, Problem
 from conformance.subjects import twin
 from conformance.subjects.reference import reference_answer

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, check
 from conformance.estimate import FACTOR
-from conformance.judge import loss_label
+from conformance.judge.equations import loss_label
+from conformance.judge.verdict import EXIT_STATUS
 from conformance.problems.problem import Answer, Architecture, fill
 from conformance.problems.strategies import architectures
 from conformance.subjects.correct import PROGRAMS, Program
 from conformance.subjects.faults import FAULTS, Fault, planted
 from conformance.subjects.reference import reference_answer
-from conformance.verdict import EXIT_STATUS
 from reference import (
     GELU,
     L1,

@@ -20,6 +20,7 @@ from typer.testing import CliRunner
 import reference
 from conformance import GivenAnswer, report, run, suite
 from conformance.command import app
+from conformance.judge.verdict import EXIT_STATUS
 from conformance.lockstep import digits, lockstep
 from conformance.problems import files
 from conformance.problems.problem import Architecture, fill
@@ -28,7 +29,6 @@ from conformance.shards import Broken, run_in_shards
 from conformance.subjects.faults import FAULTS, planted
 from conformance.subjects.reference import reference_answer
 from conformance.suite import REACHES, Shard
-from conformance.verdict import EXIT_STATUS
 from reference import HalfSquaredError, Sigmoid, Tanh
 
 ROOT = Path(__file__).parent.parent

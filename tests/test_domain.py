@@ -10,7 +10,7 @@ from certified import radius_used
 from torch.nn import functional as F
 
 from conformance.bounds.rounded import exact
-from conformance.judge import Widened
+from conformance.judge.equations import Widened
 from conformance.numbers.balls import balls
 from conformance.subjects import twin
 from conformance.subjects.domain import DEPARTURES

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.bounds.rounded import exact
-from conformance.judge import Widened, compare, end_to_end, local, path
+from conformance.judge.equations import Widened, compare, end_to_end, local, path
 from conformance.problems.problem import Architecture, Parameters, Problem, fill
 from conformance.problems.strategies import problems
 from conformance.subjects import twin

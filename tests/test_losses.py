@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from conformance.bounds.assumptions import DIVISION
 from conformance.bounds.rounded import exact
-from conformance.judge import Widened, WidenedLoss, admitted_loss, compare
+from conformance.judge.equations import Widened, WidenedLoss, admitted_loss, compare
 from conformance.numbers.balls import balls, forward_mode, overlap
 from conformance.subjects import twin
 from reference import (

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conformance.bounds.rounded import exact
-from conformance.judge import Widened, compare
+from conformance.judge.equations import Widened, compare
 from conformance.numbers.balls import balls, overlap
 from conformance.numbers.dual import Dual, dual, tangent
 from conformance.numbers.fractions import fractions

@@ -14,13 +14,13 @@ from torch.nn import functional as F
 
 from conformance.bounds.assumptions import KAPPA, KAPPA_HALF
 from conformance.bounds.rounded import Rounded
-from conformance.judge import Widened
+from conformance.judge.equations import Widened
+from conformance.judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Report
 from conformance.numbers.balls import balls
 from conformance.numbers.derivatives import FUNCTIONS
 from conformance.operation import by_autograd, check_loss, check_pullback
 from conformance.problems.layouts import NAMED_FORMATS, broadcast, layouts, like, numbers, repeated
 from conformance.traced import Tape, pull_back
-from conformance.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Report
 from reference import ACTIVATIONS, LOSSES, Array
 from reference.losses import TARGETS
 

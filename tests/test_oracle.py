@@ -16,15 +16,15 @@ from hypothesis import settings
 import reference
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, probe, probe_trainer
 from conformance.bounds.rounded import FORMATS
-from conformance.display import WIDTH, plot
 from conformance.interrogation import interrogated
+from conformance.judge.display import WIDTH, plot
+from conformance.judge.verdict import EXIT_STATUS, Subject
 from conformance.precision import NOTABLE
 from conformance.questions import Domain
 from conformance.subjects.callables import Ask
 from conformance.subjects.correct import PROGRAMS, Program
 from conformance.subjects.faults import FAULTS, KEEPING, planted
 from conformance.subjects.reference import reference_answer
-from conformance.verdict import EXIT_STATUS, Subject
 from reference import (
     ELU,
     L1,

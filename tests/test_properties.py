@@ -21,7 +21,7 @@ from scipy import special
 import reference
 from conformance.bounds.assumptions import KAPPA
 from conformance.bounds.rounded import FORMATS, Rounded, exact, observed
-from conformance.judge import (
+from conformance.judge.equations import (
     Judgement,
     admitted,
     admitted_loss,

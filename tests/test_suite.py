@@ -14,7 +14,8 @@ import pytest
 
 from conformance import shards, suite
 from conformance.floors import floors
-from conformance.judge import Judgement, local
+from conformance.judge.equations import Judgement, local
+from conformance.judge.verdict import Tally
 from conformance.problems.problem import Answer, Problem
 from conformance.problems.wire import parse_problem
 from conformance.report import EXPECTED, by_kind
@@ -22,7 +23,6 @@ from conformance.shards import SIZE, Broken, read, run_in_shards, written
 from conformance.subjects.faults import FAULTS, planted
 from conformance.subjects.reference import reference_answer
 from conformance.suite import NONE, REACHES, Key, Shard, examine, run, tallied, together
-from conformance.verdict import Tally
 
 
 def faulty(name: str) -> Callable[[Problem], Answer]:

@@ -18,12 +18,12 @@ from reference.functions import where
 from reference.gradients import Cotangent, Reduction, reduced_loss
 from reference.losses import fused
 
-from .bounds import assumptions
-from .bounds.paths import path_bounds
-from .bounds.rounded import Rounded, exact, gamma, observed
-from .numbers.enclosure import Unbounded
-from .problems.problem import Answer, Problem, State
-from .text.labels import label
+from ..bounds import assumptions
+from ..bounds.paths import path_bounds
+from ..bounds.rounded import Rounded, exact, gamma, observed
+from ..numbers.enclosure import Unbounded
+from ..problems.problem import Answer, Problem, State
+from ..text.labels import label
 
 
 class Judgement(NamedTuple):
