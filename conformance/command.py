@@ -14,7 +14,7 @@ from . import bench, costs, report
 from .attack.attack import kill_matrix
 from .judge.display import plot, shown
 from .judge.verdict import Report
-from .oracle import check
+from .oracle.network.oracle import check
 from .problems import files
 from .profiles import PROFILES
 from .run import COLUMNS, INTERRUPTED, NOT_PUT, conformance, replay

@@ -16,7 +16,7 @@ from reference import Array, CrossEntropy, HalfSquaredError, ReLU, Softmax, Tanh
 from reference.backpropagation import Network
 
 from .judge.verdict import Report
-from .oracle import check, probe
+from .oracle.network.oracle import check, probe
 from .problems.problem import Architecture, Problem, fill
 from .subjects import twin
 

@@ -18,9 +18,9 @@ from conformance.judge.equations import Widened
 from conformance.judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Report
 from conformance.numbers.balls import balls
 from conformance.numbers.derivatives import FUNCTIONS
-from conformance.operation import by_autograd, check_loss, check_pullback
+from conformance.oracle.operation.operation import by_autograd, check_loss, check_pullback
+from conformance.oracle.operation.traced import Tape, pull_back
 from conformance.problems.layouts import NAMED_FORMATS, broadcast, layouts, like, numbers, repeated
-from conformance.traced import Tape, pull_back
 from reference import ACTIVATIONS, LOSSES, Array
 from reference.losses import TARGETS
 

@@ -16,11 +16,11 @@ from hypothesis import settings
 import reference
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, probe, probe_trainer
 from conformance.bounds.rounded import FORMATS
-from conformance.interrogation import interrogated
 from conformance.judge.display import WIDTH, plot
 from conformance.judge.verdict import EXIT_STATUS, Subject
-from conformance.precision import NOTABLE
-from conformance.questions import Domain
+from conformance.oracle.network.interrogation import interrogated
+from conformance.oracle.network.precision import NOTABLE
+from conformance.oracle.network.questions import Domain
 from conformance.subjects.callables import Ask
 from conformance.subjects.correct import PROGRAMS, Program
 from conformance.subjects.faults import FAULTS, KEEPING, planted

@@ -1,4 +1,4 @@
-"""Functions of one number with their derivatives, on Arb's balls: what `conformance.traced` knows."""
+"""Functions of one number with their derivatives, on Arb's balls: what `conformance.oracle.operation.traced` knows."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple

@@ -7,9 +7,9 @@ import numpy as np
 
 from reference import Array, forward
 
-from .bounds.rounded import FORMATS, Rounded, exact
-from .judge.equations import admitted, along_paths
-from .problems.problem import GivenAnswer, Problem
+from ...bounds.rounded import FORMATS, Rounded, exact
+from ...judge.equations import admitted, along_paths
+from ...problems.problem import GivenAnswer, Problem
 
 BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 """The significand's, of the formats that can be claimed."""

@@ -33,9 +33,9 @@ from flint import arb
 
 from reference import Array
 
-from .bounds.rounded import Format, gamma
-from .numbers.balls import Ball
-from .numbers.derivatives import FUNCTIONS, Function
+from ...bounds.rounded import Format, gamma
+from ...numbers.balls import Ball
+from ...numbers.derivatives import FUNCTIONS, Function
 
 ARRANGED = 4
 """Roundings granted for each product and quotient of a forward text: an arrangement that is as right, of the same

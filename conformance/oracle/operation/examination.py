@@ -11,12 +11,11 @@ import numpy as np
 
 from reference import Array
 
-from .bounds.assumptions import KAPPA
-from .bounds.rounded import Format, Rounded
-from .diagnosis import Diagnosis, Mistaken, diagnosed
-from .judge.equations import Judgement, compare
-from .judge.verdict import SUSPECT, WRONG, Finding, Report, Robustness, Subject, Tally, merged, tally
-from .problems.layouts import (
+from ...bounds.assumptions import KAPPA
+from ...bounds.rounded import Format, Rounded
+from ...judge.equations import Judgement, compare
+from ...judge.verdict import SUSPECT, WRONG, Finding, Report, Robustness, Subject, Tally, merged, tally
+from ...problems.layouts import (
     Layout,
     broadcast,
     dtype_name,
@@ -28,6 +27,7 @@ from .problems.layouts import (
     repeated,
     share_memory,
 )
+from .diagnosis import Diagnosis, Mistaken, diagnosed
 from .truth import Truth, generator, plain_output
 
 COTANGENTS = 3

@@ -12,15 +12,15 @@ from reference import Activation, Array, HalfSquaredError, Layer, Loss, Sigmoid,
 from reference.checks import check_activation, check_batch, check_loss, check_network
 from reference.gradients import Reduction
 
+from ...judge.equations import declared
+from ...judge.verdict import CONFORMS, Report, Subject, by_equation_and_layer
+from ...problems.problem import GivenAnswer, Parameters, Problem
+from ...subjects.callables import asking, check_shapes, layers_of
 from . import estimate, precision
 from .explanation import Violation, explained, following, summary
 from .interrogation import interrogated
-from .judge.equations import declared
-from .judge.verdict import CONFORMS, Report, Subject, by_equation_and_layer
-from .problems.problem import GivenAnswer, Parameters, Problem
 from .questions import Domain, Question, Targets
 from .reading import explanation, from_trace, from_x
-from .subjects.callables import asking, check_shapes, layers_of
 
 
 def probe(

@@ -17,8 +17,8 @@ import numpy as np
 from reference import Array, Identity, Layer, Step, backward, forward
 from reference.gradients import Cotangent
 
-from .bounds.rounded import FORMATS, Rounded, exact, observed
-from .judge.equations import (
+from ...bounds.rounded import FORMATS, Rounded, exact, observed
+from ...judge.equations import (
     Judgement,
     admitted,
     admitted_loss,
@@ -29,7 +29,7 @@ from .judge.equations import (
     loss_label,
     once_more,
 )
-from .problems.problem import GivenAnswer, Parameters, Problem
+from ...problems.problem import GivenAnswer, Parameters, Problem
 
 Conventions = Mapping[str, float]
 
@@ -153,7 +153,7 @@ def detection(problem: Problem, answer: GivenAnswer, conventions: Conventions) -
 
 
 def restricted_problem(problem: Problem, at_work: Sequence[Array]) -> Problem:
-    """The small network of the units at work (`conformance.questions.Question.at_work`)."""
+    """The small network of the units at work (`conformance.oracle.network.questions.Question.at_work`)."""
     layers = tuple(
         Layer(W[np.ix_(out, into)], b[out], sigma)
         for (W, b, sigma), (into, out) in zip(problem.network, pairwise(at_work), strict=True)
@@ -162,7 +162,7 @@ def restricted_problem(problem: Problem, at_work: Sequence[Array]) -> Problem:
 
 
 def restricted(answer: GivenAnswer, at_work: Sequence[Array]) -> GivenAnswer:
-    """An answer's numbers for the units at work (`conformance.questions.Question.at_work`)."""
+    """An answer's numbers for the units at work (`conformance.oracle.network.questions.Question.at_work`)."""
     pairs = list(pairwise(at_work))
 
     def taken(numbers: Array | Rounded, *indices: Array) -> Array | Rounded:

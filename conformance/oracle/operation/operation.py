@@ -12,12 +12,12 @@ The inputs count as known to one rounding.  So at a kink, or nearer to one than 
 whatever lies between the one-sided derivatives is admitted.  Inputs for which an exponential overflows are extreme:
 what a pullback of a named equation gets wrong for them alone is a matter of robustness.
 
-The truths stand in `conformance.truth`, the asking and judging in `conformance.examination`.
+The truths stand in `conformance.oracle.operation.truth`, the asking and judging in the module `examination` beside it.
 
 Examples
 --------
 >>> import numpy as np
->>> from conformance.operation import check_pullback
+>>> from conformance.oracle.operation.operation import check_pullback
 >>> z = np.array([[0.5, -1.25, 2.0]])
 >>> def with_z_for_a(z, g):
 ...     return g * z * (1 - z)
@@ -44,13 +44,13 @@ from reference import ACTIVATIONS, LOSSES, Activation, Array, LogSoftmax, Loss, 
 from reference.gradients import Reduction
 from reference.losses import TARGETS
 
-from .bounds import assumptions
-from .bounds.rounded import Format
+from ...bounds import assumptions
+from ...bounds.rounded import Format
+from ...judge.verdict import Report, Subject
+from ...problems.layouts import checked, format_of, is_tensor, like, numbers
+from ...text.labels import label
 from .diagnosis import mistaken
 from .examination import Operation, examined
-from .judge.verdict import Report, Subject
-from .problems.layouts import checked, format_of, is_tensor, like, numbers
-from .text.labels import label
 from .truth import Truth, of_activation, of_forward, of_loss, plain_output
 
 # What is asked.

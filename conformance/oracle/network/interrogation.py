@@ -1,9 +1,9 @@
 """Interrogation: all questions of a domain put to a subject, and what its answers add up to.
 
-What accuses is the bound carried from x, forward and then back along all paths (`conformance.reading.from_x`): no right
-program breaks it, whatever its arrangement.  What names the equation, the layer and the element is each equation judged
-alone on the subject's own numbers.  A subject that passed so on every small network has shown that it works by this
-recursion, and on large ones may be accused by it.
+What accuses is the bound carried from x, forward and then back along all paths
+(`conformance.oracle.network.reading.from_x`): no right program breaks it, whatever its arrangement.  What names the
+equation, the layer and the element is each equation judged alone on the subject's own numbers.  A subject that passed
+so on every small network has shown that it works by this recursion, and on large ones may be accused by it.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,16 +14,16 @@ import numpy as np
 
 from reference import Array, forward
 
+from ...bounds.rounded import exact
+from ...judge.equations import Judgement, admitted, along_paths
+from ...judge.verdict import CONFORMS, WRONG, Finding, Report, Robustness, Subject, by_equation_and_layer
+from ...problems.problem import GivenAnswer, Parameters, Problem
+from ...problems.wire import Refused
+from ...subjects.callables import Ask, check_shapes
 from . import precision
-from .bounds.rounded import exact
 from .explanation import Violation, explained, following, summary
-from .judge.equations import Judgement, admitted, along_paths
-from .judge.verdict import CONFORMS, WRONG, Finding, Report, Robustness, Subject, by_equation_and_layer
-from .problems.problem import GivenAnswer, Parameters, Problem
-from .problems.wire import Refused
 from .questions import Domain, Question, questions
 from .reading import Reading, detection, explanation, from_x, idle, restricted
-from .subjects.callables import Ask, check_shapes
 
 REPEATS = 4
 """How many wrong answers are asked for once more: state imitates every fault."""

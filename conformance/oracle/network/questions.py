@@ -15,9 +15,9 @@ from reference import Activation, Array, Layer, Loss
 from reference.gradients import Reduction
 from reference.losses import TARGETS
 
-from .bounds.paths import MIXING
-from .judge.equations import Judgement
-from .problems.problem import Architecture, Problem, fill
+from ...bounds.paths import MIXING
+from ...judge.equations import Judgement
+from ...problems.problem import Architecture, Problem, fill
 from .reading import Reading, restricted_problem
 
 Role = Literal["detect", "locate"]

@@ -14,11 +14,11 @@ import reference
 from reference import Activation, Loss, activation
 from reference import loss as named_loss
 
-from .bounds.paths import MIXING
+from ...bounds.paths import MIXING
+from ...judge.equations import declared
+from ...judge.verdict import Report, Subject
+from ...problems.problem import GivenAnswer, Parameters, Problem
 from .interrogation import interrogated
-from .judge.equations import declared
-from .judge.verdict import Report, Subject
-from .problems.problem import GivenAnswer, Parameters, Problem
 from .questions import Domain, Targets
 
 if TYPE_CHECKING:

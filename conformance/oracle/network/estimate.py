@@ -11,10 +11,10 @@ import numpy as np
 
 from reference import Array, Identity, Layer, Step, backward, forward
 
-from .bounds.rounded import Rounded, exact
-from .judge.equations import Judgement, admitted, admitted_loss, along_paths, compare
-from .judge.verdict import SUSPECT, Finding
-from .problems.problem import GivenAnswer, Problem
+from ...bounds.rounded import Rounded, exact
+from ...judge.equations import Judgement, admitted, admitted_loss, along_paths, compare
+from ...judge.verdict import SUSPECT, Finding
+from ...problems.problem import GivenAnswer, Problem
 from .reading import Conventions
 
 FACTOR = 16

@@ -2,7 +2,7 @@
 
 * `of_activation`, `of_loss`: a named equation of the reference, its own text on `Rounded`, widened by
   `conformance.bounds.assumptions`.
-* `of_forward`: somebody's own forward function, followed on `Traced` numbers (`conformance.traced`).
+* `of_forward`: somebody's own forward function, followed on `Traced` numbers (`conformance.oracle.operation.traced`).
 * `by_differences`: where that cannot be followed, differences of it in float64 with an estimate of their error.
 
 The inputs count as known to one rounding.  So at a kink, or nearer to one than that, nothing is decided.
@@ -17,9 +17,9 @@ from flint import arb
 from reference import Activation, Array, Identity, Loss
 from reference.gradients import Reduction
 
-from .bounds.rounded import Format, Rounded
-from .judge.equations import Widened, WidenedLoss, admitted_loss, once_more
-from .problems.layouts import EPSILON, format_of, is_tensor, like, numbers
+from ...bounds.rounded import Format, Rounded
+from ...judge.equations import Widened, WidenedLoss, admitted_loss, once_more
+from ...problems.layouts import EPSILON, format_of, is_tensor, like, numbers
 from .traced import Pulled, Tape, TooLong, Traced, follow, pull_back, smallest
 
 COINS = 3

@@ -8,13 +8,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...judge.equations import Judgement
+from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Finding, Report
+from ...problems.problem import Problem
+from ...text.labels import documented
 from . import precision
-from .judge.equations import Judgement
-from .judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Finding, Report
-from .problems.problem import Problem
 from .questions import Question
 from .reading import Reading, evaluation_order
-from .text.labels import documented
 
 SAME = 1e-5
 """How close an estimated factor is to the number that it is called by: it carries some roundings of float32."""

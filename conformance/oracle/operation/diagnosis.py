@@ -7,9 +7,9 @@ import numpy as np
 
 from reference import Activation, Array, Softmax
 
-from .bounds.rounded import Rounded
-from .judge.equations import Judgement
-from .precision import nearest
+from ...bounds.rounded import Rounded
+from ...judge.equations import Judgement
+from ..network.precision import nearest
 
 CLUES = 3
 """How many numbers, at least, must share a factor that is no simple one."""
