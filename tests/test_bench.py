@@ -7,7 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from conformance import bench, costs
+from conformance.bench import bench, costs
 from conformance.command import app
 from conformance.judge.equations import end_to_end
 from conformance.problems.problem import Parameters, Problem

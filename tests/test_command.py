@@ -18,17 +18,18 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import reference
-from conformance import GivenAnswer, report, run, suite
+from conformance import GivenAnswer
 from conformance.command import app
 from conformance.judge.verdict import EXIT_STATUS
-from conformance.lockstep import digits, lockstep
 from conformance.problems import files
 from conformance.problems.problem import Architecture, fill
-from conformance.profiles import PROFILES
-from conformance.shards import Broken, run_in_shards
 from conformance.subjects.faults import FAULTS, planted
 from conformance.subjects.reference import reference_answer
-from conformance.suite import REACHES, Shard
+from conformance.suite import report, run, suite
+from conformance.suite.lockstep import digits, lockstep
+from conformance.suite.profiles import PROFILES
+from conformance.suite.shards import Broken, run_in_shards
+from conformance.suite.suite import REACHES, Shard
 from reference import HalfSquaredError, Sigmoid, Tanh
 
 ROOT = Path(__file__).parent.parent

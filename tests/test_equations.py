@@ -12,7 +12,7 @@ from conformance.problems.problem import Architecture, Parameters, Problem, fill
 from conformance.problems.strategies import problems
 from conformance.subjects import twin
 from conformance.subjects.reference import reference_answer
-from conformance.suite import SUBJECTS, examine
+from conformance.suite.suite import SUBJECTS, examine
 from reference import Activation, HalfSquaredError, Identity, Layer, Sigmoid, Tanh, backward, forward, propagate, update
 
 EQUATIONS = settings(max_examples=25)

@@ -39,7 +39,7 @@ from conformance.subjects import twin
 from conformance.subjects.correct import numbers
 from conformance.subjects.faults import FAULTS, Edit, planted
 from conformance.subjects.reference import reference_answer
-from conformance.suite import SUBJECTS
+from conformance.suite.suite import SUBJECTS
 from reference import (
     ACTIVATIONS,
     LOSSES,

@@ -15,10 +15,10 @@ from torch.nn import functional as F
 from reference import Array, CrossEntropy, HalfSquaredError, ReLU, Softmax, Tanh, propagate
 from reference.backpropagation import Network
 
-from .judge.verdict import Report
-from .oracle.network.oracle import check, probe
-from .problems.problem import Architecture, Problem, fill
-from .subjects import twin
+from ..judge.verdict import Report
+from ..oracle.network.oracle import check, probe
+from ..problems.problem import Architecture, Problem, fill
+from ..subjects import twin
 
 BATCH = 17
 """Samples, as many as a question has at most."""

@@ -14,12 +14,12 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from reference import __version__
 
+from ..judge.verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, Finding, Report, Subject, added, merged, number
+from ..problems import files
+from ..problems.wire import Malformed, parse_problem
 from . import report
 from .floors import Floor, floors
-from .judge.verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, Finding, Report, Subject, added, merged, number
 from .lockstep import DTYPES, SEEDS, Outcome, all_in_lockstep
-from .problems import files
-from .problems.wire import Malformed, parse_problem
 from .profiles import Profile
 from .shards import Broken, run_in_shards
 from .suite import NONE, REACHES, SUBJECTS, Judged, Shard, Tallies, examine

@@ -12,14 +12,14 @@ import hypothesis
 import numpy as np
 from hypothesis import HealthCheck, Phase, Verbosity, event, given, settings
 
-from .judge.equations import Judgement, end_to_end, local, path
-from .judge.verdict import Tally, added, merged, tally
-from .problems.problem import Answer, Architecture, Problem, fill
-from .problems.strategies import architectures, features
-from .problems.wire import problem_json
-from .subjects.correct import another
-from .subjects.reference import reference_answer
-from .subjects.twin import twin_answer
+from ..judge.equations import Judgement, end_to_end, local, path
+from ..judge.verdict import Tally, added, merged, tally
+from ..problems.problem import Answer, Architecture, Problem, fill
+from ..problems.strategies import architectures, features
+from ..problems.wire import problem_json
+from ..subjects.correct import another
+from ..subjects.reference import reference_answer
+from ..subjects.twin import twin_answer
 
 SUBJECTS = {"reference": reference_answer, "twin": twin_answer}
 """Who is asked every problem."""

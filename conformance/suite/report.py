@@ -13,15 +13,15 @@ from rich.text import Text
 from reference import ACTIVATIONS, LOSSES
 from reference.losses import REQUIRED_HEAD, fused
 
-from .bench import RIVALS, Memory, Row
-from .costs import Comparison, Cost
+from ..bench.bench import RIVALS, Memory, Row
+from ..bench.costs import Comparison, Cost
+from ..judge.verdict import Tally, added
+from ..problems.problem import PATTERNS, Problem
+from ..problems.strategies import DEPTH
+from ..text.labels import label
 from .floors import Floor
-from .judge.verdict import Tally, added
 from .lockstep import DTYPES, Outcome
-from .problems.problem import PATTERNS, Problem
-from .problems.strategies import DEPTH
 from .suite import OTHERS, REACHES, SUBJECTS, Judged, Shard, Tallies
-from .text.labels import label
 
 EXPECTED = {
     "equation": ("F1", "F2", "B1", "B2", "B3", "B4", "U1", "U2", *(label(kind.value) for kind in LOSSES.values())),

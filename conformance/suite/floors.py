@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 from reference import Activation, CrossEntropy, Softmax, Tanh
 
-from .judge.equations import Judgement, end_to_end, local, path
-from .problems.problem import Architecture, fill
-from .subjects.reference import reference_answer
+from ..judge.equations import Judgement, end_to_end, local, path
+from ..problems.problem import Architecture, fill
+from ..subjects.reference import reference_answer
 from .suite import REACHES
 
 WIDTHS = ((64, 64, 10), (784, 128, 10), (784, 784, 10))

@@ -19,8 +19,8 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from .judge.equations import Judgement
-from .judge.verdict import Tally
+from ..judge.equations import Judgement
+from ..judge.verdict import Tally
 from .suite import NONE, Judged, Key, Shard, Violation, together
 
 SIZE = 25

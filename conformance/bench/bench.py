@@ -38,7 +38,7 @@ from reference import (
 from reference.backpropagation import Gradients, Network
 from reference.losses import fused
 
-from .subjects import twin
+from ..subjects import twin
 
 ETA = 0.125
 ROUNDS = 15

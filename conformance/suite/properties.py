@@ -1,4 +1,4 @@
-"""The property that pytest runs, a shard at a time, for `conformance.shards`."""
+"""The property that pytest runs, a shard at a time, for `conformance.suite.shards`."""
 
 from collections.abc import Callable
 

@@ -19,11 +19,11 @@ from reference import Array, CrossEntropy, Softmax, Tanh, forward, initialised, 
 from reference.backpropagation import Network, update
 from reference.gradients import propagate
 
-from .bounds.rounded import exact
-from .judge.equations import admitted
-from .judge.verdict import merged
-from .problems.problem import Problem
-from .subjects import twin
+from ..bounds.rounded import exact
+from ..judge.equations import admitted
+from ..judge.verdict import merged
+from ..problems.problem import Problem
+from ..subjects import twin
 from .suite import Tallies, asked, judged, tallied
 
 SEEDS = (0, 1, 2, 3, 4)
