@@ -9,11 +9,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .module import probe_torch
-    from .operation import by_autograd, check_loss, check_pullback
-    from .oracle import assert_conforms, check, probe, probe_trainer
-    from .problem import GivenAnswer, Parameters, Problem
-    from .verdict import Report
+    from .judge.verdict import Report
+    from .oracle.network.module import probe_torch
+    from .oracle.network.oracle import assert_conforms, check, probe, probe_trainer
+    from .oracle.operation.operation import by_autograd, check_loss, check_pullback
+    from .problems.problem import GivenAnswer, Parameters, Problem
 
 __all__ = [
     "GivenAnswer",
@@ -31,18 +31,18 @@ __all__ = [
 ]
 
 _HOMES = {
-    "GivenAnswer": "problem",
-    "Parameters": "problem",
-    "Problem": "problem",
-    "Report": "verdict",
-    "assert_conforms": "oracle",
-    "by_autograd": "operation",
-    "check": "oracle",
-    "check_loss": "operation",
-    "check_pullback": "operation",
-    "probe": "oracle",
-    "probe_torch": "module",
-    "probe_trainer": "oracle",
+    "GivenAnswer": "problems.problem",
+    "Parameters": "problems.problem",
+    "Problem": "problems.problem",
+    "Report": "judge.verdict",
+    "assert_conforms": "oracle.network.oracle",
+    "by_autograd": "oracle.operation.operation",
+    "check": "oracle.network.oracle",
+    "check_loss": "oracle.operation.operation",
+    "check_pullback": "oracle.operation.operation",
+    "probe": "oracle.network.oracle",
+    "probe_torch": "oracle.network.module",
+    "probe_trainer": "oracle.network.oracle",
 }
 """Where each name lives; its module, and the packages that it needs, are imported when it is first used."""
 

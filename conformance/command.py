@@ -10,14 +10,16 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
-from . import bench, costs, files, report
-from .attack import kill_matrix
-from .display import plot, shown
-from .oracle import check
-from .profiles import PROFILES
-from .run import COLUMNS, INTERRUPTED, NOT_PUT, conformance, replay
-from .shards import processors
-from .verdict import Report
+from .attack.attack import kill_matrix
+from .bench import bench, costs
+from .judge.display import plot, shown
+from .judge.verdict import Report
+from .oracle.network.oracle import check
+from .problems import files
+from .suite import report
+from .suite.profiles import PROFILES
+from .suite.run import COLUMNS, INTERRUPTED, NOT_PUT, conformance, replay
+from .suite.shards import processors
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from conformance.balls import balls, distance
-from conformance.rounded import Rounded
+from conformance.bounds.rounded import Rounded
+from conformance.numbers.balls import balls, distance
 from reference import Array
 
 

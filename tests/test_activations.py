@@ -10,10 +10,10 @@ from certified import radius_used, random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance import twin
-from conformance.balls import balls, forward_mode, overlap
-from conformance.judge import Widened
-from conformance.rounded import exact
+from conformance.bounds.rounded import exact
+from conformance.judge.equations import Widened
+from conformance.numbers.balls import balls, forward_mode, overlap
+from conformance.subjects import twin
 from reference import (
     ACTIVATIONS,
     CELU,

@@ -17,10 +17,10 @@ import numpy as np
 import pytest
 import torch
 
-from conformance.balls import balls
-from conformance.judge import Widened, WidenedLoss, admitted_loss, compare
-from conformance.layouts import NAMED_FORMATS, numbers
-from conformance.rounded import Format, Rounded
+from conformance.bounds.rounded import Format, Rounded
+from conformance.judge.equations import Widened, WidenedLoss, admitted_loss, compare
+from conformance.numbers.balls import balls
+from conformance.problems.layouts import NAMED_FORMATS, numbers
 from reference import (
     ACTIVATIONS,
     CELU,

@@ -10,12 +10,12 @@ import pytest
 import torch
 from certified import radius_used, random
 
-from conformance import assumptions
-from conformance.assumptions import ASSUMPTIONS, DIVISION, KAPPA, MOVING, erfc_units
-from conformance.balls import balls
-from conformance.enclosure import Unbounded
-from conformance.judge import compare
-from conformance.rounded import Rounded, exact, observed
+from conformance.bounds import assumptions
+from conformance.bounds.assumptions import ASSUMPTIONS, DIVISION, KAPPA, MOVING, erfc_units
+from conformance.bounds.rounded import Rounded, exact, observed
+from conformance.judge.equations import compare
+from conformance.numbers.balls import balls
+from conformance.numbers.enclosure import Unbounded
 from reference import Array, Identity, Layer, Sigmoid, forward
 from reference.functions import erfc, log, log1p
 from reference.updates import averaged

@@ -9,11 +9,12 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from conformance import bench, costs, twin
+from conformance.bench import bench, costs
 from conformance.command import app
-from conformance.judge import end_to_end
-from conformance.problem import Parameters, Problem
-from conformance.subjects import reference_answer
+from conformance.judge.equations import end_to_end
+from conformance.problems.problem import Parameters, Problem
+from conformance.subjects import twin
+from conformance.subjects.reference import reference_answer
 from reference import loss_and_gradients, update
 from reference.backpropagation import Network
 

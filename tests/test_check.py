@@ -11,15 +11,15 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, check
-from conformance.correct import PROGRAMS, Program
-from conformance.edits import planted
-from conformance.estimate import FACTOR
-from conformance.faults import FAULTS, Fault
-from conformance.judge import loss_label
-from conformance.problem import Answer, Architecture, fill
-from conformance.strategies import architectures
-from conformance.subjects import reference_answer
-from conformance.verdict import EXIT_STATUS
+from conformance.judge.equations import loss_label
+from conformance.judge.verdict import EXIT_STATUS
+from conformance.oracle.network.estimate import FACTOR
+from conformance.problems.problem import Answer, Architecture, fill
+from conformance.problems.strategies import architectures
+from conformance.subjects.correct import PROGRAMS, Program
+from conformance.subjects.faults import FAULTS, Fault
+from conformance.subjects.reference import reference_answer
+from conformance.text.edits import planted
 from reference import (
     GELU,
     L1,

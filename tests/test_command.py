@@ -18,17 +18,19 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 import reference
-from conformance import GivenAnswer, files, report, run, suite
+from conformance import GivenAnswer
 from conformance.command import app
-from conformance.edits import altered, copied, planted
-from conformance.faults import FAULTS
-from conformance.lockstep import digits, lockstep
-from conformance.problem import Architecture, fill
-from conformance.profiles import PROFILES
-from conformance.shards import Broken, run_in_shards
-from conformance.subjects import reference_answer
-from conformance.suite import REACHES, Shard
-from conformance.verdict import EXIT_STATUS
+from conformance.judge.verdict import EXIT_STATUS
+from conformance.problems import files
+from conformance.problems.problem import Architecture, fill
+from conformance.subjects.faults import FAULTS
+from conformance.subjects.reference import reference_answer
+from conformance.suite import report, run, suite
+from conformance.suite.lockstep import digits, lockstep
+from conformance.suite.profiles import PROFILES
+from conformance.suite.shards import Broken, run_in_shards
+from conformance.suite.suite import REACHES, Shard
+from conformance.text.edits import altered, copied, planted
 from reference import Epoch, HalfSquaredError, Sigmoid, Tanh
 from reference.command.figures import ENDINGS, digits_figure, draw
 

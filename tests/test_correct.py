@@ -5,15 +5,15 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, event, find, given, settings
 
-from conformance.correct import PROGRAMS, Program
-from conformance.dual import Dual
-from conformance.faults import FAULTS
-from conformance.formulas import edited, summed
-from conformance.judge import Judgement, end_to_end, local, path
-from conformance.problem import Answer, Architecture, Parameters, Problem, fill
-from conformance.routes import forward_mode, numbers, sample_by_sample
-from conformance.strategies import architectures
-from conformance.subjects import reference_answer
+from conformance.judge.equations import Judgement, end_to_end, local, path
+from conformance.numbers.dual import Dual
+from conformance.problems.problem import Answer, Architecture, Parameters, Problem, fill
+from conformance.problems.strategies import architectures
+from conformance.subjects.correct import PROGRAMS, Program
+from conformance.subjects.faults import FAULTS
+from conformance.subjects.formulas import edited, summed
+from conformance.subjects.reference import reference_answer
+from conformance.subjects.routes import forward_mode, numbers, sample_by_sample
 from reference import CrossEntropy, HalfSquaredError, Identity, Sigmoid, Softmax, Tanh
 
 EXAMPLES = settings(

@@ -1,4 +1,4 @@
-"""Every row of `conformance.domain` shows itself: PyTorch departs, the reference does not, and the twin goes round."""
+"""Every row of `conformance.subjects.domain`: PyTorch departs, the reference does not, and the twin goes round."""
 
 import ast
 from pathlib import Path
@@ -9,11 +9,11 @@ import torch
 from certified import radius_used
 from torch.nn import functional as F
 
-from conformance import twin
-from conformance.balls import balls
-from conformance.domain import DEPARTURES
-from conformance.judge import Widened
-from conformance.rounded import exact
+from conformance.bounds.rounded import exact
+from conformance.judge.equations import Widened
+from conformance.numbers.balls import balls
+from conformance.subjects import twin
+from conformance.subjects.domain import DEPARTURES
 from reference import BinaryCrossEntropyWithLogits, CrossEntropyWithLogits, Hardsigmoid, Sigmoid, Softmax, Softplus
 from reference.activations import log1p_exp
 

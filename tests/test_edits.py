@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from conformance import edits
-from conformance.edits import Edit, altered, loaded, planted, standing
-from conformance.faults import FAULTS, UPDATE_FAULTS
-from conformance.formulas import FUNCTIONS, SAMPLES_IN_COLUMNS, SUMS
-from conformance.labels import PACKAGE, labelled, modules
+from conformance.subjects.faults import FAULTS, UPDATE_FAULTS
+from conformance.subjects.formulas import FUNCTIONS, SAMPLES_IN_COLUMNS, SUMS
+from conformance.text import edits
+from conformance.text.edits import Edit, altered, loaded, planted, standing
+from conformance.text.labels import PACKAGE, labelled, modules
 
 EVERY = {
     **{fault.name: fault.edits for fault in (*FAULTS, *UPDATE_FAULTS)},

@@ -11,9 +11,9 @@ from flint import arb
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.balls import NARROW, Ball, Balls, balls, distance, overlap
-from conformance.dual import Dual, dual, tangent
-from conformance.enclosure import Unbounded, Undecided
+from conformance.numbers.balls import NARROW, Ball, Balls, balls, distance, overlap
+from conformance.numbers.dual import Dual, dual, tangent
+from conformance.numbers.enclosure import Unbounded, Undecided
 from reference import Activation, Hardtanh, Identity, Layer, ReLU, Softmax, Tanh, backward, forward, input_gradient
 
 SEEDS = st.integers(0, 2**32 - 1)

@@ -6,13 +6,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from conformance import twin
-from conformance.judge import Widened, compare, end_to_end, local, path
-from conformance.problem import Architecture, Parameters, Problem, fill
-from conformance.rounded import exact
-from conformance.strategies import problems
-from conformance.subjects import reference_answer
-from conformance.suite import SUBJECTS, examine
+from conformance.bounds.rounded import exact
+from conformance.judge.equations import Widened, compare, end_to_end, local, path
+from conformance.problems.problem import Architecture, Parameters, Problem, fill
+from conformance.problems.strategies import problems
+from conformance.subjects import twin
+from conformance.subjects.reference import reference_answer
+from conformance.suite.suite import SUBJECTS, examine
 from reference import (
     Activation,
     HalfSquaredError,

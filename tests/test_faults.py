@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from hypothesis import Phase, find, settings
 
-from conformance.edits import Edit, planted
-from conformance.faults import FAULTS, KEEPING, Accumulating, Fault, Stale
-from conformance.judge import Judgement, local
-from conformance.problem import Answer, Architecture, Problem, fill
-from conformance.strategies import architectures
-from conformance.subjects import reference_answer
+from conformance.judge.equations import Judgement, local
+from conformance.problems.problem import Answer, Architecture, Problem, fill
+from conformance.problems.strategies import architectures
+from conformance.subjects.faults import FAULTS, KEEPING, Accumulating, Fault, Stale
+from conformance.subjects.reference import reference_answer
+from conformance.text.edits import Edit, planted
 from reference import HalfSquaredError, Identity, Layer, ReLU, Sigmoid, Tanh, backward, forward
 
 SEARCH = settings(max_examples=2000, phases=(Phase.generate,), derandomize=True, database=None, deadline=None)

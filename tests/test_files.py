@@ -20,11 +20,11 @@ import torch
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
-from conformance.files import LARGEST, read_answer, read_problem, save_problem, write_answer, write_problem
-from conformance.problem import GivenAnswer, Problem
-from conformance.strategies import problems
-from conformance.subjects import reference_answer
-from conformance.wire import Malformed, Refused
+from conformance.problems.files import LARGEST, read_answer, read_problem, save_problem, write_answer, write_problem
+from conformance.problems.problem import GivenAnswer, Problem
+from conformance.problems.strategies import problems
+from conformance.problems.wire import Malformed, Refused
+from conformance.subjects.reference import reference_answer
 from reference import Array, HalfSquaredError, Layer, Sigmoid, Tanh
 
 W1, b1 = np.arange(1, 13.0).reshape(4, 3) / 8, np.array([0.5, -0.25, 0.75, 1.5])

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import reference
-from conformance.labels import LABEL, label
+from conformance.text.labels import LABEL, label
 from reference import CrossEntropy, Sigmoid, forward
 
 PACKAGE = Path(reference.__file__).parent

@@ -12,11 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from conformance import twin
-from conformance.assumptions import DIVISION
-from conformance.balls import balls, forward_mode, overlap
-from conformance.judge import Widened, WidenedLoss, admitted_loss, compare
-from conformance.rounded import exact
+from conformance.bounds.assumptions import DIVISION
+from conformance.bounds.rounded import exact
+from conformance.judge.equations import Widened, WidenedLoss, admitted_loss, compare
+from conformance.numbers.balls import balls, forward_mode, overlap
+from conformance.subjects import twin
 from reference import (
     L1,
     NLL,

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from conformance import probe_torch
-from conformance.module import ACTIVATIONS as MODULES
+from conformance.oracle.network.module import ACTIVATIONS as MODULES
 from reference import ACTIVATIONS, Activation, Identity, Tanh
 
 

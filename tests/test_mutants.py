@@ -4,11 +4,11 @@ import ast
 
 import pytest
 
-from conformance.attack import Selection, Unsound, kill, selection
-from conformance.equivalence import proof
-from conformance.kills import ASSERTION, SURVIVED, TABLE, Outcome, changed, committed, table
-from conformance.labels import LABEL, modules
-from conformance.mutants import Mutant, digests, mutants, rotating
+from conformance.attack.attack import Selection, Unsound, kill, selection
+from conformance.attack.equivalence import proof
+from conformance.attack.kills import ASSERTION, SURVIVED, TABLE, Outcome, changed, committed, table
+from conformance.attack.mutants import Mutant, digests, mutants, rotating
+from conformance.text.labels import LABEL, modules
 
 ROTATING = 12
 """How many mutants are killed again whatever changed."""

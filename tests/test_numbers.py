@@ -11,14 +11,14 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.balls import balls, overlap
-from conformance.dual import Dual, dual, tangent
-from conformance.fractions import fractions
-from conformance.judge import Widened, compare
-from conformance.problem import Problem, fill
-from conformance.rounded import exact
-from conformance.strategies import architectures
-from conformance.symbols import Generic, symbols
+from conformance.bounds.rounded import exact
+from conformance.judge.equations import Widened, compare
+from conformance.numbers.balls import balls, overlap
+from conformance.numbers.dual import Dual, dual, tangent
+from conformance.numbers.fractions import fractions
+from conformance.numbers.symbols import Generic, symbols
+from conformance.problems.problem import Problem, fill
+from conformance.problems.strategies import architectures
 from reference import (
     ACTIVATIONS,
     L1,

@@ -12,15 +12,15 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import special
 from torch.nn import functional as F
 
-from conformance.assumptions import KAPPA, KAPPA_HALF
-from conformance.balls import balls
-from conformance.derivatives import FUNCTIONS
-from conformance.judge import Widened
-from conformance.layouts import NAMED_FORMATS, broadcast, layouts, like, numbers, repeated
-from conformance.operation import by_autograd, check_loss, check_pullback
-from conformance.rounded import Rounded
-from conformance.traced import Tape, pull_back
-from conformance.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Report
+from conformance.bounds.assumptions import KAPPA, KAPPA_HALF
+from conformance.bounds.rounded import Rounded
+from conformance.judge.equations import Widened
+from conformance.judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Report
+from conformance.numbers.balls import balls
+from conformance.numbers.derivatives import FUNCTIONS
+from conformance.oracle.operation.operation import by_autograd, check_loss, check_pullback
+from conformance.oracle.operation.traced import Tape, pull_back
+from conformance.problems.layouts import NAMED_FORMATS, broadcast, layouts, like, numbers, repeated
 from reference import ACTIVATIONS, LOSSES, Array
 from reference.losses import TARGETS
 
@@ -42,7 +42,7 @@ TORCH: dict[str, Callable[[Any], Any]] = {
     "softsign": F.softsign,
     "hardtanh": F.hardtanh,
     "relu6": F.relu6,
-    "hardsigmoid": lambda z: F.relu6(z + 3) / 6,  # its own derivative is 1/6 in float32 (conformance.domain)
+    "hardsigmoid": lambda z: F.relu6(z + 3) / 6,  # its own derivative is 1/6 in float32 (conformance.subjects.domain)
     "hardswish": F.hardswish,
     "logsigmoid": F.logsigmoid,
     "tanhshrink": F.tanhshrink,

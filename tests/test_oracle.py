@@ -15,16 +15,17 @@ from hypothesis import settings
 
 import reference
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, probe, probe_trainer
-from conformance.correct import PROGRAMS, Program
-from conformance.display import WIDTH, plot
-from conformance.edits import planted
-from conformance.faults import FAULTS, KEEPING
-from conformance.interrogation import interrogated
-from conformance.precision import NOTABLE
-from conformance.questions import Domain
-from conformance.rounded import FORMATS
-from conformance.subjects import Ask, reference_answer
-from conformance.verdict import EXIT_STATUS, Subject
+from conformance.bounds.rounded import FORMATS
+from conformance.judge.display import WIDTH, plot
+from conformance.judge.verdict import EXIT_STATUS, Subject
+from conformance.oracle.network.interrogation import interrogated
+from conformance.oracle.network.precision import NOTABLE
+from conformance.oracle.network.questions import Domain
+from conformance.subjects.callables import Ask
+from conformance.subjects.correct import PROGRAMS, Program
+from conformance.subjects.faults import FAULTS, KEEPING
+from conformance.subjects.reference import reference_answer
+from conformance.text.edits import planted
 from reference import (
     ELU,
     L1,

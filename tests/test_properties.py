@@ -19,13 +19,9 @@ from hypothesis import strategies as st
 from scipy import special
 
 import reference
-from conformance import twin
-from conformance.assumptions import KAPPA
-from conformance.balls import balls, distance, overlap
-from conformance.dual import Dual, dual, tangent
-from conformance.edits import Edit, planted
-from conformance.faults import FAULTS
-from conformance.judge import (
+from conformance.bounds.assumptions import KAPPA
+from conformance.bounds.rounded import FORMATS, Rounded, exact, observed
+from conformance.judge.equations import (
     Judgement,
     admitted,
     admitted_loss,
@@ -35,12 +31,16 @@ from conformance.judge import (
     local,
     path,
 )
-from conformance.problem import Answer, Architecture, Parameters, Problem, State, fill
-from conformance.rounded import FORMATS, Rounded, exact, observed
-from conformance.routes import numbers
-from conformance.strategies import architectures
-from conformance.subjects import reference_answer
-from conformance.suite import SUBJECTS
+from conformance.numbers.balls import balls, distance, overlap
+from conformance.numbers.dual import Dual, dual, tangent
+from conformance.problems.problem import Answer, Architecture, Parameters, Problem, State, fill
+from conformance.problems.strategies import architectures
+from conformance.subjects import twin
+from conformance.subjects.faults import FAULTS
+from conformance.subjects.reference import reference_answer
+from conformance.subjects.routes import numbers
+from conformance.suite.suite import SUBJECTS
+from conformance.text.edits import Edit, planted
 from reference import (
     ACTIVATIONS,
     LOSSES,

@@ -14,10 +14,10 @@ from certified import radius_used, random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.balls import balls
-from conformance.enclosure import Unbounded, Undecided
-from conformance.judge import Widened, compare
-from conformance.rounded import FORMATS, Rounded, exact, gamma
+from conformance.bounds.rounded import FORMATS, Rounded, exact, gamma
+from conformance.judge.equations import Widened, compare
+from conformance.numbers.balls import balls
+from conformance.numbers.enclosure import Unbounded, Undecided
 from reference import Array, Identity, Layer, ReLU, Sigmoid, Softmax, Tanh, backward, forward
 from reference.functions import erfc, exp, expm1, log, log1p, minimum, row_maximum, sqrt, tanh, where
 

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from conformance import shards, suite
-from conformance.edits import planted
-from conformance.faults import FAULTS
-from conformance.floors import floors
-from conformance.judge import Judgement, local
-from conformance.problem import Answer, Problem
-from conformance.report import EXPECTED, by_kind
-from conformance.shards import SIZE, Broken, read, run_in_shards, written
-from conformance.subjects import reference_answer
-from conformance.suite import NONE, REACHES, Key, Shard, examine, run, tallied, together
-from conformance.verdict import Tally
-from conformance.wire import parse_problem
+from conformance.judge.equations import Judgement, local
+from conformance.judge.verdict import Tally
+from conformance.problems.problem import Answer, Problem
+from conformance.problems.wire import parse_problem
+from conformance.subjects.faults import FAULTS
+from conformance.subjects.reference import reference_answer
+from conformance.suite import shards, suite
+from conformance.suite.floors import floors
+from conformance.suite.report import EXPECTED, by_kind
+from conformance.suite.shards import SIZE, Broken, read, run_in_shards, written
+from conformance.suite.suite import NONE, REACHES, Key, Shard, examine, run, tallied, together
+from conformance.text.edits import planted
 
 
 def faulty(name: str) -> Callable[[Problem], Answer]:
@@ -135,7 +135,7 @@ def test_the_run_ends_with_the_first_shard_that_has_a_violation(
     monkeypatch: pytest.MonkeyPatch, violating: Shard
 ) -> None:
     came: list[int] = []
-    monkeypatch.setattr("conformance.properties.run", lambda count, seed: violating if seed == "0, 2" else NONE)
+    monkeypatch.setattr("conformance.suite.properties.run", lambda count, seed: violating if seed == "0, 2" else NONE)
     total = run_in_shards(10 * SIZE, 0, 0, lambda so_far: came.append(so_far.problems))
     assert repr(total.violation) == repr(violating.violation)
     assert came == [0, 0, violating.problems]
@@ -193,7 +193,7 @@ def test_the_environment_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
 
 SCRIPT = """
 import sys
-from conformance.shards import run_in_shards
+from conformance.suite.shards import run_in_shards
 if __name__ == "__main__":
     run_in_shards(10_000, 0, 2, lambda so_far: print(so_far.problems, flush=True))
 """

@@ -9,13 +9,13 @@ import pytest
 import torch
 from certified import radius_used, random
 
-from conformance.assumptions import MOVING
-from conformance.balls import balls
-from conformance.edits import planted
-from conformance.enclosure import Unbounded
-from conformance.faults import UPDATE_FAULTS, Fault
-from conformance.judge import compare
-from conformance.rounded import Rounded, exact
+from conformance.bounds.assumptions import MOVING
+from conformance.bounds.rounded import Rounded, exact
+from conformance.judge.equations import compare
+from conformance.numbers.balls import balls
+from conformance.numbers.enclosure import Unbounded
+from conformance.subjects.faults import UPDATE_FAULTS, Fault
+from conformance.text.edits import planted
 from reference import (
     SGD,
     UPDATES,
@@ -81,7 +81,7 @@ def torch_steps(rule: Rule, p: Array, gradients: list[Array]) -> list[Array]:
     if "beta1" in parameters:
         parameters["betas"] = parameters.pop("beta1"), parameters.pop("beta2")
     leaf = torch.tensor(p, requires_grad=True)
-    # NAdam keeps a product of momenta in the default dtype: see conformance.domain.
+    # NAdam keeps a product of momenta in the default dtype: see conformance.subjects.domain.
     torch.set_default_dtype(torch.float64)
     try:
         return _steps(rule, leaf, parameters, gradients)

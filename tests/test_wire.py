@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from conformance.problem import GivenAnswer, Parameters, Problem, State
-from conformance.strategies import problems
-from conformance.subjects import reference_answer
-from conformance.wire import (
+from conformance.problems.problem import GivenAnswer, Parameters, Problem, State
+from conformance.problems.strategies import problems
+from conformance.problems.wire import (
     LONGEST,
     MOST_VALUES,
     Malformed,
@@ -25,6 +24,7 @@ from conformance.wire import (
     parse_problem,
     problem_json,
 )
+from conformance.subjects.reference import reference_answer
 from reference import (
     ACTIVATIONS,
     LOSSES,

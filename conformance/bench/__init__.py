@@ -1,0 +1,1 @@
+"""Speed: what a step of the reference costs, and what judging a gradient does."""

@@ -1,0 +1,139 @@
+"""The path bound: what any arrangement of the chain rule may be off by, from given activations on.
+
+dL/dz is a sum over all paths from a unit to the loss, a product along each.  Backpropagation is one way to arrange that
+sum; forward mode and a complex step are others, as right, and they break the bound of (B3) alone.  None of them is off
+by more than the roundings along a path times P, the sum of the products' absolute values.  With the cotangent's
+magnitude G = P^l |W^l| and its error H, layer by layer:
+
+    P^{l-1} = |sigma'| G        eta^{l-1} = |sigma'| H + S G
+
+where S is the radius of sigma' itself.  The sums are the reference's own (B2) to (B4), run on magnitudes.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from reference import Activation, Array, Gradient, Identity, Layer, LogSoftmax, Softmax, Step, backward, cotangent
+from reference.backpropagation import Network
+from reference.gradients import Cotangent
+
+from .rounded import Format, Rounded, exact, gamma
+
+MIXING = (Softmax, LogSoftmax)
+"""Activations whose outputs depend on all units of the layer; all others are elementwise."""
+
+
+HEADROOM = 2.0**32
+"""How far from overflow a quantity is that is to be decided: PyTorch's softplus multiplies a cotangent by e^z, z up to
+20, before it divides, and whoever takes the mean at the very end has summed B samples before."""
+
+
+class Spread(NamedTuple):
+    """A quantity on its way back: its value ``mid`` (wide), the absolute sum ``P`` and the error ``eta`` (float64)."""
+
+    mid: Array
+    P: Array
+    eta: Array
+
+
+def path_bounds(
+    network: Network, head: Cotangent, states: Sequence[tuple[Rounded, Rounded]], x: Rounded
+) -> Iterator[tuple[Gradient, Rounded]]:
+    """The gradients that lead on from given activations, with the path bound as radius, the last layer first.
+
+    Parameters
+    ----------
+    network : tuple of Layer
+        Exact; its activations admit every formula that is equal on paper (`conformance.judge.equations.admitted`).
+    head : Cotangent
+        As `conformance.judge.equations.admitted_loss` gives it for the last state.
+    states : sequence of (z, a)
+        Each layer's, (B, n_l), with the radii that they are known to.
+    x : Rounded (B, n_0)
+
+    Yields
+    ------
+    gradient : Gradient
+        delta, W and b of the layer as `Rounded`.
+    g : Rounded (B, n_{l-1})
+        The cotangent below; that of layer 1 is dL/dx.
+    """
+    z, a = states[-1]
+    top: Rounded = head.sigma.pullback(z, a, head.g)
+    format = top.format
+    # The head's admitted terms are kappa units each: its radius holds the absolute terms of (B1).
+    delta = Spread(top.mid, _size(top) + top.rad / (format.kappa * format.u), top.rad)
+    for l in range(len(network), 0, -1):
+        layer = network[l - 1]
+        a_prev = states[l - 2][1] if l > 1 else x
+        gradient, g = _layer(layer.W, a_prev, delta, format)
+        yield gradient, _rounded(g, format)
+        if l > 1:
+            delta = _pulled_back(network[l - 2].sigma, *states[l - 2], g, format)
+
+
+def _layer(W: Rounded, a: Rounded, delta: Spread, format: Format) -> tuple[Gradient, Spread]:
+    """(B2) to (B4) of values, of absolute values and of errors."""
+    mid, at_most = _sums(W.mid, a.mid, delta.mid), _sums(abs(W.mid), abs(a.mid) + a.rad, delta.P)
+    error = _sums(abs(W.mid), abs(a.mid) + a.rad, delta.eta)
+    B, units = delta.mid.shape
+    with np.errstate(all="ignore"):
+        carried = delta.P.T @ a.rad
+        lost = (
+            carried + gamma(B + 1, format.u) * at_most[0],
+            gamma(B, format.u) * at_most[1],
+            gamma(units + 1, format.u) * at_most[2],
+        )
+    of_W, of_b, g = (
+        _representable(Spread(m, P, e + by), format) for m, P, e, by in zip(mid, at_most, error, lost, strict=True)
+    )
+    return Gradient(_rounded(delta, format), _rounded(of_W, format), _rounded(of_b, format)), g
+
+
+def _sums(W: Array, a: Array, delta: Array) -> tuple[Array, Array, Array]:
+    """dL/dW, dL/db and the cotangent below, by the reference's text."""
+    with np.errstate(all="ignore"):  # what overflows has an infinite radius
+        layer = Layer(W, W[:, 0], Identity())
+        (gradient,) = backward((layer,), (Step(a, delta, delta),), delta)
+        return gradient.W, gradient.b, cotangent(layer, gradient)
+
+
+def _pulled_back(sigma: Activation, z: Rounded, a: Rounded, g: Spread, format: Format) -> Spread:
+    """(B1) of values, of absolute values and of errors, from the slopes and their radii."""
+    n = z.shape[1]
+    units = np.eye(n, dtype=format.dtype) if isinstance(getattr(sigma, "sigma", sigma), MIXING) else None
+    if units is None:
+        slopes = [(slice(None), sigma.pullback(z, a, exact(np.ones(z.shape, format.dtype))))]
+    else:
+        slopes = [
+            (slice(k, k + 1), sigma.pullback(z, a, exact(np.broadcast_to(units[k], z.shape)))) for k in range(n)
+        ]
+    mid, P, eta = np.zeros(z.shape, format.wide), np.zeros(z.shape), np.zeros(z.shape)
+    with np.errstate(all="ignore"):
+        for columns, slope in slopes:
+            at_most = _size(slope) + slope.rad
+            mid = mid + slope.mid * g.mid[:, columns]
+            P = P + at_most * g.P[:, columns]
+            eta = eta + at_most * g.eta[:, columns] + slope.rad * g.P[:, columns]
+        return _representable(Spread(mid, P, eta + gamma(len(slopes) + 1, format.u) * P), format)
+
+
+def _representable(spread: Spread, format: Format) -> Spread:
+    """With an infinite error where the sum, or a term or a formula's product on the way to it, may overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        within = HEADROOM * (spread.P + spread.eta) <= format.largest
+    return spread._replace(eta=np.where(within, spread.eta, np.inf))
+
+
+def _size(x: Rounded) -> Array:
+    with np.errstate(over="ignore"):  # what float64 does not hold is infinite
+        return abs(x.mid).astype(np.float64)
+
+
+def _rounded(spread: Spread, format: Format) -> Rounded:
+    """As a Rounded; a number that is reported is rounded once more, and may underflow."""
+    with np.errstate(all="ignore"):
+        by = spread.eta + format.u * abs(spread.mid).astype(np.float64) + format.tiny
+    return Rounded(spread.mid, np.where((spread.P == 0) & (spread.eta == 0) & (spread.mid == 0), 0, by), format)

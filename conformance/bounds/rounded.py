@@ -1,0 +1,404 @@
+"""`Rounded`: arrays that bound the rounding error of every legitimate evaluation of what they are put through.
+
+A `Rounded` is a midpoint, computed in a wider format than the one judged, and a radius.  Run the reference's
+own text on it and each result's midpoint and radius enclose what any program may return that evaluates the
+same expression in the format judged: in any order of summation, with or without fused multiply-add, with a
+reciprocal and a product for a division, with library functions within the format's kappa, with gradual underflow
+or results flushed to zero.  The assumptions stand in `conformance.bounds.assumptions`.
+
+Every operation does two things: it carries the operands' radii through, and it adds the rounding of its own,
+relative to the largest value that the operand's radii allow.  What may overflow has an infinite radius, and hands it
+on.  A division by what may be zero and the logarithm of what may be negative raise `Unbounded`.  A branch that cannot
+be told takes the hull of both.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.lib.mixins import NDArrayOperatorsMixin
+from scipy import special
+
+from reference import Array
+
+from ..numbers.enclosure import Unbounded
+from .assumptions import DIVISION, KAPPA, erfc_units
+
+
+class Format(NamedTuple):
+    """A floating-point format to be judged.
+
+    ``u`` is its unit roundoff, ``tiny`` its smallest normal and ``largest`` its largest number; midpoints are
+    computed in ``wide``, whose own rounding is counted in ``u``.  ``kappa`` is the error of its library functions.
+    """
+
+    dtype: np.dtype[Any]
+    wide: type[np.floating[Any]]
+    u: float
+    tiny: float
+    largest: float
+    kappa: int = KAPPA
+
+
+def _format(dtype: type[np.floating[Any]], wide: type[np.floating[Any]]) -> Format:
+    info = np.finfo(dtype)
+    # Where the platform's long double is no wider than float64, this doubles the bound and keeps it sound.
+    return Format(
+        np.dtype(dtype), wide, float(info.eps) / 2 + float(np.finfo(wide).eps), float(info.tiny), float(info.max)
+    )
+
+
+FORMATS = {f.dtype: f for f in (_format(np.float32, np.float64), _format(np.float64, np.longdouble))}
+"""The formats that can be judged, by dtype."""
+
+
+def _magnitude(mid: Array) -> Array:
+    """|mid| in float64; what float64 does not hold is infinite."""
+    if mid.dtype == np.float64:
+        return abs(mid)
+    with np.errstate(over="ignore", invalid="ignore"):
+        return abs(mid).astype(np.float64)
+
+
+def gamma(n: int, u: float) -> float:
+    """The relative error of n roundings in a row: n u / (1 - n u), infinite from n u = 1 on.
+
+    Higham, Accuracy and Stability of Numerical Algorithms, second edition, lemma 3.1.
+    """
+    return n * u / (1 - n * u) if n * u < 1 else np.inf
+
+
+def _up(radius: Array, n: int = 1) -> Array:
+    """The radius, enlarged by what computing it in float64 with sums of n terms may have lost; NaN is infinite."""
+    radius = np.asarray(radius, dtype=np.float64) * (1 + (n + 16) * EPSILON)
+    unknown = np.isnan(radius)
+    return np.where(unknown, np.inf, radius) if unknown.any() else radius
+
+
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+class Rounded(NDArrayOperatorsMixin):
+    """An array of midpoints ``mid`` (in the wide format) and radii ``rad`` (float64) of one shape.
+
+    A sum remembers how many ``terms`` it has, the sum of their absolute values and the radius that the terms
+    brought with them, so that adding to it (a bias to a matrix product) is one longer sum in any order.
+    """
+
+    def __init__(
+        self,
+        mid: Array,
+        rad: Array,
+        format: Format,
+        terms: int = 1,
+        absolute: Array = None,
+        brought: Array = None,
+    ) -> None:
+        self.mid: np.ndarray[Any, Any] = np.asarray(mid, dtype=format.wide)
+        self._absolute = absolute
+        # Where the format, or a partial sum in it, may overflow, anything may come.
+        within = (abs(self.mid) if absolute is None else absolute) + rad <= format.largest
+        rad = rad if within.all() else np.where(within, rad, np.inf)
+        self.rad = rad if np.shape(rad) == self.mid.shape else np.broadcast_to(rad, self.mid.shape)
+        self.format = format
+        self.terms = terms
+        self.brought = self.rad if brought is None else brought
+
+    @property
+    def absolute(self) -> Array:
+        """The sum of the terms' absolute values, in float64; of what is no sum its own."""
+        return _magnitude(self.mid) if self._absolute is None else self._absolute
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """As of an array."""
+        return tuple(self.mid.shape)
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """The format judged, not that of the midpoints."""
+        return self.format.dtype
+
+    @property
+    def T(self) -> "Rounded":
+        """The transpose."""
+        return Rounded(self.mid.T, self.rad.T, self.format)
+
+    def __repr__(self) -> str:
+        return f"Rounded({self.mid} +/- {self.rad}, {self.format.dtype})"
+
+    def widened(self, by: Array) -> "Rounded":
+        """With ``by`` (not negative) added to the radius."""
+        return Rounded(self.mid, _up(self.rad + by), self.format)
+
+    def sum(self, axis: int | None = None, keepdims: bool = False) -> "Rounded":
+        """The sum in any order."""
+        with np.errstate(all="ignore"):
+            mid = self.mid.sum(axis=axis, keepdims=keepdims)
+            n = self.mid.size // max(mid.size, 1)
+            brought = self.rad.sum(axis=axis, keepdims=keepdims)
+            absolute = _magnitude(self.mid).sum(axis=axis, keepdims=keepdims)
+            return _summed(mid, brought, absolute, n, self.format)
+
+    def max(self, axis: int | None = None, keepdims: bool = False) -> "Rounded":
+        """The largest: it lies within the largest radius of the largest midpoint."""
+        return Rounded(self.mid.max(axis, keepdims=keepdims), self.rad.max(axis, keepdims=keepdims), self.format)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if (ufunc, method) == (np.maximum, "reduce"):
+            return self.max(**options)
+        if method != "__call__" or options or ufunc not in OPERATIONS:
+            raise TypeError(f"Rounded: no bound is known for numpy.{ufunc.__name__} ({method}, {options})")
+        with np.errstate(all="ignore"):  # what overflows has an infinite radius
+            return OPERATIONS[ufunc](*(_rounded(x, self.format) for x in inputs))
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        if function is not np.where or kwargs:
+            raise TypeError(f"Rounded: no bound is known for numpy.{function.__name__}")
+        condition, x, y = args
+        with np.errstate(all="ignore"):
+            return _where(condition, _rounded(x, self.format), _rounded(y, self.format))
+
+
+class Order(NamedTuple):
+    """The outcome of a comparison: where it surely holds and where it surely does not; else undecided."""
+
+    yes: Array
+    no: Array
+
+
+def exact(array: Array) -> Rounded:
+    """The numbers of a float32 or float64 array, taken as they are.
+
+    Raises
+    ------
+    TypeError
+        If the dtype is another.
+    """
+    if array.dtype not in FORMATS:
+        raise TypeError(f"Rounded: expected float32 or float64, got {array.dtype}")
+    return Rounded(array, np.zeros(array.shape), FORMATS[array.dtype])
+
+
+def observed(array: Array) -> Rounded:
+    """Numbers that a program reports: it may have gone on with what they were before they were rounded.
+
+    A program that computes in wider registers, or divides by the batch size at the very end, is right.
+    """
+    numbers = exact(array)
+    return numbers.widened(numbers.format.u * _magnitude(numbers.mid))
+
+
+def _rounded(x: Any, format: Format) -> Rounded:
+    """An operand as a Rounded: arrays and whole numbers are exact, other constants are within a rounding."""
+    if isinstance(x, Rounded):
+        return x
+    if isinstance(x, float) and not x.is_integer():
+        return Rounded(np.asarray(x), format.u * abs(x) + format.tiny, format)
+    if isinstance(x, int | float) or x.dtype.kind in "biu" or x.dtype == format.dtype:
+        return Rounded(np.asarray(x), np.float64(0), format)
+    raise TypeError(f"Rounded: expected numbers of dtype {format.dtype}, got {x.dtype}")
+
+
+def _summed(mid: Array, brought: Array, absolute: Array, terms: int, format: Format) -> Rounded:
+    """A sum of that many terms, in any order, from the terms' radii and absolute values."""
+    rounding = gamma(terms - 1, format.u) * (absolute + brought) + (terms - 1) * format.tiny
+    rounding = np.where(absolute + brought == 0, 0, rounding)
+    return Rounded(mid, _up(brought + rounding, terms), format, terms, absolute, brought)
+
+
+def _add(x: Rounded, y: Rounded) -> Rounded:
+    mid, brought = x.mid + y.mid, x.brought + y.brought
+    absolute = x.absolute + y.absolute
+    if x.terms == y.terms == 1:  # two terms have one order: the rounding is relative to their sum
+        rad = np.where(absolute + brought == 0, 0, brought + x.format.u * (abs(mid) + brought) + x.format.tiny)
+        return Rounded(mid, _up(rad), x.format, 2, absolute, brought)
+    return _summed(mid, brought, absolute, x.terms + y.terms, x.format)
+
+
+def _negative(x: Rounded) -> Rounded:
+    return Rounded(-x.mid, x.rad, x.format, x.terms, x._absolute, x.brought)
+
+
+def _subtract(x: Rounded, y: Rounded) -> Rounded:
+    return _add(x, _negative(y))
+
+
+def _multiply(x: Rounded, y: Rounded) -> Rounded:
+    mid, p, q = x.mid * y.mid, abs(x.mid), abs(y.mid)
+    carried = p * y.rad + q * x.rad + x.rad * y.rad
+    units = 0 if _scales(x) or _scales(y) else x.format.u
+    rad = carried + units * (abs(mid) + carried) + x.format.tiny
+    return Rounded(mid, np.where((mid == 0) & (carried == 0) & ((p == 0) | (q == 0)), 0, _up(rad)), x.format)
+
+
+def _divide(x: Rounded, y: Rounded) -> Rounded:
+    mid, least = x.mid / y.mid, _domain("a division", y, abs(y.mid) > y.rad, abs(y.mid) - y.rad)
+    carried = (x.rad + abs(mid) * y.rad) / least
+    units = 0 if _scales(y) else DIVISION * x.format.u
+    rad = carried + units * (abs(mid) + carried) + x.format.tiny
+    rad = np.where((x.mid == 0) & (x.rad == 0), 0, rad)  # zero divided is zero
+    return Rounded(mid, _up(np.where(least > 0, rad, np.inf)), x.format)
+
+
+def _scales(x: Rounded) -> bool:
+    """Whether x is a power of two, by which products and quotients are exact but for underflow."""
+    return x.shape == () and not x.rad and abs(np.frexp(x.mid)[0]) == 0.5
+
+
+def _matmul(x: Rounded, y: Rounded) -> Rounded:
+    n, format = x.shape[-1], x.format
+    p, q = _magnitude(x.mid), _magnitude(y.mid)
+    absolute = _up(p @ q, n)
+    # Each product may underflow, but for those by an exact zero.
+    nonzero = [((operand.mid != 0) | (operand.rad > 0)).astype(np.float64) for operand in (x, y)]
+    brought = nonzero[0] @ nonzero[1] * format.tiny
+    if x.rad.any():
+        brought = brought + x.rad @ q
+    if y.rad.any():
+        brought = brought + (p + x.rad) @ y.rad
+    # n products and n - 1 additions, but each product joins a sum: n roundings reach a term at most.
+    rounding = gamma(n, format.u) * (absolute + brought)
+    return Rounded(x.mid @ y.mid, _up(brought + rounding, n), format, n + 1, absolute, brought)
+
+
+def _domain(what: str, x: Rounded, inside: Array, value: Array) -> Array:
+    """The value, where x is inside the operation's domain by all its radius, or not bounded anyhow.
+
+    Raises
+    ------
+    Unbounded
+        Naming the first number that is not.
+    """
+    outside = ~inside & np.isfinite(x.rad)
+    if outside.any():
+        at = tuple(np.argwhere(outside)[0])
+        raise Unbounded(f"Rounded: {what} of or by {x.mid[at]} +/- {x.rad[at]} at {tuple(map(int, at))}")
+    return value
+
+
+def _power(x: Rounded, exponent: Rounded) -> Rounded:
+    """The square: of numbers within r of m, from max(0, |m| - r)^2 to (|m| + r)^2."""
+    if exponent.shape != () or exponent.mid != 2:
+        raise TypeError(f"Rounded: no bound is known for the power {exponent.mid}")
+    m, r = abs(x.mid), x.rad
+    least, most = np.maximum(m - r, 0) ** 2, (m + r) ** 2
+    mid = np.where(r == 0, m * m, (least + most) / 2)
+    carried = np.where(r == 0, 0, np.where(m > r, 2 * m * r, most / 2))
+    rad = carried + x.format.u * (mid + carried) + x.format.tiny
+    return Rounded(mid, np.where((m == 0) & (r == 0), 0, _up(rad)), x.format)
+
+
+def _exp(x: Rounded) -> Rounded:
+    """e^x of numbers within r of m lies from e^(m - r) to e^(m + r), whose middle is e^m cosh r."""
+    e = np.exp(x.mid)
+    mid, carried = np.where(x.rad == 0, e, e * np.cosh(x.rad)), np.where(x.rad == 0, 0, e * np.sinh(x.rad))
+    return Rounded(mid, _up(carried + x.format.kappa * x.format.u * (mid + carried) + x.format.tiny), x.format)
+
+
+def _function(
+    f: Callable[[Array], Array],
+    carried: Callable[[Array, Array, Array], Array],
+    units: Callable[[int, Array], Array] = lambda kappa, size: kappa,
+) -> Callable[[Rounded], Rounded]:
+    """A library function: the radius carried through it, and so many units of its value, by the size of its operand."""
+
+    def apply(x: Rounded) -> Rounded:
+        mid = f(x.mid)
+        through = carried(x.mid, x.rad, mid)
+        rounding = units(x.format.kappa, abs(x.mid) + x.rad) * x.format.u * (abs(mid) + through) + x.format.tiny
+        rounding = np.where((x.mid == 0) & (mid == 0) & (through == 0), 0, rounding)  # f(0) = 0 exactly
+        return Rounded(mid, _up(np.where(through == 0, 0, through) + rounding), x.format)
+
+    return apply
+
+
+def _steepest_tanh(m: Array, r: Array) -> Array:
+    """The largest slope of tanh within r of m."""
+    return 1 - np.tanh(np.maximum(abs(m) - r, 0)) ** 2
+
+
+def _steepest_erfc(m: Array, r: Array) -> Array:
+    """The largest slope of erfc within r of m, 2 / sqrt(pi) e^(-x^2)."""
+    return 2 / np.sqrt(np.pi) * np.exp(-(np.maximum(abs(m) - r, 0) ** 2))
+
+
+def _minimum(x: Rounded, y: Rounded) -> Rounded:
+    """One of the two where their radii tell; else from the smaller of the lower ends to that of the upper ends."""
+    order = _greater(x, y)
+    low, high = np.minimum(x.mid - x.rad, y.mid - y.rad), np.minimum(x.mid + x.rad, y.mid + y.rad)
+    middle = (low + high) / 2
+    rest = Rounded(middle, _up((high - low) / 2 + x.format.u * _magnitude(middle)), x.format)
+    return _where(order, y, _where(Order(order.no, ~order.no), x, rest))
+
+
+def _greater(x: Rounded, y: Rounded) -> Order:
+    return _compare(lambda ends: ends[0] > 0, lambda ends: ends[1] <= 0)(x, y)
+
+
+def _opposite(order: Order) -> Order:
+    return Order(order.no, order.yes)
+
+
+def _compare(surely: Callable[[Array], Array], surely_not: Callable[[Array], Array]) -> Callable[..., Order]:
+    """A comparison of x with y by the lower and upper end of x - y, neither of which is rounded away from 0."""
+
+    def compare(x: Rounded, y: Rounded) -> Order:
+        difference, radius = x.mid - y.mid, x.rad + y.rad
+        ends = np.stack([difference - radius, difference + radius])
+        return Order(surely(ends), surely_not(ends))
+
+    return compare
+
+
+OPERATIONS: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: _add,
+    np.subtract: _subtract,
+    np.negative: _negative,
+    np.positive: lambda x: x,
+    np.multiply: _multiply,
+    np.divide: _divide,
+    np.matmul: _matmul,
+    np.power: _power,
+    np.exp: _exp,
+    np.expm1: _function(np.expm1, lambda m, r, e: np.exp(m) * np.expm1(r)),
+    np.log: lambda x: _function(np.log, lambda m, r, e: -np.log1p(-r / m))(_domain("a logarithm", x, x.mid > x.rad, x)),
+    np.log1p: lambda x: _function(np.log1p, lambda m, r, e: -np.log1p(-r / (1 + m)))(
+        _domain("a logarithm (log1p)", x, 1 + x.mid > x.rad, x)
+    ),
+    np.sqrt: lambda x: _function(np.sqrt, lambda m, r, e: np.where(r == 0, 0, r / (e + np.sqrt(m - r))))(
+        _domain("a square root", x, x.mid >= x.rad, x)
+    ),
+    np.tanh: _function(np.tanh, lambda m, r, e: r * _steepest_tanh(m, r)),
+    special.erfc: _function(
+        # SciPy has no long double: the midpoint carries an error of its own, which joins the operand's.
+        lambda x: special.erfc(x.astype(np.float64)),
+        lambda m, r, e: (
+            (r + KAPPA * 2.0**-53 * abs(m)) * _steepest_erfc(m, r) + erfc_units(KAPPA, abs(m)) * 2.0**-53 * e
+        ),
+        erfc_units,
+    ),
+    np.minimum: _minimum,
+    np.greater: _greater,
+    np.less: lambda x, y: _greater(y, x),
+    np.greater_equal: lambda x, y: _opposite(_greater(y, x)),
+    np.less_equal: lambda x, y: _opposite(_greater(x, y)),
+    np.equal: _compare(lambda ends: (ends == 0).all(axis=0), lambda ends: (ends[0] > 0) | (ends[1] < 0)),
+}
+"""What a Rounded can be put through; anything else is a TypeError."""
+
+
+def _where(condition: Order | Array, x: Rounded, y: Rounded) -> Rounded:
+    """x or y where the condition is decided, the hull of both where it is not."""
+    if not isinstance(condition, Order):
+        condition = Order(condition, ~condition)
+    mid, rad = np.where(condition.yes, x.mid, y.mid), np.where(condition.yes, x.rad, y.rad)
+    undecided = ~(condition.yes | condition.no)
+    if undecided.any():
+        low, high = np.minimum(x.mid - x.rad, y.mid - y.rad), np.maximum(x.mid + x.rad, y.mid + y.rad)
+        middle = (low + high) / 2
+        mid = np.where(undecided, middle, mid)
+        rad = np.where(undecided, _up(np.maximum(high - middle, middle - low)), rad)
+    # A branch that is not taken may be multiplied by zero (`where`): where it overflows, anything may come.
+    rad = np.where(np.isfinite(x.rad) & np.isfinite(y.rad), rad, np.inf)
+    return Rounded(mid, rad, x.format)

@@ -1,0 +1,1 @@
+"""A whole network asked: questions, readings of the answers, explanations."""

@@ -1,0 +1,281 @@
+"""The oracle: whether gradients are right and, if not, where.
+
+`probe` asks a function, `probe_trainer` one that returns weights only; `check` judges a given answer.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from reference import Activation, Array, HalfSquaredError, Layer, Loss, Sigmoid, activation, loss
+from reference.checks import check_activation, check_batch, check_loss, check_network
+from reference.gradients import Reduction
+
+from ...judge.equations import declared
+from ...judge.verdict import CONFORMS, Report, Subject, by_equation_and_layer
+from ...problems.problem import GivenAnswer, Parameters, Problem
+from ...subjects.callables import asking, check_shapes, layers_of
+from . import estimate, precision
+from .explanation import Violation, explained, following, summary
+from .interrogation import interrogated
+from .questions import Domain, Question, Targets
+from .reading import explanation, from_trace, from_x
+
+
+def probe(
+    function: Callable[..., Any],
+    *,
+    hidden: Activation | str | Sequence[Activation] = Sigmoid(),  # noqa: B008  (a frozen value)
+    output: Activation | str = Sigmoid(),  # noqa: B008
+    loss: Loss | str = HalfSquaredError(),  # noqa: B008
+    reduction: Reduction = "sum",
+    dtype: str = "float64",
+    widths: Sequence[int] | None = None,
+    layers: tuple[int, int] = (1, 12),
+    width: tuple[int, int] = (1, 1024),
+    batch: tuple[int, int] = (1, 1024),
+    conventions: Mapping[str, float] | None = None,
+    targets: Targets = "any",
+    name: str = "",
+    seed: int = 0,
+) -> Report:
+    """Ask a function for gradients, and say whether they are right and, if not, where.
+
+    Parameters
+    ----------
+    function : callable
+        Called as ``function(network, x, y)`` or, with two parameters, ``function(network, (x, y))``.  ``network`` is a
+        tuple of ``(W, b, sigma)``, W (n_l, n_{l-1}), b (n_l,); x is (B, n_0) and y (B, n_L), all in ``dtype``.  It
+        returns for each layer ``(dW, db)``, or something with ``W`` and ``b``, in the shapes of the parameters; or a
+        `GivenAnswer` with more.  ``NotImplementedError`` says that it cannot answer this question.
+    hidden, output : activation, or its name
+        What the function computes in its hidden layers (several take turns) and in its last: the reference's equations
+        with PyTorch's parameters, so that softplus is a line above its threshold of 20 unless another is given.
+    loss, reduction : loss or its name, "sum" or "mean"
+        What it differentiates.  The defaults are the document's example.
+    dtype : "float32" or "float64"
+        The format in which it claims to compute.
+    widths : sequence of int, optional
+        n_0 to n_L, if the function takes one shape only.
+    layers, width, batch : (int, int)
+        The smallest and the largest number of layers, units and samples that it takes.
+    conventions : mapping, optional
+        The derivatives at kinks that it holds to, as ``{"relu_derivative_at_zero": 0}``.
+    targets : "any", "distribution" or "one-hot"
+        Of y: any that the loss is defined for; rows that sum to one, without which p - y is no gradient of softmax and
+        cross-entropy; or a single 1 in each row, as class indices stand for.
+    name : str
+        For the report; the function's own by default.
+    seed : int
+        Of the questions.
+
+    Returns
+    -------
+    Report
+        ``print`` it; ``report.verdict`` is "CONFORMS", "WRONG", "SUSPECT" or "UNDECIDED".
+
+    Raises
+    ------
+    TypeError, ValueError
+        If what is said of the function cannot be: an unknown name, a loss that wants another last activation.
+
+    Examples
+    --------
+    >>> import reference
+    >>> def mine(network, x, y):
+    ...     _, gradients = reference.value_and_gradients(network, x, y, reference.HalfSquaredError(), "sum")
+    ...     return [(gradient.W, gradient.b) for gradient in gradients]
+    >>> probe(mine).verdict
+    'CONFORMS'
+    >>> def doubled(network, x, y):
+    ...     return [(2 * dW, db) for dW, db in mine(network, x, y)]
+    >>> report = probe(doubled)
+    >>> report.verdict, report.findings[0].equation
+    ('WRONG', 'B3')
+    """
+    domain = _domain(hidden, output, loss, reduction, dtype, widths, layers, width, batch, conventions, targets)
+    subject = Subject(name or getattr(function, "__name__", type(function).__name__))
+    return interrogated(asking(function), domain, subject, seed)
+
+
+def probe_trainer(trainer: Callable[..., Any], **options: Any) -> Report:
+    """Ask a function that takes training steps and returns weights only; otherwise as `probe`.
+
+    Parameters
+    ----------
+    trainer : callable
+        Called as ``trainer(network, x, y, eta)``: one plain step of gradient descent with learning rate eta.  It
+        returns the new ``(W, b)`` of each layer.  The gradient is (W - W') / eta; eta is a large power of two, so that
+        the subtraction loses nothing, and smaller where the trainer refuses it.
+    **options
+        Those of `probe`.
+
+    Returns
+    -------
+    Report
+    """
+    options.setdefault("name", getattr(trainer, "__name__", type(trainer).__name__))
+
+    def ask(network: Any, x: Array, y: Array) -> GivenAnswer:
+        refusal: Exception | None = None
+        for exponent in RATES:
+            eta = 2.0**exponent
+            own = tuple(layer._replace(W=layer.W.copy(), b=layer.b.copy()) for layer in network)
+            try:  # a trainer may step in place
+                stepped = trainer(own, x.copy(), y.copy(), eta)
+            except (ValueError, OverflowError, FloatingPointError) as error:
+                refusal = error
+                continue
+            after = layers_of(stepped, [W.shape for W, _, _ in network], x.dtype, ("W", "b"))
+            return GivenAnswer(
+                tuple(
+                    Parameters(*(precision.from_step(p, q, eta) for p, q in ((W, V), (b, c))))
+                    for (W, b, _), (V, c) in zip(network, after, strict=True)
+                )
+            )
+        raise refusal or ValueError("no learning rate was taken")
+
+    return probe(ask, **options)
+
+
+RATES = (40, 20, 0)
+"""Powers of two that a trainer is given as its learning rate, until it takes one."""
+
+
+def check(
+    problem: Problem,
+    answer: GivenAnswer | Sequence[Any],
+    *,
+    conventions: Mapping[str, float] | None = None,
+    name: str = "",
+) -> Report:
+    """Judge a given answer to a given problem.
+
+    Parameters
+    ----------
+    problem : Problem
+        `conformance.problems.problem.Problem`: network, x, y, loss, reduction, eta (which is not looked at).
+    answer : GivenAnswer, or list of (dW, db)
+        The gradients, and what else is known: loss, output, dL/dx, the trace.
+    conventions : mapping, optional
+        The derivatives at kinks that are held to, as ``{"relu_derivative_at_zero": 0}``.
+    name : str
+        For the report.
+
+    Returns
+    -------
+    Report
+        WRONG by a bound; SUSPECT where only an estimate of the usual rounding speaks against a number; UNDECIDED where
+        no bound is small enough.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the problem is none, or the answer has other shapes or another dtype.
+    """
+    problem = checked(problem)
+    conventions = declared(conventions)
+    if not isinstance(answer, GivenAnswer):
+        answer = GivenAnswer(layers_of(answer, [W.shape for W, _, _ in problem.network], problem.dtype))
+    check_shapes(problem, answer)
+    traced, carried = tuple(from_trace(problem, answer, conventions)), tuple(from_x(problem, answer, conventions))
+    accused = (*traced, *carried)
+    wrong = any(j.wrong for j in accused)
+    reading = explanation(problem, answer, conventions) if wrong else None
+    violations = [Violation(Question("", problem), accused, reading, ())] if wrong else []
+    counted = reading.judgements if reading else traced or carried
+    if not violations and not traced and any(j.undecided for j in carried):
+        estimated = {(j.equation, j.layer): j for j in estimate.suspected(problem, answer, conventions) if j.suspect}
+        counted = tuple(estimated.get((j.equation, j.layer), j) for j in counted)
+    suspects = [j for j in counted if j.suspect]
+    findings = [*explained(violations), *(estimate.finding(j) for j in suspects)]
+    bits = precision.effective_bits([(problem, answer)])
+    report = Report(
+        Subject(name or "the answer given"),
+        by_equation_and_layer(counted),
+        tuple(findings),
+        asked=1,
+        effective_bits={str(problem.dtype): bits} if bits else {},
+        following=following(violations),
+    )
+    return report._replace(remarks=tuple(summary(report)))
+
+
+def checked(problem: Problem) -> Problem:
+    """The problem, every part of it checked as by `reference.value_and_gradients`; raises like it."""
+    network, dtype = check_network(problem.network)
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"problem: expected dtype float32 or float64, got {dtype}")
+    loss = check_loss(network, dtype, problem.loss, problem.reduction)
+    x, y = check_batch(network, dtype, problem.x, problem.y, loss)
+    return problem._replace(network=network, x=x, y=y, loss=loss)
+
+
+def assert_conforms(report: Report) -> None:
+    """Raise with the whole explanation unless a report conforms: for people's own tests.
+
+    Raises
+    ------
+    AssertionError
+        If the verdict is another than CONFORMS.
+    """
+    if not isinstance(report, Report):
+        raise TypeError(f"assert_conforms: expected a report of probe or check, got {type(report).__name__}")
+    if report.verdict != CONFORMS:
+        raise AssertionError(f"\n{report}")
+
+
+def _domain(
+    hidden: Any,
+    output: Any,
+    loss_: Any,
+    reduction: Any,
+    dtype: Any,
+    widths: Any,
+    layers: Any,
+    width: Any,
+    batch: Any,
+    conventions: Any,
+    targets: Any,
+) -> Domain:
+    """What is said of a subject, checked: by the reference's own checks, on a network of that kind."""
+    sigmas = [_activation(each) for each in (hidden if isinstance(hidden, list | tuple) else [hidden])]
+    if not sigmas:
+        raise ValueError("hidden: expected an activation, or several that take turns, got none")
+    for sigma in sigmas:
+        check_activation("hidden", sigma)
+    head, of = _activation(output), loss(loss_) if isinstance(loss_, str) else loss_
+    dtype = getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
+    fixed = None if widths is None else _whole_numbers("widths", widths, "n_0 to n_L, such as (784, 128, 10)")
+    K = fixed[-1] if fixed else 5
+    network, kind = check_network((Layer(np.ones((K, 3), dtype), np.ones(K, dtype), head),))
+    of = check_loss(network, kind, of, reduction)
+    if targets not in ("any", "distribution", "one-hot"):
+        raise ValueError(f"targets: expected 'any', 'distribution' or 'one-hot', got {targets!r}")
+    limits: list[tuple[int, int]] = []
+    for name, given in (("layers", layers), ("width", width), ("batch", batch)):
+        ends = _whole_numbers(name, given, "the smallest and the largest, such as (1, 8)")
+        if len(ends) != 2 or ends[0] > ends[1]:
+            raise ValueError(f"{name}: expected the smallest and the largest, such as (1, 8), got {given!r}")
+        limits.append((ends[0], ends[1]))
+    return Domain(
+        sigmas, [(head, of)], [reduction], dtype, fixed, limits[0], limits[1], limits[2], declared(conventions), targets
+    )
+
+
+def _whole_numbers(name: str, given: Any, expected: str) -> tuple[int, ...]:
+    """At least two whole numbers above 0."""
+    try:
+        numbers = tuple(given)
+    except TypeError:
+        numbers = ()
+    if len(numbers) < 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in numbers):
+        raise ValueError(f"{name}: expected {expected}, whole numbers above 0, got {given!r}")
+    return tuple(map(int, numbers))
+
+
+def _activation(named: Any) -> Activation:
+    return activation(named) if isinstance(named, str) else named

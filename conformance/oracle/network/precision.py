@@ -1,0 +1,91 @@
+"""Effective precision: with how many bits a subject really computes, whatever it claims."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from reference import Array, forward
+
+from ...bounds.rounded import FORMATS, Rounded, exact
+from ...judge.equations import admitted, along_paths
+from ...problems.problem import GivenAnswer, Problem
+
+BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
+"""The significand's, of the formats that can be claimed."""
+
+NEAREST = {8: "bfloat16", 11: "TF32 or float16", 24: "float32", 53: "float64"}
+"""Formats by their bits."""
+
+NOTABLE = 6
+"""Bits lost beyond which a subject is said to compute in less than it claims; a right one may lose some in a batch."""
+
+LEAST = 7
+"""Bits below which an error is no matter of precision."""
+
+MEDIAN = 0.35
+"""The median error of a rounding to p bits, in units of 2^-p: an error uniform up to 1, over a significand from 1 to 2.
+
+A few numbers that are off by more are no matter of precision.
+"""
+
+
+def from_step(before: Array, after: Array, eta: float) -> Rounded:
+    """The gradient behind a plain step after = before - eta g, with the roundings of the product and the difference."""
+    format = FORMATS[before.dtype]
+    mid = (before.astype(format.wide) - after.astype(format.wide)) / format.wide(eta)
+    size = abs(mid).astype(np.float64)
+    lost = 2 * format.u * (abs(before) + abs(after)).astype(np.float64) / eta
+    return Rounded(mid, 2 * format.u * size + lost + 2 * format.tiny, format)
+
+
+def effective_bits(answers: Iterable[tuple[Problem, GivenAnswer]]) -> float | None:
+    """The fewest bits that the products of dL/dW^1 show, at most the claimed format's; None below `LEAST`.
+
+    For a single sample dL/dW^1 is dL/db^1 x^T, whose relative error is up to 2^-p in a format of p bits.  In a batch it
+    is a sum: its error, in the mean over all elements, counts against the root of the terms' squares, for networks
+    without a hidden layer, whose deltas carry no error from elsewhere.
+    """
+    found = [bits for problem, answer in answers for bits in _bits(problem, answer)]
+    return min((bits for bits in found if bits >= LEAST), default=None)
+
+
+def _bits(problem: Problem, answer: GivenAnswer) -> Iterable[float]:
+    format = FORMATS[problem.dtype]
+    W, b = (plain(p).astype(format.wide) for p in answer.gradients[0])
+    x = problem.x.astype(format.wide)
+    most = BITS[str(problem.dtype)]
+    normal = format.tiny / format.u
+    with np.errstate(all="ignore"):
+        if len(x) == 1:
+            product = b[:, None] * x
+            errors = (abs(W - product) / abs(product))[(abs(product) > normal) & np.isfinite(W)]
+            worst = float(np.median(errors)) / MEDIAN if errors.size else 0.0
+        elif len(problem.network) == 1:
+            (step,) = forward(admitted(problem.network), exact(problem.x))
+            ((gradient, _),) = along_paths(problem, [(step.z, step.a)])
+            terms = np.sqrt((gradient.delta.mid**2).T @ x**2)
+            errors = (abs(W - gradient.W.mid) / terms)[(terms > normal) & np.isfinite(W)]
+            worst = float(np.sqrt((errors**2).mean())) if errors.size else 0.0
+        else:
+            return
+    if errors.size:
+        yield float(min(most, -np.log2(worst))) if worst else float(most)
+
+
+def plain(numbers: Any) -> Array:
+    """Numbers as an array, without the radius that they may come with."""
+    return numbers.mid if isinstance(numbers, Rounded) else numbers
+
+
+def said(dtype: str, bits: float) -> str:
+    """A sentence where a subject computes in less than it claims; empty where it does not."""
+    if BITS[dtype] - bits <= NOTABLE:
+        return ""
+    return f"It claims {dtype}, and multiplies {nearest(bits)}: {bits:.1f} bits of {BITS[dtype]}."
+
+
+def nearest(bits: float) -> str:
+    """The format whose products have about so many bits, in words."""
+    p = min(NEAREST, key=lambda known: abs(known - bits))
+    return f"like {NEAREST[p]}" if abs(p - bits) <= 2 else "like no format, or like differences"

@@ -1,0 +1,1 @@
+"""One operation asked: a forward and a backward function held to a certified truth."""

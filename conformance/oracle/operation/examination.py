@@ -1,0 +1,411 @@
+"""The examination of one operation: ask, ask the same again, with other cotangents and in other layouts; judge it all.
+
+`examined` asks, and judges each answer against its truth; what follows from that (tallies, findings, remarks) are
+functions of the `Outcome`s alone.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from reference import Array
+
+from ...bounds.assumptions import KAPPA
+from ...bounds.rounded import Format, Rounded
+from ...judge.equations import Judgement, compare
+from ...judge.verdict import SUSPECT, WRONG, Finding, Report, Robustness, Subject, Tally, merged, tally
+from ...problems.layouts import (
+    Layout,
+    broadcast,
+    dtype_name,
+    format_of,
+    is_tensor,
+    layouts,
+    like,
+    numbers,
+    repeated,
+    share_memory,
+)
+from .diagnosis import Diagnosis, Mistaken, diagnosed
+from .truth import Truth, generator, plain_output
+
+COTANGENTS = 3
+"""How many cotangents are asked, each of normal numbers."""
+
+
+class Operation(NamedTuple):
+    """Somebody's operation, as an examination sees it.
+
+    ``pullback`` is called with arrays like the ``given`` ones and, where there is an ``output`` shape, with a cotangent
+    of that shape last; it gives the gradients by the first ``judged`` inputs, which count under ``equation``.
+    ``truth`` says what is admitted, of the inputs' numbers and the cotangents'.  ``forward``, where its value is judged
+    too, counts under ``value``.  ``mistakes`` are the known ones, of the inputs and a cotangent.  Beyond ``end`` an
+    input is extreme.
+    """
+
+    subject: Subject
+    given: tuple[Any, ...]
+    judged: int
+    pullback: Callable[..., Any]
+    output: tuple[int, ...] | None
+    equation: str
+    truth: Callable[[Sequence[Array], Sequence[Array]], Truth]
+    forward: Callable[..., Any] | None = None
+    value: str = ""
+    mistakes: Callable[[Sequence[Array], Array], Iterator[Mistaken]] = lambda values, g: iter(())
+    end: float = np.inf
+
+    @property
+    def format(self) -> Format:
+        """That is judged."""
+        return format_of(self.given[0])
+
+    @property
+    def dtype(self) -> str:
+        """The name of the inputs' dtype."""
+        return dtype_name(self.given[0])
+
+
+class Question(NamedTuple):
+    """The numbers of the inputs and of the cotangent, and how they lie in memory, in words where it is unusual."""
+
+    values: Sequence[Array]
+    g: Array | None
+    layout: Layout = like
+    where: str = ""
+
+
+class Answer(NamedTuple):
+    """The numbers of each array that came, in the format judged, or why there are none; and the arrays themselves.
+
+    ``changed`` names the arguments that the call changed; ``remarks`` say what else is notable.
+    """
+
+    parts: tuple[Array | str, ...]
+    came: Sequence[Any] = ()
+    changed: tuple[str, ...] = ()
+    remarks: tuple[str, ...] = ()
+
+
+class Outcome(NamedTuple):
+    """A question, its answer, and for each part of that what was admitted and what became of it."""
+
+    question: Question
+    answer: Answer
+    admitted: Sequence[Rounded]
+    judgements: tuple[Judgement, ...]
+
+    @property
+    def violated(self) -> bool:
+        """Whether any number is outside its bound."""
+        return any(_is_violated(j) for j in self.judgements)
+
+
+class Examination(NamedTuple):
+    """The first question, the same one again, the others, why some were refused; and the value."""
+
+    truth: Truth
+    first: Outcome
+    again: Outcome
+    others: tuple[Outcome, ...]
+    refused: tuple[str, ...]
+    value: Outcome | None
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """Of all questions but that asked again."""
+        return (self.first, *self.others)
+
+
+def examined(operation: Operation, seed: int) -> Report:
+    """Examine an operation.
+
+    Where inputs are extreme and something is found, all is asked once more with them cut to the ``end``: what is found
+    beyond it alone is a matter of robustness.
+    """
+    values = [numbers(x) for x in operation.given]
+    examination = _examination(operation, values, seed)
+    report = _report(operation, examination, seed)
+    if all((abs(x) <= operation.end).all() for x in values):
+        return report
+    violated = sum(outcome.violated for outcome in examination.outcomes)
+    report = report._replace(robustness=Robustness(report.verdict, report.asked, violated))
+    if not report.findings:
+        return report
+    cut = [x.clip(-operation.end, operation.end) for x in values]
+    ordinary = _report(operation, _examination(operation, cut, seed), seed)
+    if ordinary.findings:
+        return report
+    said = f" Only for inputs beyond {operation.end:g}: the same, cut to that, conform."
+    beyond = tuple(f._replace(kind="extreme", explanation=f.explanation + said) for f in report.findings)
+    asked = report.asked + ordinary.asked
+    return ordinary._replace(findings=beyond, asked=asked, robustness=report.robustness, remarks=report.remarks)
+
+
+# Asking.
+
+
+def _examination(operation: Operation, values: Sequence[Array], seed: int) -> Examination:
+    """Ask all questions; only the first, twice, of an operation that keeps state or changes its arguments."""
+    gs: list[Array] = []
+    if operation.output is not None:
+        rng = generator(seed)
+        drawn = (rng.standard_normal(operation.output) for _ in range(COTANGENTS))
+        gs = [numbers(like(g, operation.given[0])) for g in drawn]
+    truth = operation.truth(values, gs)
+    same = Question(values, gs[0] if gs else None)
+    first, again = (_outcome(operation, same, truth) for _ in range(2))
+    value = _of_value(operation, values, truth.value) if operation.forward and truth.value else None
+    others, refused = [], []
+    if not first.answer.changed and (first.violated or not again.violated):
+        for c, g in enumerate(gs[1:], start=1):
+            others.append(_outcome(operation, Question(values, g), truth, c))
+        for question, of_question in _laid_out(operation, same, truth):
+            try:
+                others.append(_outcome(operation, question, of_question))
+            except Exception as error:  # somebody else's code may raise anything
+                refused.append(f"refuses {question.where}: {type(error).__name__}: {error}")
+    return Examination(truth, first, again, tuple(others), tuple(refused), value)
+
+
+def _laid_out(operation: Operation, question: Question, truth: Truth) -> Iterator[tuple[Question, Truth]]:
+    """The same numbers in other layouts, and the first of them at every place of the first axis."""
+    for name, layout in layouts(operation.given[0]):
+        yield question._replace(layout=layout, where=f"inputs {name}"), truth
+    if not any(x.ndim and len(x) > 1 for x in question.values):
+        return
+    values = [repeated(x) for x in question.values]
+    # The cotangent of a sum over the first axis comes with a stride of zero.
+    g = repeated(question.g) if question.g is not None else None
+    try:
+        of_repeated = operation.truth(values, [g] if g is not None else [])
+    except Exception:  # a forward function may refuse equal rows
+        return
+    if of_repeated.estimated == truth.estimated:
+        yield Question(values, g, broadcast, "inputs broadcast with strides of zero"), of_repeated
+
+
+def _outcome(operation: Operation, question: Question, truth: Truth, c: int = 0) -> Outcome:
+    """Ask, and judge by the truth of the c-th cotangent."""
+    answer, admitted = _asked(operation, question), truth.expected[c]
+    judgements = tuple(
+        _judged(operation.equation, k, operation.dtype, got, of_input, truth.estimated)
+        for k, (got, of_input) in enumerate(zip(answer.parts, admitted, strict=True), start=1)
+    )
+    return Outcome(question, answer, admitted, judgements)
+
+
+def _asked(operation: Operation, question: Question) -> Answer:
+    names, before = [f"input {k}" for k in range(1, len(question.values) + 1)], list(question.values)
+    kinds = list(operation.given)
+    if question.g is not None:
+        names, before, kinds = [*names, "the cotangent"], [*before, question.g], [*kinds, kinds[0]]
+    arguments = [question.layout(x, kind) for x, kind in zip(before, kinds, strict=True)]
+    returned = operation.pullback(*arguments)
+    came = list(returned) if isinstance(returned, tuple | list) else [returned]
+    if len(came) != operation.judged:
+        expected = f"{operation.judged} gradient{'s' if operation.judged > 1 else ''}, one for each input"
+        raise TypeError(f"pullback: expected {expected}, got {len(came)}")
+    parts = tuple(_gradient(part, x, operation) for part, x in zip(came, question.values, strict=False))
+    remarks = [
+        f"the gradient by input {k} came as {dtype_name(part)} and was rounded to {operation.dtype}"
+        for k, (part, got) in enumerate(zip(came, parts, strict=True), start=1)
+        if not isinstance(got, str) and dtype_name(part) != operation.dtype
+    ]
+    remarks += [
+        f"the gradient by input {k} shares memory with {name}"
+        for k, part in enumerate(came, start=1)
+        for name, argument in zip(names, arguments, strict=True)
+        if share_memory(part, argument)
+    ]
+    changed = [
+        name for name, x, y in zip(names, before, arguments, strict=True) if not np.array_equal(x, numbers(y))
+    ]
+    return Answer(parts, came, tuple(changed), tuple(remarks))
+
+
+def _gradient(part: Any, x: Array, operation: Operation) -> Array | str:
+    """The numbers of a gradient by x in the format judged, or why there are none."""
+    if part is None:
+        return "no gradient came"
+    if not isinstance(part, np.ndarray | np.generic) and not is_tensor(part):
+        return f"expected an array, got {type(part).__name__}"
+    got = numbers(part)
+    if got.dtype.kind != "f":
+        return f"expected real numbers of dtype {operation.dtype}, got {got.dtype}"
+    if got.shape != x.shape:
+        return f"expected shape {x.shape}, as the input has, got {got.shape}{_unsummed(got.shape, x.shape)}"
+    with np.errstate(over="ignore"):
+        return got.astype(operation.format.dtype)
+
+
+def _unsummed(got: tuple[int, ...], expected: tuple[int, ...]) -> str:
+    """Which sums are missing in a gradient, if they are what is missing."""
+    extra = len(got) - len(expected)
+    wanted = (1,) * extra + expected
+    if extra < 0 or any(n != m != 1 for n, m in zip(got, wanted, strict=True)):
+        return ""
+    axes = (str(i) for i, (n, m) in enumerate(zip(got, wanted, strict=True)) if i < extra or n != m)
+    return f". The input was broadcast: the sum over axis {', '.join(axes)} is missing"
+
+
+# Judging.
+
+
+def _judged(
+    equation: str, k: int, dtype: str, got: Array | str, admitted: Rounded, estimated: bool = False
+) -> Judgement:
+    """Of numbers; where there are none, all are wrong, which is a fact and no estimate."""
+    if isinstance(got, str):
+        n = admitted.mid.size
+        return Judgement(equation, k, dtype, n, n, 0, np.inf, 0.0, (), np.nan, np.nan, 0.0)
+    j = compare(equation, k, got, admitted)._replace(dtype=dtype)
+    return j._replace(wrong=0, suspect=j.wrong) if estimated else j
+
+
+def _is_violated(j: Judgement) -> bool:
+    return bool(j.wrong or j.suspect)
+
+
+def _of_value(operation: Operation, values: Sequence[Array], admitted: Rounded) -> Outcome:
+    """Of the value that a forward function of a named equation gives."""
+    assert operation.forward is not None
+    got: Array | str
+    got = plain_output(operation.forward, [like(x, given) for x, given in zip(values, operation.given, strict=True)])
+    if got.shape != admitted.shape:
+        got = f"expected a value of shape {admitted.shape}, got {got.shape}"
+    else:
+        with np.errstate(over="ignore"):
+            got = got.astype(operation.format.dtype)
+    judgement = _judged(operation.value, 1, operation.dtype, got, admitted)
+    return Outcome(Question(values, None), Answer((got,)), [admitted], (judgement,))
+
+
+# Reporting.
+
+
+def _report(operation: Operation, e: Examination, seed: int) -> Report:
+    judgements = [j for outcome in e.outcomes for j in outcome.judgements]
+    if not e.first.violated and not e.first.answer.changed:
+        judgements += [j._replace(equation="state") for j in e.again.judgements]
+    if e.value is not None:
+        judgements += e.value.judgements
+    tallies: dict[tuple[str, int], Tally] = {}
+    for j in judgements:
+        tallies = merged(tallies, {(j.equation, j.layer): tally(j)})
+    found = list(_found(operation, e))
+    bits = next((diagnosis.bits for _, diagnosis in found if diagnosis.bits is not None), None)
+    remarks = (
+        *e.truth.remarks,
+        *(remark for outcome in e.outcomes for remark in outcome.answer.remarks),
+        *_kept(e.first.answer, e.again.answer),
+        *e.refused,
+    )
+    return Report(
+        operation.subject,
+        tallies,
+        tuple(finding for finding, _ in found),
+        asked=len(e.outcomes) + 1,
+        unsupported=len(e.refused),
+        effective_bits={operation.dtype: bits} if bits is not None else {},
+        remarks=tuple(dict.fromkeys(remarks)),
+        profile="operation",
+        seed=seed,
+    )
+
+
+def _found(operation: Operation, e: Examination) -> Iterator[tuple[Finding, Diagnosis]]:
+    """What is wrong, each input's gradient once, in the first question that shows it; state comes first."""
+    changing = [outcome.answer.changed for outcome in e.outcomes if outcome.answer.changed]
+    if changing:
+        text = f"The call changes {' and '.join(changing[0])}, which the caller still needs."
+        faults = ("changes its arguments",)
+        yield Finding(WRONG, "ordinary", "state", 0, (), np.nan, np.nan, 0.0, text, faults), Diagnosis()
+    if not e.first.violated and not e.first.answer.changed:
+        for k in _violated(e.again):
+            yield _of_state(e.again, k)
+    shown: set[int] = set()
+    for outcome in e.outcomes:
+        for k in _violated(outcome):
+            if k not in shown:
+                yield _of_gradient(operation, outcome, k)
+        shown.update(_violated(outcome))
+    if e.value is not None and e.value.violated:
+        j, got = e.value.judgements[0], e.value.answer.parts[0]
+        yield _finding(j, f"({j.equation}), the value: {_counted(j, got)}."), Diagnosis()
+
+
+def _violated(outcome: Outcome) -> list[int]:
+    return [k for k, j in enumerate(outcome.judgements) if _is_violated(j)]
+
+
+def _of_gradient(operation: Operation, outcome: Outcome, k: int) -> tuple[Finding, Diagnosis]:
+    """A wrong gradient by the k-th input."""
+    question, j, got = outcome.question, outcome.judgements[k], outcome.answer.parts[k]
+    where = f" with {question.where}" if question.where else ""
+    text, diagnosis = f"({j.equation}) by input {k + 1}{where}: {_counted(j, got)}.", Diagnosis()
+    if not isinstance(got, str):
+        sizes = [*got.shape, got.size, *(n for x in question.values for n in x.shape)]
+        mistakes = operation.mistakes(question.values, question.g) if question.g is not None else ()
+        diagnosis = diagnosed(j, got, outcome.admitted[k], sizes, mistakes)
+        if not diagnosis.faults and not _is_linear(operation, question, k, got):
+            said = "It is not linear in the cotangent: twice the cotangent does not give twice the gradient."
+            diagnosis = Diagnosis(said, ("not linear in the cotangent",))
+    return _finding(j, f"{text} {diagnosis.said}".rstrip(), diagnosis.faults), diagnosis
+
+
+def _is_linear(operation: Operation, question: Question, k: int, got: Array) -> bool:
+    """Whether twice the cotangent gives twice the gradient, which is exact but for underflow."""
+    if question.g is None:
+        return True
+    double = _asked(operation, Question(question.values, 2 * question.g)).parts[k]
+    if isinstance(double, str):
+        return True
+    format = operation.format
+    with np.errstate(all="ignore"):
+        off = abs(double.astype(np.float64) - 2 * got.astype(np.float64))
+        return bool((off <= KAPPA * (format.u * abs(double) + format.tiny)).all())
+
+
+def _of_state(again: Outcome, k: int) -> tuple[Finding, Diagnosis]:
+    """A wrong gradient by the k-th input in the second answer, of which the first was right."""
+    j, got = again.judgements[k]._replace(equation="state"), again.answer.parts[k]
+    if isinstance(got, str):
+        return _finding(j, f"By input {k + 1} a second call with the same arguments fails: {got}."), Diagnosis()
+    diagnosis = diagnosed(j, got, again.admitted[k], [*got.shape, got.size], ())
+    text = (
+        f"By input {k + 1} the first answer is right, and the second answer to the same question is not: "
+        f"{_counted(j, got)}. {diagnosis.said} Something is kept from one call to the next."
+    )
+    return _finding(j, text, ("keeps state",)), diagnosis
+
+
+def _counted(j: Judgement, got: Array | str) -> str:
+    """How many numbers are outside, and the worst; or why there are none."""
+    if isinstance(got, str):
+        return got
+    n = j.wrong + j.suspect
+    outside = "is outside its bound" if n == 1 else "are outside their bounds"
+    return (
+        f"{n} of {j.elements} elements {outside}, the worst at {j.element}: "
+        f"got {j.got:.6g}, expected {j.expected:.6g} within {j.bound:.1g}"
+    )
+
+
+def _finding(j: Judgement, text: str, faults: tuple[str, ...] = ()) -> Finding:
+    verdict = WRONG if j.wrong else SUSPECT
+    return Finding(verdict, "ordinary", j.equation, j.layer, j.element, j.got, j.expected, j.bound, text, faults)
+
+
+def _kept(first: Answer, again: Answer) -> Iterator[str]:
+    """Remarks on what a second answer, and those after it, show of the first."""
+    for k, (part, p, q) in enumerate(zip(first.came, first.parts, again.parts, strict=True), start=1):
+        if isinstance(p, str):
+            continue
+        if not isinstance(q, str) and not np.array_equal(p, q, equal_nan=True):
+            yield f"input {k}: the same question twice gives other bits"
+        with np.errstate(over="ignore"):
+            now = numbers(part).astype(p.dtype)
+        if not np.array_equal(now, p, equal_nan=True):
+            yield f"the gradient by input {k} of one call is overwritten by the next: copy it first"

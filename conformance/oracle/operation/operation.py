@@ -1,0 +1,348 @@
+"""One operation alone: whether somebody's vector-Jacobian product, or the gradient of their loss, is right.
+
+The truth comes from one of three places, the first that can be had:
+
+* a named equation of the reference: its own text on `Rounded`, widened by `conformance.bounds.assumptions`;
+* somebody's own forward function, run on `Traced` numbers: balls that record what was done with them, so that the
+  derivative follows from the forward function alone, with a bound on what any legitimate evaluation may be off by;
+* where that cannot be run, differences of the forward function in float64 with an estimate of their error.  An
+  estimate never accuses: the verdict is SUSPECT at most, and a remark says why.
+
+The inputs count as known to one rounding.  So at a kink, or nearer to one than that, nothing is decided, and
+whatever lies between the one-sided derivatives is admitted.  Inputs for which an exponential overflows are extreme:
+what a pullback of a named equation gets wrong for them alone is a matter of robustness.
+
+The truths stand in `conformance.oracle.operation.truth`, the asking and judging in the module `examination` beside it.
+
+Examples
+--------
+>>> import numpy as np
+>>> from conformance.oracle.operation.operation import check_pullback
+>>> z = np.array([[0.5, -1.25, 2.0]])
+>>> def with_z_for_a(z, g):
+...     return g * z * (1 - z)
+>>> report = check_pullback("sigmoid", with_z_for_a, z)
+>>> report.verdict, report.findings[0].equation
+('WRONG', 'D2')
+>>> def softmax(z):
+...     e = np.exp(z - z.max(axis=1, keepdims=True))
+...     return e / e.sum(axis=1, keepdims=True)
+>>> def of_softmax(z, g):
+...     p = softmax(z)
+...     return p * (g - (g * p).sum(axis=1, keepdims=True))
+>>> check_pullback(softmax, of_softmax, z).verdict
+'CONFORMS'
+"""
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from reference import ACTIVATIONS, LOSSES, Activation, Array, LogSoftmax, Loss, Softmax
+from reference.gradients import Reduction
+from reference.losses import TARGETS
+
+from ...bounds import assumptions
+from ...bounds.rounded import Format
+from ...judge.verdict import Report, Subject
+from ...problems.layouts import checked, format_of, is_tensor, like, numbers
+from ...text.labels import label
+from .diagnosis import mistaken
+from .examination import Operation, examined
+from .truth import Truth, of_activation, of_forward, of_loss, plain_output
+
+# What is asked.
+
+
+def check_pullback(forward: Any, pullback: Any, inputs: Any, *, equation: Any = None, seed: int = 0) -> Report:
+    """Judge a vector-Jacobian product of one operation.
+
+    Parameters
+    ----------
+    forward : callable, str or Activation
+        ``forward(*inputs)`` gives one array.  Or an equation of the reference: its name ("gelu"), its label ("A11" or
+        "D11"), or an activation with parameters.
+    pullback : callable, torch.autograd.Function or None
+        ``pullback(*inputs, g)``, with the cotangent g = dL/d(output) last, gives dL/d(input) for every input: an array,
+        or a tuple or list of as many as there are inputs.  A ``torch.autograd.Function``, or its ``apply``, is asked
+        through autograd (`by_autograd`); None asks ``forward`` itself that way.
+    inputs : array or sequence of arrays
+        NumPy arrays or PyTorch tensors (then the callables are given tensors) of one dtype: float16, bfloat16, float32
+        or float64.  What is not to be differentiated belongs into the callables.
+    equation : str or Activation, optional
+        What ``forward`` claims to be: then its value is judged too, under (A..), and the pullback under (D..).
+    seed : int
+        Of the cotangents and random choices.
+
+    Returns
+    -------
+    Report
+        Tallies by label ("vjp" for somebody's own operation) and input, counted from 1; "state" for the same
+        question asked again.  Asked are contiguous, transposed, strided, reversed and broadcast inputs.
+
+    Raises
+    ------
+    TypeError
+        Inputs that are no arrays of a floating dtype, or of several; a forward function that gives no array; a pullback
+        that cannot be called so.
+    ValueError
+        No input, an empty one, or one that is not finite; an unknown equation, or a shape that it does not take.
+    """
+    given = checked(inputs)
+    function: Any
+    function, named = (_applied(forward), equation) if _is_function(forward) else (None, forward)
+    ask = _pullback(function, pullback)
+    subject = Subject(_name(pullback if pullback is not None else forward))
+    if named is None:
+        shape = plain_output(function, [like(numbers(x), x) for x in given]).shape
+        truth: Truths = lambda values, gs: of_forward(function, given, values, gs, seed)
+        return examined(Operation(subject, given, len(given), ask, shape, "vjp", truth), seed)
+    sigma, format = _activation(named), format_of(given[0])
+    _check_operand(sigma, given)
+    return examined(
+        Operation(
+            subject,
+            given,
+            1,
+            ask,
+            tuple(given[0].shape),
+            label(type(sigma).pullback),
+            lambda values, gs: of_activation(sigma, values[0], gs, format),
+            function,
+            label(type(sigma).apply),
+            lambda values, g: mistaken(sigma, values[0], g),
+            _end(format, type(sigma) in assumptions.ACTIVATIONS),
+        ),
+        seed,
+    )
+
+
+def check_loss(
+    loss: Any,
+    gradient: Any,
+    outputs: Any,
+    targets: Any,
+    *,
+    equation: Any = None,
+    reduction: Reduction | None = None,
+    seed: int = 0,
+) -> Report:
+    """Judge the gradient of a loss by the outputs, and its value where it claims to be one of the reference's.
+
+    Parameters
+    ----------
+    loss : callable, str or Loss
+        ``loss(outputs, targets)`` gives the loss of each sample (B,), or with ``reduction`` a scalar.  Or an equation
+        of the reference: its name ("huber"), its label ("L8", "G8", "H1"), or a loss with parameters.
+    gradient : callable
+        ``gradient(outputs, targets)`` gives dL/d(outputs), (B, K), of the reduced loss or, without a reduction, of
+        each sample's.
+    outputs, targets : arrays (B, K)
+        As the inputs of `check_pullback`; class indices are to be given as rows with a single 1.
+    equation : str or Loss, optional
+        What ``loss`` claims to be: then its value is judged too, under (L..).
+    reduction : "sum", "mean" or None
+        Over the batch.
+    seed : int
+        Of random choices.
+
+    Returns
+    -------
+    Report
+        Tallies by label: (L..), and (G..) or (H..); "vjp" for somebody's own loss.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As `check_pullback` does; also an unknown reduction, and targets outside the equation's domain.
+
+    Examples
+    --------
+    >>> a, y = np.array([[0.5, -2.0], [1.5, 0.25]]), np.array([[1.0, 0.5], [-0.5, 0.75]])
+    >>> check_loss("half_squared_error", lambda a, y: a - y, a, y).verdict
+    'CONFORMS'
+    >>> print(check_loss("L1", lambda a, y: y - a, a, y).findings[0].explanation)
+    (G1) by input 1: 4 of 4 elements are outside their bounds, the worst at (1, 1): got 0.5, expected -0.5 within \
+1e-16. It is -1 times the truth throughout.
+    """
+    given = checked((outputs, targets))
+    _check_reduced(given, reduction)
+    function, named = (loss, equation) if _is_function(loss) else (None, loss)
+    if not callable(gradient):
+        raise TypeError(f"gradient: expected a function gradient(outputs, targets), got {type(gradient).__name__}")
+    subject, format = Subject(_name(gradient)), format_of(given[0])
+    if named is None:
+        of_outputs = _of_outputs(function, given, reduction, seed)
+        return examined(Operation(subject, given, 1, gradient, None, "vjp", of_outputs), seed)
+    known, equation_label = _loss(named)
+    low, high = TARGETS.get(type(known), (-np.inf, np.inf))
+    if not all(low <= y <= high for y in numbers(targets).flat):
+        raise ValueError(f"targets: expected numbers from {low} to {high} for {type(known).__name__}")
+    return examined(
+        Operation(
+            subject,
+            given,
+            1,
+            gradient,
+            None,
+            equation_label,
+            lambda values, gs: of_loss(known, values[0], values[1], reduction, format),
+            function,
+            label(type(known).value),
+            end=_end(format, type(known) in assumptions.LOSSES),
+        ),
+        seed,
+    )
+
+
+Truths = Callable[[Sequence[Array], Sequence[Array]], Truth]
+"""The truth, of the inputs' numbers and the cotangents'."""
+
+
+def _of_outputs(function: Any, given: tuple[Any, ...], reduction: Reduction | None, seed: int) -> Truths:
+    """The truth of somebody's own loss: a function of the outputs, the targets being fixed."""
+    shape = plain_output(function, [like(numbers(x), x) for x in given]).shape
+    expected = (len(given[0]),) if reduction is None else ()
+    if shape != expected:
+        raise ValueError(f"loss: expected a result of shape {expected} for reduction {reduction!r}, got {shape}")
+
+    def truth(values: Sequence[Array], gs: Sequence[Array]) -> Truth:
+        outputs, targets = values
+        of_outputs = lambda a: function(a, targets if _holds_objects(a) else like(targets, given[1]))
+        return of_forward(of_outputs, given[:1], [outputs], [np.ones(expected, outputs.dtype)], seed)
+
+    return truth
+
+
+def _holds_objects(a: Any) -> bool:
+    return isinstance(a, np.ndarray) and a.dtype.hasobject
+
+
+def _end(format: Format, exponential: bool) -> float:
+    """Up to where an exponential does not overflow, a whole number; infinite for an equation without one."""
+    return float(np.floor(np.log(format.largest))) if exponential else np.inf
+
+
+def by_autograd(function: Any) -> Callable[..., Any]:
+    """The pullback of a PyTorch function as ``torch.autograd`` takes it.
+
+    Parameters
+    ----------
+    function : callable or torch.autograd.Function
+        Of tensors, to one tensor.
+
+    Returns
+    -------
+    callable
+        ``pullback(*inputs, g)``, a tuple with the gradient of each input (None for one that has none).
+
+    Examples
+    --------
+    >>> import torch
+    >>> check_pullback("silu", by_autograd(torch.nn.functional.silu), torch.tensor([0.5, -3.0])).verdict
+    'CONFORMS'
+    """
+    applied = _applied(function)
+
+    def pullback(*arguments: Any) -> Any:
+        import torch
+
+        *inputs, g = arguments
+        if not all(is_tensor(x) for x in arguments):
+            raise TypeError("autograd: expected the inputs as PyTorch tensors, got NumPy arrays")
+        leaves = [x.detach().requires_grad_() for x in inputs]
+        with torch.enable_grad():
+            output = applied(*leaves)
+        if not isinstance(output, torch.Tensor) or not output.requires_grad:
+            raise TypeError(f"autograd: expected {_name(function)} to give a tensor that requires a gradient")
+        return torch.autograd.grad(output, leaves, g, allow_unused=True)
+
+    pullback.__name__ = _name(function)
+    return pullback
+
+
+def _applied(function: Any) -> Any:
+    """A function, or the ``apply`` of an autograd.Function that is given as a class."""
+    return function.apply if _is_autograd_class(function) else function
+
+
+def _is_function(forward: Any) -> bool:
+    """Whether it is somebody's own function: not a name, an equation or the class of one."""
+    return callable(forward) and forward not in (*ACTIVATIONS.values(), *LOSSES.values())
+
+
+def _is_autograd_class(function: Any) -> bool:
+    torch = sys.modules.get("torch")
+    return torch is not None and isinstance(function, type) and issubclass(function, torch.autograd.Function)
+
+
+def _pullback(function: Any, pullback: Any) -> Callable[..., Any]:
+    """The pullback to be asked."""
+    if pullback is None:
+        if function is None:
+            raise TypeError("pullback: expected a function, got None; None asks forward through torch.autograd")
+        return by_autograd(function)
+    if _is_autograd_class(pullback) or _is_autograd_class(getattr(pullback, "__self__", None)):
+        return by_autograd(pullback)
+    if not callable(pullback):
+        raise TypeError(f"pullback: expected a function pullback(*inputs, g), got {type(pullback).__name__}")
+    asked: Callable[..., Any] = pullback
+    return asked
+
+
+def _name(function: Any) -> str:
+    owner = getattr(function, "__self__", None)
+    if isinstance(owner, type):
+        return owner.__qualname__
+    return str(getattr(function, "__name__", type(function).__qualname__))
+
+
+def _activation(named: Any) -> Activation:
+    if isinstance(named, str):
+        by_label = {label(f): kind for kind in ACTIVATIONS.values() for f in (kind.apply, kind.pullback)}
+        kind = ACTIVATIONS.get(named) or by_label.get(named.strip("()"))
+        if kind is None:
+            raise ValueError(
+                f"equation: expected one of {', '.join(ACTIVATIONS)}, or a label such as A2, got {named!r}"
+            )
+        return kind()
+    if type(named) in ACTIVATIONS.values():
+        return named  # type: ignore[no-any-return]
+    raise TypeError(f"equation: expected the name or an instance of an activation, got {named!r:.60}")
+
+
+def _loss(named: Any) -> tuple[Loss, str]:
+    """A loss, and the label of its gradient."""
+    if isinstance(named, str):
+        name = named.strip("()")
+        for key, kind in LOSSES.items():
+            own = label(kind.gradient)
+            fused = getattr(kind, "delta", None)  # of a loss that is fused with its head; Huber has a number
+            delta = label(fused) if callable(fused) else own
+            if name in (key, label(kind.value), own, delta):
+                return kind(), delta if name == delta else own
+        raise ValueError(f"equation: expected one of {', '.join(LOSSES)}, or a label such as L8, got {named!r}")
+    if type(named) in LOSSES.values():
+        return named, label(type(named).gradient)
+    raise TypeError(f"equation: expected the name or an instance of a loss, got {named!r:.60}")
+
+
+def _check_operand(sigma: Activation, given: tuple[Any, ...]) -> None:
+    if len(given) != 1:
+        raise ValueError(f"inputs: expected one, the z of {type(sigma).__name__}, got {len(given)}")
+    if isinstance(sigma, Softmax | LogSoftmax) and given[0].ndim != 2:
+        shape = tuple(given[0].shape)
+        raise ValueError(f"inputs: expected shape (samples, units) for {type(sigma).__name__}, got {shape}")
+
+
+def _check_reduced(given: tuple[Any, ...], reduction: Any) -> None:
+    if reduction not in (None, "sum", "mean"):
+        raise ValueError(f"reduction: expected 'sum', 'mean' or None, got {reduction!r}")
+    shape, of_targets = (tuple(x.shape) for x in given)
+    if len(shape) != 2 or shape != of_targets:
+        raise ValueError(
+            f"outputs and targets: expected one shape (samples, units), got {shape} and {of_targets}; "
+            f"class indices are to be given as rows with a single 1"
+        )

@@ -1,0 +1,174 @@
+"""The PyTorch twin: the forward pass alone, written in PyTorch's own functions.
+
+Autograd gives the gradients and, with ``retain_grad``, every layer's dL/dz; ``torch.optim.SGD`` the update.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+import reference
+from reference import Activation, Layer, Loss
+from reference.backpropagation import Network
+from reference.gradients import reduced_loss
+from reference.losses import fused
+
+from ..problems.problem import Answer, Parameters, Problem, State
+
+ACTIVATIONS: dict[type[Activation], Callable[[Any, Tensor], Tensor]] = {
+    reference.Identity: lambda sigma, z: z,
+    reference.Sigmoid: lambda sigma, z: torch.sigmoid(z),
+    reference.Tanh: lambda sigma, z: torch.tanh(z),
+    reference.ReLU: lambda sigma, z: torch.relu(z),
+    reference.LeakyReLU: lambda sigma, z: F.leaky_relu(z, sigma.negative_slope),
+    reference.ELU: lambda sigma, z: F.elu(z, sigma.alpha),
+    reference.Softplus: lambda sigma, z: F.softplus(z, sigma.beta, sigma.threshold),
+    reference.Softmax: lambda sigma, z: F.softmax(z, dim=1),
+    reference.SELU: lambda sigma, z: F.selu(z),
+    reference.CELU: lambda sigma, z: F.celu(z, sigma.alpha),
+    reference.GELU: lambda sigma, z: F.gelu(z),
+    reference.GELUTanh: lambda sigma, z: F.gelu(z, approximate="tanh"),
+    reference.SiLU: lambda sigma, z: F.silu(z),
+    reference.Mish: lambda sigma, z: F.mish(z),
+    reference.Softsign: lambda sigma, z: F.softsign(z),
+    reference.Hardtanh: lambda sigma, z: F.hardtanh(z, sigma.min_val, sigma.max_val),
+    reference.ReLU6: lambda sigma, z: F.relu6(z),
+    reference.Hardsigmoid: lambda sigma, z: F.relu6(z + 3) / 6,
+    reference.Hardswish: lambda sigma, z: F.hardswish(z),
+    reference.LogSigmoid: lambda sigma, z: F.logsigmoid(z),
+    reference.Tanhshrink: lambda sigma, z: F.tanhshrink(z),
+    reference.Softshrink: lambda sigma, z: F.softshrink(z, sigma.lambd),
+    reference.Hardshrink: lambda sigma, z: F.hardshrink(z, sigma.lambd),
+    reference.LogSoftmax: lambda sigma, z: F.log_softmax(z, dim=1),
+}
+
+LOSSES: dict[type[Loss], Callable[[Any, Tensor, Tensor], Tensor]] = {
+    reference.HalfSquaredError: lambda loss, a, y: F.mse_loss(a, y, reduction="none").sum(dim=1) / 2,
+    reference.MeanSquaredError: lambda loss, a, y: F.mse_loss(a, y, reduction="none").mean(dim=1),
+    reference.CrossEntropy: lambda loss, a, y: -torch.special.xlogy(_smoothed(loss, y), a).sum(dim=1),
+    reference.BinaryCrossEntropy: lambda loss, a, y: (
+        -(torch.special.xlogy(y, a) + torch.special.xlog1py(1 - y, -a)).sum(dim=1)
+    ),
+    reference.CrossEntropyWithLogits: lambda loss, a, y: F.cross_entropy(
+        a, y, weight=_weight(loss, y), label_smoothing=loss.label_smoothing, reduction="none"
+    ),
+    reference.BinaryCrossEntropyWithLogits: lambda loss, a, y: (
+        F.binary_cross_entropy_with_logits(a, y, reduction="none").sum(dim=1)
+    ),
+    reference.L1: lambda loss, a, y: F.l1_loss(a, y, reduction="none").sum(dim=1),
+    reference.Huber: lambda loss, a, y: F.huber_loss(a, y, delta=loss.delta, reduction="none").sum(dim=1),
+    reference.SmoothL1: lambda loss, a, y: F.smooth_l1_loss(a, y, beta=loss.beta, reduction="none").sum(dim=1),
+    reference.NLL: lambda loss, a, y: -(_smoothed(loss, y) * a).sum(dim=1),
+    reference.KLDivergence: lambda loss, a, y: F.kl_div(a, y, reduction="none").sum(dim=1),
+    reference.Hinge: lambda loss, a, y: F.relu(1 - y * a).sum(dim=1),
+    reference.PoissonNLL: lambda loss, a, y: F.poisson_nll_loss(a, y, reduction="none").sum(dim=1),
+}
+"""The losses of each sample.  Where PyTorch's own departs from the truth (`conformance.subjects.domain`), its parts."""
+
+
+def _weight(loss: Any, y: Tensor) -> Tensor | None:
+    return torch.tensor(loss.weight, dtype=y.dtype) if loss.weight else None
+
+
+def _smoothed(loss: Any, y: Tensor) -> Tensor:
+    """Targets of a cross-entropy of probabilities or log-probabilities, which PyTorch has for classes only."""
+    weight, s = _weight(loss, y), getattr(loss, "label_smoothing", 0)
+    y = y * (1 - s) + s / y.shape[1] if s else y
+    return y if weight is None else weight * y
+
+
+def forward(
+    network: Network, parameters: list[tuple[Tensor, Tensor]], x: Tensor
+) -> tuple[list[Tensor], list[Tensor]]:
+    """z and a of every layer, from weights and biases given as tensors."""
+    zs: list[Tensor] = []
+    outputs: list[Tensor] = []
+    a = x
+    for (_, _, sigma), (W, b) in zip(network, parameters, strict=True):
+        z = F.linear(a, W, b)
+        a = ACTIVATIONS[type(sigma)](sigma, z)
+        zs.append(z)
+        outputs.append(a)
+    return zs, outputs
+
+
+def loss_value(network: Network, loss: Loss, reduction: str, z: Tensor, a: Tensor, y: Tensor) -> Tensor:
+    """The reduced loss, from z and a of the last layer; of the logits where PyTorch advises it."""
+    head = fused(network[-1].sigma, loss)
+    losses = LOSSES[type(head)](head, z, y) if head else LOSSES[type(loss)](loss, a, y)
+    return losses.sum() if reduction == "sum" else losses.mean()
+
+
+def tensors(network: Network) -> list[tuple[Tensor, Tensor]]:
+    """The network's parameters as leaves that gather gradients; copies, so that nothing is shared."""
+    return [(_leaf(W), _leaf(b)) for W, b, _ in network]
+
+
+def twin_answer(problem: Problem) -> Answer:
+    """The answer of PyTorch to a problem."""
+
+    def evaluated(parameters: list[tuple[Tensor, Tensor]], x: Tensor, y: Tensor) -> Pass:
+        zs, outputs = forward(problem.network, parameters, x)
+        return Pass(zs, outputs, loss_value(problem.network, problem.loss, problem.reduction, zs[-1], outputs[-1], y))
+
+    return _differentiated(problem, evaluated)
+
+
+def text_answer(problem: Problem) -> Answer:
+    """The answer of PyTorch's autograd through the reference's own forward pass and loss, run on tensors."""
+
+    def evaluated(parameters: list[tuple[Tensor, Tensor]], x: Tensor, y: Tensor) -> Pass:
+        layers = zip(parameters, problem.network, strict=True)
+        steps = reference.forward(tuple(Layer(W, b, layer.sigma) for (W, b), layer in layers), x)
+        head, (_, z, a) = problem.network[-1].sigma, steps[-1]
+        value = reduced_loss(head, z, a, y, problem.loss, problem.reduction).value
+        return Pass([step.z for step in steps], [step.a for step in steps], value)
+
+    return _differentiated(problem, evaluated)
+
+
+class Pass(NamedTuple):
+    """A forward pass in PyTorch: z and a of every layer, and the reduced loss."""
+
+    zs: list[Tensor]
+    outputs: list[Tensor]
+    value: Tensor
+
+
+def _differentiated(
+    problem: Problem, evaluated: Callable[[list[tuple[Tensor, Tensor]], Tensor, Tensor], Pass]
+) -> Answer:
+    """What autograd makes of a forward pass, and an optimiser of that."""
+    parameters, x, y = tensors(problem.network), _leaf(problem.x), torch.tensor(problem.y)
+    zs, outputs, value = evaluated(parameters, x, y)
+    for z in zs:
+        z.retain_grad()
+    value.backward()
+    gradients = tuple(Parameters(grad(W), grad(b)) for W, b in parameters)
+    torch.optim.SGD([p for layer in parameters for p in layer], lr=problem.eta).step()
+    return Answer(
+        value.detach().numpy(),
+        gradients,
+        tuple(State(_array(z), _array(a), grad(z)) for z, a in zip(zs, outputs, strict=True)),
+        grad(x),
+        tuple(Parameters(_array(W), _array(b)) for W, b in parameters),
+    )
+
+
+def _leaf(array: np.ndarray[Any, Any]) -> Tensor:
+    return torch.tensor(array, requires_grad=True)
+
+
+def _array(tensor: Tensor) -> np.ndarray[Any, Any]:
+    array: np.ndarray[Any, Any] = tensor.detach().numpy()
+    return array
+
+
+def grad(tensor: Tensor) -> np.ndarray[Any, Any]:
+    """What a tensor has gathered."""
+    assert tensor.grad is not None  # every layer reaches the loss
+    return _array(tensor.grad)

@@ -1,0 +1,291 @@
+"""How a run reads in a terminal: tables of equations, of what was reached and of the lockstep, and what is wrong."""
+
+import shlex
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from reference import ACTIVATIONS, LOSSES
+from reference.losses import REQUIRED_HEAD, fused
+
+from ..bench.bench import RIVALS, TEXTS, Memory, Row
+from ..bench.costs import Comparison, Cost
+from ..judge.verdict import Tally, added
+from ..problems.problem import PATTERNS, Problem
+from ..problems.strategies import DEPTH
+from ..text.labels import label
+from .floors import Floor
+from .lockstep import DTYPES, Outcome
+from .suite import OTHERS, REACHES, SUBJECTS, Judged, Shard, Tallies
+
+EXPECTED = {
+    "equation": ("F1", "F2", "B1", "B2", "B3", "B4", "U1", "U2", *(label(kind.value) for kind in LOSSES.values())),
+    "activation": tuple(ACTIVATIONS),
+    "loss": tuple(LOSSES),
+    "layers": tuple(map(str, range(1, DEPTH + 1))),
+    "dtype": DTYPES,
+    "reduction": ("sum", "mean"),
+    **dict.fromkeys("Wxy", PATTERNS),
+}
+"""What a run is to reach."""
+
+FUSED = {label(kind.value) for kind, head in REQUIRED_HEAD.items() if fused(head(), kind())}
+"""The labels of losses that stand for others in a run."""
+
+
+def equations(title: str, tallies: Tallies) -> Table:
+    """A row for each equation: elements, largest error over bound, undecided share and detection floor."""
+    table = _table(title)
+    table.caption = (
+        "reference, twin, others (right programs by other routes): the largest error over its bound, alone (on the "
+        "subject's own inputs), along all paths from its own activations, or carried end to end.  "
+        "blind: undecided, where the bound is as large as the value, or the value may overflow.  "
+        "floor: the smallest relative error that would have been caught, in the median."
+    )
+    table.add_column("equation", no_wrap=True)
+    subjects = [subject for subject in (*SUBJECTS, OTHERS) if any(key.subject == subject for key in tallies)]
+    for name in ("elements", *subjects, "blind"):
+        table.add_column(name, justify="right")
+    for dtype in DTYPES:
+        table.add_column(f"floor\n{dtype}", justify="right")
+    for reach in REACHES:
+        table.add_row(Text(reach, "italic"))
+        for equation in sorted({key.equation for key in tallies if key.reach == reach}, key=_order):
+            rows = {key: tally for key, tally in tallies.items() if (key.reach, key.equation) == (reach, equation)}
+            whole = _whole(rows.values())
+            table.add_row(
+                f"  {equation}",
+                _count(whole.elements),
+                *(
+                    _worst([tally for key, tally in rows.items() if key.subject == subject])
+                    for subject in subjects
+                ),
+                f"{whole.undecided / whole.elements:.1%}",
+                *(_floor([tally for key, tally in rows.items() if key.dtype == dtype]) for dtype in DTYPES),
+            )
+    return table
+
+
+def _whole(tallies: Iterable[Tally]) -> Tally:
+    """Tallies, one at least, as one."""
+    return added(("", tally) for tally in tallies)[""]
+
+
+def _order(equation: str) -> tuple[str, int]:
+    """L2 before L10."""
+    return equation[0], int(equation[1:])
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE, pad_edge=False)
+
+
+def _count(n: int) -> str:
+    return f"{n:,}" if n < 1_000_000 else f"{n / 1e6:,.1f} M"
+
+
+def _worst(tallies: list[Tally]) -> Text:
+    margin = max((tally.worst.margin for tally in tallies), default=0.0)
+    return Text(shown_margin(margin), "red" if margin > 1 else "")
+
+
+def _floor(tallies: list[Tally]) -> str:
+    return f"{_whole(tallies).floor:.0e}" if tallies else ""
+
+
+def judged(tallies: Tallies) -> Text:
+    """All elements, and the share that no bound could decide, by reach."""
+    shares = []
+    for reach in REACHES:
+        of_reach = [tally for key, tally in tallies.items() if key.reach == reach]
+        if of_reach:
+            shares.append(f"{reach} {blind(of_reach):.1%}")
+    elements = sum(tally.elements for tally in tallies.values())
+    return Text(f"{_count(elements)} elements judged; blind (undecided): {blind(tallies.values()):.1%}: ").append(
+        ", ".join(shares)
+    )
+
+
+def blind(tallies: Iterable[Tally]) -> float:
+    """The share of the elements that are undecided."""
+    whole = _whole(tallies)
+    return whole.undecided / whole.elements
+
+
+def reached(shard: Shard) -> RenderableType:
+    """How many problems reached each activation, loss and so on; and what none has reached."""
+    grid = Table.grid(padding=(0, 2))
+    grid.title, grid.title_justify = "Problems that reached each", "left"
+    counts = by_kind(shard)
+    for kind, names in counts.items():
+        grid.add_row(kind, ", ".join(f"{name} {times:,}" for name, times in names.items() if times))
+    return Group(grid, "", Text(f"Not reached: {_missing(counts)}."))
+
+
+def _missing(counts: Mapping[str, Mapping[str, int]]) -> str:
+    """What no problem has reached."""
+    missing = {kind: [name for name, times in counts[kind].items() if not times] for kind in EXPECTED}
+    said = "; ".join(f"{kind} {', '.join(names)}" for kind, names in missing.items() if names)
+    of_logits = [equation for equation in missing["equation"] if equation in FUSED]
+    if of_logits:
+        said += f" ({', '.join(of_logits)}: such a loss is fused with its head, and judged of the logits)"
+    return said or "nothing that there is"
+
+
+def by_kind(shard: Shard) -> dict[str, dict[str, int]]:
+    """How many problems reached each feature of each kind, 0 for none."""
+    return {kind: {name: shard.reached.get((kind, name), 0) for name in names} for kind, names in EXPECTED.items()}
+
+
+def generic_floors(floors: Sequence[Floor]) -> Table:
+    """A row for each network and format: the widest floor of all equations, and that of dL/dW."""
+    table = _table("Detection floors on generic normal problems")
+    table.caption = (
+        "tanh, softmax with cross-entropy, 5 samples.  The median over elements that are not zero, of the layer and "
+        "equation where it is widest, updates left out; beside it of (B3), dL/dW."
+    )
+    short = [reach.replace("end to end", "end\nto end") for reach in REACHES]
+    for name in ("network", "dtype", *short, *(f"B3\n{reach.partition(' ')[0]}" for reach in REACHES)):
+        table.add_column(name, justify="left" if name in ("network", "dtype") else "right", no_wrap=True)
+    for widths, dtype in dict.fromkeys((floor.widths, floor.dtype) for floor in floors):
+        of_problem = [floor for floor in floors if (floor.widths, floor.dtype) == (widths, dtype)]
+        of_reach = {reach: [floor for floor in of_problem if floor.reach == reach] for reach in REACHES}
+        updates = ("U1", "U2")
+        widest = [max((f for f in fs if f.equation not in updates), key=lambda f: f.floor) for fs in of_reach.values()]
+        of_W = [floor for fs in of_reach.values() for floor in fs if floor.equation == "B3"]
+        table.add_row(
+            "-".join(map(str, widths)),
+            dtype,
+            *(f"{floor.floor:.0e} {floor.equation}" for floor in widest),
+            *(f"{floor.floor:.0e}" for floor in of_W),
+        )
+    return table
+
+
+def trainings(outcomes: Sequence[Outcome]) -> Table:
+    """A row for each training in lockstep."""
+    table = _table("Lockstep on digits: 64-32-10, tanh, softmax with cross-entropy")
+    table.caption = (
+        "drift: the largest difference of a weight between the reference and a twin that trains freely, after the "
+        "first and the last epoch.  differ: test images that reference and twin label differently with equal weights."
+    )
+    for name in ("dtype", "seed", "steps", "accuracy", "free twin", "drift", "differ"):
+        table.add_column(name, justify="left" if name == "dtype" else "right")
+    for o in outcomes:
+        table.add_row(
+            o.dtype,
+            str(o.seed),
+            f"{o.steps:,}",
+            f"{o.accuracy:.2%}",
+            f"{o.free_accuracy:.2%}",
+            f"{o.drift[0]:.0e} to {o.drift[-1]:.0e}",
+            str(o.differing),
+        )
+    return table
+
+
+def speed(rows: Sequence[Row]) -> Group:
+    """A row for each size, a column for each rival; and the same for the text in other libraries."""
+    steps = _ratios(rows, "A step of the reference (forward, backward, update)", list(RIVALS))
+    steps.caption = "After the time: the reference's time divided by theirs; below 1 the reference is faster."
+    texts = _ratios(rows, "The same step by the same text, in other libraries", list(TEXTS))
+    texts.caption = "NumPy's time divided by theirs; above 1 they are faster."
+    return Group(steps, Text(), texts)
+
+
+def _ratios(rows: Sequence[Row], title: str, names: Sequence[str]) -> Table:
+    table = _table(title)
+    table.add_column("network, samples, dtype", max_width=24)
+    table.add_column("time", justify="right")
+    for name in names:
+        table.add_column(name.replace(" ", "\n").replace(".", ".\n"), justify="right")
+    for row in rows:
+        shown = [row.ratios[name] for name in names]
+        table.add_row(
+            row.size,
+            f"{row.seconds * 1e6:,.0f} us",
+            *("-" if ratio is None else f"{ratio:.2f}" for ratio in shown),
+        )
+    return table
+
+
+def judging(costs: Sequence[Cost], compared: Comparison) -> Group:
+    """A row for each size that the oracle judges, and how it compares with gradcheck."""
+    table = _table("Judging the gradients of a subject (the oracle's own time, without the subject's)")
+    for name in ("network, dtype", "parameters", "questions", "time", "a parameter", "memory"):
+        table.add_column(name, justify="left" if name.startswith("network") else "right")
+    for cost in costs:
+        table.add_row(
+            cost.size,
+            f"{cost.parameters:,}",
+            str(cost.questions),
+            f"{cost.seconds * 1e3:,.0f} ms",
+            f"{cost.seconds / cost.parameters * 1e6:.2g} us",
+            f"{cost.peak:,.0f} MiB",
+        )
+    said = (
+        f"torch.autograd.gradcheck on {compared.size} ({compared.parameters:,} parameters): "
+        f"{compared.gradcheck * 1e3:,.0f} ms.  check, which looks at one point as gradcheck does, takes "
+        f"{compared.check * 1e3:,.1f} ms, {compared.gradcheck / compared.check:,.0f} times less; probe with all its "
+        f"questions {compared.probe * 1e3:,.0f} ms, {compared.gradcheck / compared.probe:,.0f} times less."
+    )
+    return Group(table, Text(said))
+
+
+def machine(facts: Mapping[str, Any], memory: Memory) -> Text:
+    """Memory, and what the figures were taken on."""
+    lines = [
+        f"Memory: a step of {memory.size} allocates {memory.ratio:.2f} times the bytes of its trace and gradients.",
+        f"NumPy {facts['numpy']}, {facts['blas']}; PyTorch {facts['torch']}, threads: {facts['torch threads']}.",
+    ]
+    if facts["avx512"] and "Haswell" in facts["blas"]:
+        lines.append(
+            "This processor has AVX-512, but NumPy's OpenBLAS took its Haswell kernels and leaves that on the table; "
+            "with OPENBLAS_CORETYPE=SkylakeX it uses it, as PyTorch does, and the larger networks' ratios fall."
+        )
+    return Text("\n".join(lines))
+
+
+def findings(found: Iterable[Judged]) -> RenderableType:
+    """Equation, layer, element, got, expected and bound of each finding."""
+    return Group(*map(finding_line, found))
+
+
+def described(problem: Problem) -> str:
+    """A problem in a few words: widths, activations, loss, batch and dtype."""
+    widths = (problem.x.shape[1], *(len(layer.b) for layer in problem.network))
+    sigmas = ", ".join(repr(layer.sigma) for layer in problem.network)
+    batch = f"{problem.reduction} over {len(problem.x)} samples, {problem.dtype}"
+    return f"{'-'.join(map(str, widths))}, {sigmas}, {problem.loss!r}, {batch}"
+
+
+def replay(path: Path, eta: float) -> str:
+    """The command that judges a saved problem again."""
+    return f"python -m conformance replay {shlex.quote(str(path))} --eta {eta!r}"
+
+
+def finding_line(finding: Judged) -> Text:
+    """One finding in one line."""
+    subject, reach, j = finding
+    where = f"({j.equation}) in layer {j.layer}, element {list(j.element)}"
+    return Text(
+        f"{subject}: {where}, bound {reach}: got {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.2g}; "
+        f"{j.wrong} of {j.elements} elements are wrong, by up to {shown_margin(j.margin)} bounds"
+    )
+
+
+def show(console: Console, *parts: RenderableType) -> None:
+    """Print each part, a blank line between."""
+    for part in parts:
+        console.print(part)
+        console.print()
+
+
+def shown_margin(margin: float) -> str:
+    """Three digits, rounded down so that what is below 1 reads so."""
+    return f"{int(margin * 1000) / 1000:.3f}" if margin < 10 else f"{margin:.2g}"

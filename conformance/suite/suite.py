@@ -1,0 +1,203 @@
+"""The suite: random architectures, put to the reference and to its twin, every answer judged.
+
+`examine` is one problem; `run` is many, a `Shard`.  Tests and the command line judge by the same function.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Container, Hashable, Iterable, Iterator, Mapping
+from typing import NamedTuple
+
+import hypothesis
+import numpy as np
+from hypothesis import HealthCheck, Phase, Verbosity, event, given, settings
+
+from ..judge.equations import Judgement, end_to_end, local, path
+from ..judge.verdict import Tally, added, merged, tally
+from ..problems.problem import Answer, Architecture, Problem, fill
+from ..problems.strategies import architectures, features
+from ..problems.wire import problem_json
+from ..subjects.correct import another
+from ..subjects.reference import reference_answer
+from ..subjects.twin import twin_answer
+
+SUBJECTS = {"reference": reference_answer, "twin": twin_answer}
+"""Who is asked every problem."""
+
+OTHERS = "others"
+"""Besides, one of the right programs by other routes (`conformance.subjects.correct`), each in its turn."""
+
+REACHES = ("alone", "path", "end to end")
+"""How far a bound is carried: through one equation, back from given activations, or from x."""
+
+CANDIDATES = 200
+"""How many smaller problems are examined, at most, once one is found outside a bound."""
+
+
+class Judged(NamedTuple):
+    """A judgement, with who was judged and how far the bound was carried."""
+
+    subject: str
+    reach: str
+    judgement: Judgement
+
+
+class Key(NamedTuple):
+    """What is added up together."""
+
+    subject: str
+    reach: str
+    equation: str
+    layer: int
+    dtype: str
+
+
+Tallies = dict[Key, Tally]
+
+
+def tallied(findings: Iterable[Judged]) -> Tallies:
+    """Findings, added up."""
+    return added((Key(subject, reach, j.equation, j.layer, j.dtype), tally(j)) for subject, reach, j in findings)
+
+
+def examine(problem: Problem) -> Iterator[Judged]:
+    """Ask every subject and another right program, judge every equation, alone, along all paths and end to end."""
+    answers, other = asked(problem), another(problem)
+    if other:
+        with np.errstate(all="ignore"):  # where the truth overflows, as the judge sees
+            answers[OTHERS] = other.answer(problem)
+    yield from judged(problem, answers, alone={*SUBJECTS, *([OTHERS] if other and other.recursive else [])})
+
+
+def asked(problem: Problem) -> dict[str, Answer]:
+    """The answers of the subjects."""
+    return {subject: ask(problem) for subject, ask in SUBJECTS.items()}
+
+
+def judged(problem: Problem, answers: Mapping[str, Answer], alone: Container[str] = SUBJECTS) -> Iterator[Judged]:
+    """Judge answers; ``alone`` names those that work by the documented recursion, whose equations hold alone."""
+    for subject, answer in answers.items():
+        if subject in alone:
+            for judgement in local(problem, answer):
+                yield Judged(subject, REACHES[0], judgement)
+        for judgement in path(problem, answer):
+            yield Judged(subject, REACHES[1], judgement)
+    for judgements in end_to_end(problem, *answers.values()):
+        for subject, judgement in zip(answers, judgements, strict=True):
+            yield Judged(subject, REACHES[2], judgement)
+
+
+class Violation(NamedTuple):
+    """A problem outside a bound, as the wire writes it, with its learning rate, and what is wrong there."""
+
+    problem: str
+    eta: float
+    findings: tuple[Judged, ...]
+
+
+class Shard(NamedTuple):
+    """What some random problems came to: plain records that merge.
+
+    ``architectures`` are digests, the seeds left out.  ``reached`` counts the problems with each feature, a pair such
+    as ("activation", "relu").  Behind a ``violation`` nothing more was asked.
+    """
+
+    problems: int
+    architectures: frozenset[str]
+    reached: Mapping[tuple[str, str], int]
+    tallies: Tallies
+    violation: Violation | None
+
+
+NONE = Shard(0, frozenset(), {}, {}, None)
+"""No problem yet."""
+
+
+def together(p: Shard, q: Shard) -> Shard:
+    """Two shards as one; of two violations the first counts."""
+    return Shard(
+        p.problems + q.problems,
+        p.architectures | q.architectures,
+        Counter(p.reached) + Counter(q.reached),
+        merged(p.tallies, q.tallies),
+        p.violation or q.violation,
+    )
+
+
+class _Violated(AssertionError):
+    """An equation is outside its bound."""
+
+
+def run(count: int, seed: Hashable) -> Shard:
+    """Examine that many random problems, deterministically from the seed.
+
+    At the first problem with a wrong element no more are drawn: Hypothesis shrinks it, and it is the violation.
+
+    Parameters
+    ----------
+    count : int
+    seed : int or str
+        As `random.Random` takes it.
+    """
+    met: set[str] = set()
+    reached: Counter[tuple[str, str]] = Counter()
+    tallies: Tallies = {}
+    wrong: dict[Architecture, list[Judged]] = {}
+    problems = candidates = 0
+    smallest: Architecture | None = None
+
+    @hypothesis.seed(seed)
+    @settings(
+        max_examples=count,
+        deadline=None,
+        database=None,
+        derandomize=False,
+        phases=(Phase.generate, Phase.shrink),
+        suppress_health_check=list(HealthCheck),
+        report_multiple_bugs=False,
+        print_blob=False,
+        verbosity=Verbosity.quiet,
+    )
+    @given(architectures())
+    def every_equation_is_within_its_bound(architecture: Architecture) -> None:
+        nonlocal problems, candidates, smallest, tallies
+        if architecture not in wrong:
+            candidates += bool(wrong)
+            if candidates > CANDIDATES:
+                return
+            findings = list(examine(fill(architecture)))
+            for equation in sorted({finding.judgement.equation for finding in findings}):
+                event(f"equation {equation}")
+            if any(finding.judgement.wrong for finding in findings):
+                wrong[architecture] = findings
+            elif not wrong:
+                problems += 1
+                met.add(_digest(architecture))
+                reached.update(_features(architecture, findings))
+                tallies = merged(tallies, tallied(findings))
+        if architecture in wrong:
+            smallest = architecture  # the last that Hypothesis tries is the smallest
+            raise _Violated
+
+    try:
+        every_equation_is_within_its_bound()
+    except _Violated:
+        assert smallest is not None
+        findings, problem = wrong[smallest], fill(smallest)
+        violation = Violation(
+            problem_json(problem), problem.eta, tuple(finding for finding in findings if finding.judgement.wrong)
+        )
+        met.add(_digest(smallest))
+        reached.update(_features(smallest, findings))
+        return Shard(problems + 1, frozenset(met), reached, merged(tallies, tallied(findings)), violation)
+    return Shard(problems, frozenset(met), reached, tallies, None)
+
+
+def _features(architecture: Architecture, findings: Iterable[Judged]) -> set[tuple[str, str]]:
+    """What the problem is and which equations were judged, each once."""
+    return {*features(architecture), *(("equation", finding.judgement.equation) for finding in findings)}
+
+
+def _digest(architecture: Architecture) -> str:
+    """The same in every process."""
+    return hashlib.sha256(repr(architecture._replace(seed=0)).encode()).hexdigest()[:16]
