@@ -87,7 +87,7 @@ def test_no_test_that_edits_the_text_may_kill() -> None:
         ("A15", "z -> (-z)", "symbols"),  # |-z| is |z|
         ("L3", "1 -> 2", "symbols"),  # 0 log 2 is 0
         ("D10", "0 -> 1", "symbols"),  # e^0 is 1
-        ("A23", "_outside(z, self.lambd, z, z) -> _outside(self.lambd, z, z, z)", ""),
+        ("A23", "z < -self.lambd -> (-self.lambd < z)", ""),
         ("D2", "g * (a * (1 - a)) -> (a * (1 - a))", ""),
         ("A16", "self.min_val -> (self.min_val + 1)", ""),
         ("G8", "self.delta -> (2 * self.delta)", ""),
