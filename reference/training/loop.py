@@ -115,8 +115,6 @@ def train(
     epochs = check_whole_number("epochs", epochs, 1)
     if validation is not None and not (isinstance(validation, tuple | list) and len(validation) == 2):
         raise TypeError(f"validation: expected a pair of samples and targets, got {type(validation).__name__}")
-    if patience is not None and validation is None:
-        raise ValueError("patience: expected validation samples with it, got none")
     if resume is not None:
         check_resume(resume, network, rule)
     if rng is not None:
@@ -135,6 +133,8 @@ def train(
         gradient_norm=check_limit("gradient_norm", gradient_norm),
         callback=None if callback is None else check_function("callback", callback),
     )  # fmt: skip
+    if arguments.patience is not None and validation is None:
+        raise ValueError("patience: expected validation samples with it, got none")
     progress = start(network, rule, resume)
     stopped = None
     for _ in range(epochs):
