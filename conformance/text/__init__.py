@@ -1,1 +1,1 @@
-"""The reference as data: its labels, and what stands on a labelled line."""
+"""The reference as data: its labels, and copies of its text with another expression at a label."""
