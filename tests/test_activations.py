@@ -10,8 +10,8 @@ from certified import radius_used, random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.bounds.admitted import Widened
 from conformance.bounds.rounded import exact
-from conformance.judge.equations import Widened
 from conformance.numbers.balls import balls, forward_mode, overlap
 from conformance.subjects import twin
 from reference import (

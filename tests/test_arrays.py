@@ -17,8 +17,9 @@ import numpy as np
 import pytest
 import torch
 
+from conformance.bounds.admitted import Widened, WidenedLoss, admitted_loss
 from conformance.bounds.rounded import Format, Rounded
-from conformance.judge.equations import Widened, WidenedLoss, admitted_loss, compare
+from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls
 from conformance.problems.layouts import NAMED_FORMATS, numbers
 from reference import (

@@ -13,7 +13,7 @@ from certified import radius_used, random
 from conformance.bounds import assumptions
 from conformance.bounds.assumptions import ASSUMPTIONS, DIVISION, KAPPA, MOVING, erfc_units
 from conformance.bounds.rounded import Rounded, exact, observed
-from conformance.judge.equations import compare
+from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls
 from conformance.numbers.enclosure import Unbounded
 from reference import Array, Identity, Layer, Sigmoid, forward

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, check
-from conformance.judge.equations import loss_label
+from conformance.bounds.admitted import loss_label
 from conformance.judge.verdict import EXIT_STATUS
 from conformance.oracle.network.estimate import FACTOR
 from conformance.problems.problem import Answer, Architecture, fill

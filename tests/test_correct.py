@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, event, find, given, settings
 
-from conformance.judge.equations import Judgement, end_to_end, local, path
+from conformance.judge.equations import end_to_end, local, path
+from conformance.judge.judgement import Judgement
 from conformance.numbers.dual import Dual
 from conformance.problems.problem import Answer, Architecture, Parameters, Problem, fill
 from conformance.problems.strategies import architectures

@@ -9,8 +9,8 @@ import torch
 from certified import radius_used
 from torch.nn import functional as F
 
+from conformance.bounds.admitted import Widened
 from conformance.bounds.rounded import exact
-from conformance.judge.equations import Widened
 from conformance.numbers.balls import balls
 from conformance.subjects import twin
 from conformance.subjects.domain import DEPARTURES

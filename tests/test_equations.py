@@ -6,8 +6,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conformance.bounds.admitted import Widened
 from conformance.bounds.rounded import exact
-from conformance.judge.equations import Widened, compare, end_to_end, local, path
+from conformance.judge.equations import end_to_end, local, path
+from conformance.judge.judgement import compare
 from conformance.problems.problem import Architecture, Parameters, Problem, fill
 from conformance.problems.strategies import problems
 from conformance.subjects import twin

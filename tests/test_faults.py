@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import Phase, find, settings
 
-from conformance.judge.equations import Judgement, local
+from conformance.judge.equations import local
+from conformance.judge.judgement import Judgement
 from conformance.problems.problem import Answer, Architecture, Problem, fill
 from conformance.problems.strategies import architectures
 from conformance.subjects.faults import FAULTS, KEEPING, Accumulating, Fault, Stale

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from conformance.bounds.admitted import Widened, WidenedLoss, admitted_loss
 from conformance.bounds.assumptions import DIVISION
 from conformance.bounds.rounded import exact
-from conformance.judge.equations import Widened, WidenedLoss, admitted_loss, compare
+from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls, forward_mode, overlap
 from conformance.subjects import twin
 from reference import (

@@ -11,8 +11,9 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.bounds.admitted import Widened
 from conformance.bounds.rounded import exact
-from conformance.judge.equations import Widened, compare
+from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls, overlap
 from conformance.numbers.dual import Dual, dual, tangent
 from conformance.numbers.fractions import fractions

@@ -12,9 +12,9 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import special
 from torch.nn import functional as F
 
+from conformance.bounds.admitted import Widened
 from conformance.bounds.assumptions import KAPPA, KAPPA_HALF
 from conformance.bounds.rounded import Rounded
-from conformance.judge.equations import Widened
 from conformance.judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Report
 from conformance.numbers.balls import balls
 from conformance.numbers.derivatives import FUNCTIONS

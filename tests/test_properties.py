@@ -19,18 +19,11 @@ from hypothesis import strategies as st
 from scipy import special
 
 import reference
+from conformance.bounds.admitted import admitted, admitted_loss, along_paths
 from conformance.bounds.assumptions import KAPPA
 from conformance.bounds.rounded import FORMATS, Rounded, exact, observed
-from conformance.judge.equations import (
-    Judgement,
-    admitted,
-    admitted_loss,
-    along_paths,
-    compare,
-    end_to_end,
-    local,
-    path,
-)
+from conformance.judge.equations import end_to_end, local, path
+from conformance.judge.judgement import Judgement, compare
 from conformance.numbers.balls import balls, distance, overlap
 from conformance.numbers.dual import Dual, dual, tangent
 from conformance.problems.problem import Answer, Architecture, Parameters, Problem, State, fill

@@ -14,8 +14,9 @@ from certified import radius_used, random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.bounds.admitted import Widened
 from conformance.bounds.rounded import FORMATS, Rounded, exact, gamma
-from conformance.judge.equations import Widened, compare
+from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls
 from conformance.numbers.enclosure import Unbounded, Undecided
 from reference import Array, Identity, Layer, ReLU, Sigmoid, Softmax, Tanh, backward, forward

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from conformance.judge.equations import Judgement, local
+from conformance.judge.equations import local
+from conformance.judge.judgement import Judgement
 from conformance.judge.verdict import Tally
 from conformance.problems.problem import Answer, Problem
 from conformance.problems.wire import parse_problem

@@ -11,7 +11,7 @@ from certified import radius_used, random
 
 from conformance.bounds.assumptions import MOVING
 from conformance.bounds.rounded import Rounded, exact
-from conformance.judge.equations import compare
+from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls
 from conformance.numbers.enclosure import Unbounded
 from conformance.subjects.faults import UPDATE_FAULTS, Fault

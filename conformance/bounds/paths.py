@@ -46,9 +46,9 @@ def path_bounds(
     Parameters
     ----------
     network : tuple of Layer
-        Exact; its activations admit every formula that is equal on paper (`conformance.judge.equations.admitted`).
+        Exact; its activations admit every formula that is equal on paper (`conformance.bounds.admitted.admitted`).
     head : Cotangent
-        As `conformance.judge.equations.admitted_loss` gives it for the last state.
+        As `conformance.bounds.admitted.admitted_loss` gives it for the last state.
     states : sequence of (z, a)
         Each layer's, (B, n_l), with the radii that they are known to.
     x : Rounded (B, n_0)

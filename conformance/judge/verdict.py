@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
-from .equations import Judgement
+from .judgement import Judgement
 
 WRONG, SUSPECT, UNDECIDED, CONFORMS = VERDICTS = ("WRONG", "SUSPECT", "UNDECIDED", "CONFORMS")
 """Worst first.  WRONG: outside a bound that may accuse.  SUSPECT: outside a statistical one.  UNDECIDED: no bound was

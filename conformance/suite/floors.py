@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from reference import Activation, CrossEntropy, Softmax, Tanh
 
-from ..judge.equations import Judgement, end_to_end, local, path
+from ..judge.equations import end_to_end, local, path
+from ..judge.judgement import Judgement
 from ..problems.problem import Architecture, fill
 from ..subjects.reference import reference_answer
 from .suite import REACHES

@@ -19,8 +19,8 @@ from reference import Array, CrossEntropy, Softmax, Tanh, forward, initialised, 
 from reference.backpropagation import Network, update
 from reference.gradients import loss_and_gradients
 
+from ..bounds.admitted import admitted
 from ..bounds.rounded import exact
-from ..judge.equations import admitted
 from ..judge.verdict import merged
 from ..problems.problem import Problem
 from ..subjects import twin

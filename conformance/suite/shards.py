@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import pytest
 import torch
 
-from ..judge.equations import Judgement
+from ..judge.judgement import Judgement
 from ..judge.verdict import Tally
 from .suite import NONE, Judged, Key, Shard, Violation, together
 

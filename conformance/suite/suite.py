@@ -12,7 +12,8 @@ import hypothesis
 import numpy as np
 from hypothesis import HealthCheck, Phase, Verbosity, event, given, settings
 
-from ..judge.equations import Judgement, end_to_end, local, path
+from ..judge.equations import end_to_end, local, path
+from ..judge.judgement import Judgement
 from ..judge.verdict import Tally, added, merged, tally
 from ..problems.problem import Answer, Architecture, Problem, fill
 from ..problems.strategies import architectures, features

@@ -11,8 +11,9 @@ import numpy as np
 
 from reference import Array, Identity, Layer, Step, backward, cotangent, forward
 
+from ...bounds.admitted import admitted, admitted_loss, along_paths
 from ...bounds.rounded import Rounded, exact
-from ...judge.equations import Judgement, admitted, admitted_loss, along_paths, compare
+from ...judge.judgement import Judgement, compare
 from ...judge.verdict import SUSPECT, Finding
 from ...problems.problem import GivenAnswer, Problem
 from .reading import Conventions

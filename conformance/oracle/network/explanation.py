@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...judge.equations import Judgement
+from ...judge.judgement import Judgement
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Finding, Report
 from ...problems.problem import Problem
 from ...text.labels import documented

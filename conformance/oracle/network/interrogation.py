@@ -14,8 +14,9 @@ import numpy as np
 
 from reference import Array, forward
 
+from ...bounds.admitted import admitted, along_paths
 from ...bounds.rounded import exact
-from ...judge.equations import Judgement, admitted, along_paths
+from ...judge.judgement import Judgement
 from ...judge.verdict import CONFORMS, WRONG, Finding, Report, Robustness, Subject, by_equation_and_layer
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...problems.wire import Refused

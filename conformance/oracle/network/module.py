@@ -14,8 +14,8 @@ import reference
 from reference import Activation, Loss, activation
 from reference import loss as named_loss
 
+from ...bounds.admitted import declared
 from ...bounds.paths import MIXING
-from ...judge.equations import declared
 from ...judge.verdict import Report, Subject
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from .interrogation import interrogated

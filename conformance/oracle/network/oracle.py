@@ -12,7 +12,7 @@ from reference import Activation, Array, HalfSquaredError, Layer, Loss, Sigmoid,
 from reference.checks import check_activation, check_batch, check_loss, check_network
 from reference.gradients import Reduction
 
-from ...judge.equations import declared
+from ...bounds.admitted import declared
 from ...judge.verdict import CONFORMS, Report, Subject, by_equation_and_layer
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...subjects.callables import asking, check_shapes, layers_of

@@ -7,8 +7,8 @@ import numpy as np
 
 from reference import Array, forward
 
+from ...bounds.admitted import admitted, along_paths
 from ...bounds.rounded import FORMATS, Rounded, exact
-from ...judge.equations import admitted, along_paths
 from ...problems.problem import GivenAnswer, Problem
 
 BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}

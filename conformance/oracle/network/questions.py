@@ -16,7 +16,7 @@ from reference.gradients import Reduction
 from reference.losses import TARGETS
 
 from ...bounds.paths import MIXING
-from ...judge.equations import Judgement
+from ...judge.judgement import Judgement
 from ...problems.problem import Architecture, Problem, fill
 from .reading import Reading, restricted_problem
 

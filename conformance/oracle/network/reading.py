@@ -17,18 +17,10 @@ import numpy as np
 from reference import Array, Identity, Layer, Step, backward, cotangent, forward
 from reference.gradients import Cotangent
 
+from ...bounds.admitted import admitted, admitted_loss, along_paths, held, loss_label, once_more
 from ...bounds.rounded import FORMATS, Rounded, exact, observed
-from ...judge.equations import (
-    Judgement,
-    admitted,
-    admitted_loss,
-    along_paths,
-    compare,
-    held,
-    led_back,
-    loss_label,
-    once_more,
-)
+from ...judge.equations import led_back
+from ...judge.judgement import Judgement, compare
 from ...problems.problem import GivenAnswer, Parameters, Problem
 
 Conventions = Mapping[str, float]

@@ -8,7 +8,7 @@ import numpy as np
 from reference import Activation, Array, Softmax
 
 from ...bounds.rounded import Rounded
-from ...judge.equations import Judgement
+from ...judge.judgement import Judgement
 from ..network.precision import nearest
 
 CLUES = 3

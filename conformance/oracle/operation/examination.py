@@ -13,7 +13,7 @@ from reference import Array
 
 from ...bounds.assumptions import KAPPA
 from ...bounds.rounded import Format, Rounded
-from ...judge.equations import Judgement, compare
+from ...judge.judgement import Judgement, compare
 from ...judge.verdict import SUSPECT, WRONG, Finding, Report, Robustness, Subject, Tally, merged, tally
 from ...problems.layouts import (
     Layout,

@@ -17,8 +17,8 @@ from flint import arb
 from reference import Activation, Array, Identity, Loss
 from reference.gradients import Reduction
 
+from ...bounds.admitted import Widened, WidenedLoss, admitted_loss, once_more
 from ...bounds.rounded import Format, Rounded
-from ...judge.equations import Widened, WidenedLoss, admitted_loss, once_more
 from ...problems.layouts import EPSILON, format_of, is_tensor, like, numbers
 from .traced import Pulled, Tape, TooLong, Traced, follow, pull_back, smallest
 

@@ -1,0 +1,224 @@
+"""What is admitted of a network: every formula that is equal on paper, terms in any order, kinks as they are declared.
+
+The reference's own activations and losses, their results widened by what `conformance.bounds.assumptions` allows, to be
+run on `Rounded`.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from reference import ACTIVATIONS, Array, Gradient, Identity, Layer, Loss
+from reference.activations import Activation
+from reference.backpropagation import Network
+from reference.functions import where
+from reference.gradients import Cotangent, Reduction, reduced_loss
+from reference.losses import fused
+
+from ..numbers.enclosure import Unbounded
+from ..problems.problem import Problem
+from ..text.labels import label
+from . import assumptions
+from .paths import path_bounds
+from .rounded import Rounded, exact, gamma
+
+
+@dataclass(frozen=True)
+class Widened:
+    """An activation whose results admit every formula that is equal on paper.
+
+    At a kink the reference's own convention holds; with ``at_zero`` that derivative at z = 0; with ``any_at_kinks``
+    whatever lies between the derivatives on either side, for somebody who has declared nothing.
+    """
+
+    sigma: Activation
+    at_zero: float | None = None
+    any_at_kinks: bool = False
+
+    def apply(self, z: Rounded) -> Rounded:
+        """sigma(z), widened by what `conformance.bounds.assumptions` admits."""
+        a = bounded(lambda: self.sigma.apply(z), z)
+        with np.errstate(all="ignore"):  # what overflows has an infinite radius
+            kappa, upper = z.format.kappa, _upper(a)
+            by = self._most(lambda size: self._admitted.value(kappa, self.sigma, size, upper), z)
+            return a.widened(z.format.u * by)
+
+    def pullback(self, z: Rounded, a: Rounded, g: Rounded) -> Rounded:
+        """dL/dz, widened likewise."""
+        around = z.widened(z.format.tiny) if self.any_at_kinks else z
+        delta = bounded(lambda: self.sigma.pullback(around, a, g), z)
+        if self.at_zero is not None:
+            delta = where(z == 0, self.at_zero * g, delta)
+        with np.errstate(all="ignore"):
+            kappa, size_of_g, upper = z.format.kappa, _size(g), _upper(a)
+            by = self._most(lambda size: self._admitted.derivative(kappa, self.sigma, size, upper, size_of_g), z)
+            return delta.widened(z.format.u * by)
+
+    @staticmethod
+    def _most(admitted: Callable[[Array], Array], z: Rounded) -> Array:
+        """What is admitted at most: it grows or falls with |z|, whose ends the radius tells."""
+        most = admitted(_size(z))
+        return np.maximum(most, admitted(np.maximum(abs(_float(z)) - z.rad, 0))) if z.rad.any() else most
+
+    @property
+    def _admitted(self) -> assumptions.Admitted:
+        return assumptions.ACTIVATIONS.get(type(self.sigma), assumptions.NOTHING)
+
+
+@dataclass(frozen=True)
+class WidenedLoss:
+    """A loss whose results admit every formula that is equal on paper, and its terms added in any order."""
+
+    loss: Loss
+    any_at_kinks: bool = False
+
+    def value(self, a: Rounded, y: Rounded) -> Rounded:
+        """The loss of each sample, widened by what `conformance.bounds.assumptions` admits."""
+        value = bounded(lambda: self.loss.value(a, y), Rounded(y.mid[:, 0], 0 * y.rad[:, 0], y.format))
+        with np.errstate(all="ignore"):
+            # Whoever adds the terms of all samples in one sum makes B K roundings.
+            any_order = gamma(y.mid.size, a.format.u) * (value.absolute + value.brought)
+            by = self._admitted.value(a.format.kappa, self.loss, _float(a), _float(y)) * _within(a)[:, 0]
+            return value.widened(a.format.u * by + any_order)
+
+    def gradient(self, a: Rounded, y: Rounded) -> Rounded:
+        """dL/da, widened likewise."""
+        around = a.widened(a.format.tiny) if self.any_at_kinks else a
+        gradient = bounded(lambda: self.loss.gradient(around, y), a)
+        with np.errstate(all="ignore"):
+            by = self._admitted.derivative(a.format.kappa, self.loss, _float(a), _float(y)) * _within(a)
+            return gradient.widened(a.format.u * by)
+
+    @property
+    def _admitted(self) -> assumptions.Admitted:
+        return assumptions.LOSSES.get(type(self.loss), assumptions.NOTHING)
+
+
+def bounded(equation: Callable[[], Rounded], like: Rounded) -> Rounded:
+    """What an equation gives or, where it cannot be bounded, numbers of that shape of which nothing is known.
+
+    A bound carried far may reach a division by what may be zero; there nothing is decided, and nothing accused.
+    """
+    try:
+        return equation()
+    except Unbounded:
+        return like.widened(np.inf)
+
+
+def admitted(network: Network, conventions: Mapping[str, float] | None = None) -> Network:
+    """The network with exact parameters and widened activations, to be run on `Rounded`.
+
+    Parameters
+    ----------
+    network : tuple of Layer
+    conventions : mapping, optional
+        The derivatives that somebody has declared at z = 0, as ``{"relu_derivative_at_zero": 1}``; where a kink is not
+        declared anything between the one-sided derivatives is admitted.  None is the reference's own at every kink.
+    """
+    return tuple(Layer(exact(W), exact(b), held(sigma, conventions)) for W, b, sigma in network)
+
+
+KINKED_AT_ZERO = ("relu", "leaky_relu", "elu", "selu", "relu6")
+"""Activations whose derivative at z = 0 is a convention, for `declared`."""
+
+
+def declared(conventions: Mapping[str, float] | None) -> dict[str, float]:
+    """Conventions, each a finite number by the name of one.
+
+    Raises
+    ------
+    ValueError
+        If a name or a number is none.
+    """
+    known = [f"{name}_derivative_at_zero" for name in KINKED_AT_ZERO]
+    for name, value in (conventions or {}).items():
+        if name not in known:
+            raise ValueError(f"conventions: expected one of {', '.join(known)}, got {name!r}")
+        if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
+            raise ValueError(f"conventions: expected a finite number for {name}, got {value!r}")
+    return dict(conventions or {})
+
+
+def held(sigma: Activation, conventions: Mapping[str, float] | None) -> Widened:
+    """The activation, widened, and held to what is declared at its kinks."""
+    if conventions is None:
+        return Widened(sigma)
+    name = next((name for name, kind in ACTIVATIONS.items() if kind is type(sigma)), "")
+    declared = conventions.get(f"{name}_derivative_at_zero")
+    return Widened(sigma, at_zero=declared, any_at_kinks=declared is None)
+
+
+def admitted_loss(
+    sigma: Activation,
+    z: Rounded,
+    a: Rounded,
+    y: Rounded,
+    loss: Loss,
+    reduction: Reduction,
+    conventions: Mapping[str, float] | None = None,
+) -> Cotangent:
+    """The reference's reduced loss and the cotangent that starts the backward pass, widened likewise.
+
+    A fused head is taken as its loss of the logits, with the identity as last activation.
+
+    Parameters
+    ----------
+    sigma : Activation
+        Of the last layer.
+    z, a, y : Rounded (B, n_L)
+    loss : Loss
+    reduction : "sum" or "mean"
+    conventions : mapping, optional
+        As in `admitted`.
+    """
+    head = fused(sigma, loss)
+    if head:
+        sigma, a, loss = Identity(), z, head
+    widened = WidenedLoss(loss, any_at_kinks=conventions is not None)
+    value, sigma, g = reduced_loss(sigma, z, a, y, widened, reduction)
+    return Cotangent(value, held(sigma, conventions), g)
+
+
+def loss_label(problem: Problem) -> str:
+    """The label of the loss as it is evaluated: that of the logits for a fused head."""
+    return label(type(fused(problem.network[-1].sigma, problem.loss) or problem.loss).value)
+
+
+def along_paths(
+    problem: Problem, states: Sequence[tuple[Rounded, Rounded]], conventions: Mapping[str, float] | None = None
+) -> Iterator[tuple[Gradient, Rounded]]:
+    """The gradients that lead on from given z and a, within the path bound: those of `conformance.bounds.paths`."""
+    z, a = states[-1]
+    head = admitted_loss(
+        problem.network[-1].sigma, z, a, exact(problem.y), problem.loss, problem.reduction, conventions
+    )
+    return path_bounds(admitted(problem.network, conventions), head, states, exact(problem.x))
+
+
+def once_more(gradient: Rounded) -> Rounded:
+    """Widened by a rounding: the 1/N of the mean may be taken of each gradient at the very end."""
+    return gradient.widened(gradient.format.u * _size(gradient))
+
+
+def _size(x: Rounded) -> Array:
+    """The largest absolute value within the radius, in float64."""
+    return abs(_float(x)) + x.rad
+
+
+def _upper(x: Rounded) -> Array:
+    """The upper ends, in float64."""
+    return _float(x) + x.rad
+
+
+def _within(a: Rounded) -> Array:
+    """By rows (B, 1): how much larger what is admitted of a loss may be within the radius of its outputs.
+
+    Everything in the table grows at most by e^(2 r): a probability by the logits' radius either way, the rest slower.
+    """
+    return np.exp(2 * a.rad.max(axis=1, keepdims=True))
+
+
+def _float(x: Rounded) -> Array:
+    """The midpoints in float64, for the assumptions' formulas."""
+    return x.mid.astype(np.float64)
