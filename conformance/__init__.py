@@ -9,7 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .judge.verdict import Report
+    from .judge.report import Report
     from .oracle.network.module import probe_torch
     from .oracle.network.oracle import assert_conforms, check, probe, probe_trainer
     from .oracle.operation.operation import by_autograd, check_loss, check_pullback
@@ -34,7 +34,7 @@ _HOMES = {
     "GivenAnswer": "problems.problem",
     "Parameters": "problems.problem",
     "Problem": "problems.problem",
-    "Report": "judge.verdict",
+    "Report": "judge.report",
     "assert_conforms": "oracle.network.oracle",
     "by_autograd": "oracle.operation.operation",
     "check": "oracle.network.oracle",

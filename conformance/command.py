@@ -12,8 +12,8 @@ from rich.progress import Progress
 
 from .attack.attack import kill_matrix
 from .bench import bench, costs
-from .judge.display import plot, shown
-from .judge.verdict import Report
+from .judge.picture import plot
+from .judge.report import Report, shown
 from .oracle.network.oracle import check
 from .problems import files
 from .suite import report

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from conformance.bounds.admitted import Widened
 from conformance.bounds.assumptions import KAPPA, KAPPA_HALF
 from conformance.bounds.rounded import Rounded
-from conformance.judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Report
+from conformance.judge.report import Report
+from conformance.judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG
 from conformance.numbers.balls import balls
 from conformance.numbers.derivatives import FUNCTIONS
 from conformance.oracle.operation.operation import by_autograd, check_loss, check_pullback

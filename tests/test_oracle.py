@@ -16,8 +16,9 @@ from hypothesis import settings
 import reference
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, probe, probe_trainer
 from conformance.bounds.rounded import FORMATS
-from conformance.judge.display import WIDTH, plot
-from conformance.judge.verdict import EXIT_STATUS, Subject
+from conformance.judge.picture import plot
+from conformance.judge.report import WIDTH, Subject
+from conformance.judge.verdict import EXIT_STATUS
 from conformance.oracle.network.interrogation import interrogated
 from conformance.oracle.network.precision import NOTABLE
 from conformance.oracle.network.questions import Domain

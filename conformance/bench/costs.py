@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from reference import Array, CrossEntropy, HalfSquaredError, ReLU, Softmax, Tanh, loss_and_gradients
 from reference.backpropagation import Network
 
-from ..judge.verdict import Report
+from ..judge.report import Report
 from ..oracle.network.oracle import check, probe
 from ..problems.problem import Architecture, Problem, fill
 from ..subjects import twin

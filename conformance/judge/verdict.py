@@ -1,12 +1,11 @@
 """Verdicts: what judgements add up to, as plain records that can be written, merged and read again.
 
-A `Tally` adds up the judgements of one equation (of one layer, of one subject: whatever its key says); a `Report` holds
-all tallies of a run with its findings, and is the `report.json` of the protocol.
+A `Tally` adds up the judgements of one equation (of one layer, of one subject: whatever its key says).
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -97,143 +96,3 @@ def _sum(p: Tally, q: Tally) -> Tally:
         max(p.worst, q.worst, key=lambda j: j.margin),
         Counter(p.spread) + Counter(q.spread),
     )
-
-
-class Finding(NamedTuple):
-    """Something found wrong or suspect, for a reader; ``kind`` is "ordinary" or "extreme".
-
-    ``faults`` names the known mistakes that the numbers fit, best first.  ``problem`` is a file that replays it, or "".
-    """
-
-    verdict: str
-    kind: str
-    equation: str
-    layer: int
-    element: tuple[int, ...]
-    got: float
-    expected: float
-    bound: float
-    explanation: str
-    faults: tuple[str, ...] = ()
-    problem: str = ""
-
-
-class Subject(NamedTuple):
-    """Who was asked."""
-
-    name: str
-    version: str = ""
-    language: str = "python"
-
-
-class Robustness(NamedTuple):
-    """The verdict at the ends of the range, where a formula that is right on paper may fail."""
-
-    verdict: str
-    asked: int
-    wrong: int
-
-
-class Report(NamedTuple):
-    """What a run over a subject leaves.
-
-    ``tallies`` are keyed by (equation, layer) and hold ordinary problems only.  ``effective_bits`` says with how many
-    bits the subject multiplies, by the dtype that it claims.  ``following`` are the equations and layers whose numbers
-    are off, but right given what comes before them.  ``print`` it to read it.
-    """
-
-    subject: Subject
-    tallies: Mapping[tuple[str, int], Tally]
-    findings: tuple[Finding, ...] = ()
-    asked: int = 0
-    unsupported: int = 0
-    failed: int = 0
-    robustness: Robustness | None = None
-    effective_bits: Mapping[str, float] = {}
-    remarks: tuple[str, ...] = ()
-    profile: str = ""
-    seed: int = 0
-    complete: bool = True
-    following: tuple[tuple[str, int], ...] = ()
-
-    def __str__(self) -> str:
-        """The report as text, for a terminal, a log, an assertion."""
-        from .display import text
-
-        return text(self)
-
-    @property
-    def equations(self) -> dict[str, Tally]:
-        """The tallies of each equation, all layers together."""
-        return added((equation, of_layer) for (equation, _), of_layer in sorted(self.tallies.items()))
-
-    @property
-    def verdict(self) -> str:
-        """The worst of the equations and of the ordinary findings."""
-        ordinary = [finding.verdict for finding in self.findings if finding.kind == "ordinary"]
-        return worst_of([*(of.verdict for of in self.equations.values()), *ordinary])
-
-    @property
-    def exit_status(self) -> int:
-        """Of the command that made it."""
-        return EXIT_STATUS[self.verdict]
-
-    def as_json(self) -> dict[str, Any]:
-        """The report of the protocol, version 1, of plain lists, numbers and strings; what is not finite is a word."""
-        equations = self.equations
-        totals = list(equations.values())
-        return {
-            "report": 1,
-            "complete": self.complete,
-            "verdict": self.verdict,
-            "subject": self.subject._asdict(),
-            "profile": self.profile,
-            "seed": self.seed,
-            "problems": {"asked": self.asked, "unsupported": self.unsupported, "failed": self.failed},
-            "elements": {
-                "judged": sum(t.elements for t in totals),
-                "wrong": sum(t.wrong for t in totals),
-                "suspect": sum(t.suspect for t in totals),
-                "undecided": sum(t.undecided for t in totals),
-            },
-            "effective_bits": {dtype: round(bits, 1) for dtype, bits in self.effective_bits.items()},
-            "equations": [
-                {
-                    "equation": equation,
-                    "verdict": t.verdict,
-                    "elements": t.elements,
-                    "wrong": t.wrong,
-                    "suspect": t.suspect,
-                    "undecided": t.undecided,
-                    "worst_margin": number(t.worst.margin),
-                    "floor": number(t.floor),
-                }
-                for equation, t in equations.items()
-            ],
-            "findings": [
-                {
-                    "verdict": f.verdict,
-                    "class": f.kind,
-                    "equation": f.equation,
-                    "layer": f.layer,
-                    "element": list(f.element),
-                    "got": number(f.got),
-                    "expected": number(f.expected),
-                    "bound": number(f.bound),
-                    "faults": list(f.faults),
-                    "explanation": f.explanation,
-                    "problem": f.problem,
-                }
-                for f in self.findings
-            ],
-            "robustness": self.robustness._asdict() if self.robustness else None,
-            "remarks": list(self.remarks),
-            "following": [{"equation": equation, "layer": layer} for equation, layer in self.following],
-        }
-
-
-def number(x: float) -> float | str:
-    """As JSON holds it: "NaN", "Infinity", "-Infinity" for what is not finite."""
-    if np.isfinite(x):
-        return float(x)
-    return "NaN" if np.isnan(x) else "Infinity" if x > 0 else "-Infinity"

@@ -14,7 +14,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from reference import __version__
 
-from ..judge.verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, Finding, Report, Subject, added, merged, number
+from ..judge.report import Finding, Report, Subject, number
+from ..judge.verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, added, merged
 from ..problems import files
 from ..problems.wire import Malformed, parse_problem
 from . import report

@@ -14,7 +14,8 @@ from reference import Array, Identity, Layer, Step, backward, cotangent, forward
 from ...bounds.admitted import admitted, admitted_loss, along_paths
 from ...bounds.rounded import Rounded, exact
 from ...judge.judgement import Judgement, compare
-from ...judge.verdict import SUSPECT, Finding
+from ...judge.report import Finding
+from ...judge.verdict import SUSPECT
 from ...problems.problem import GivenAnswer, Problem
 from .reading import Conventions
 

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ...judge.judgement import Judgement
-from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG, Finding, Report
+from ...judge.report import Finding, Report
+from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG
 from ...problems.problem import Problem
 from ...text.labels import documented
 from . import precision

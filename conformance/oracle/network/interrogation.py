@@ -17,7 +17,8 @@ from reference import Array, forward
 from ...bounds.admitted import admitted, along_paths
 from ...bounds.rounded import exact
 from ...judge.judgement import Judgement
-from ...judge.verdict import CONFORMS, WRONG, Finding, Report, Robustness, Subject, by_equation_and_layer
+from ...judge.report import Finding, Report, Robustness, Subject
+from ...judge.verdict import CONFORMS, WRONG, by_equation_and_layer
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...problems.wire import Refused
 from ...subjects.callables import Ask, check_shapes

@@ -16,7 +16,7 @@ from reference import loss as named_loss
 
 from ...bounds.admitted import declared
 from ...bounds.paths import MIXING
-from ...judge.verdict import Report, Subject
+from ...judge.report import Report, Subject
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from .interrogation import interrogated
 from .questions import Domain, Targets

@@ -13,7 +13,8 @@ from reference.checks import check_activation, check_batch, check_loss, check_ne
 from reference.gradients import Reduction
 
 from ...bounds.admitted import declared
-from ...judge.verdict import CONFORMS, Report, Subject, by_equation_and_layer
+from ...judge.report import Report, Subject
+from ...judge.verdict import CONFORMS, by_equation_and_layer
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...subjects.callables import asking, check_shapes, layers_of
 from . import estimate, precision

@@ -14,7 +14,8 @@ from reference import Array
 from ...bounds.assumptions import KAPPA
 from ...bounds.rounded import Format, Rounded
 from ...judge.judgement import Judgement, compare
-from ...judge.verdict import SUSPECT, WRONG, Finding, Report, Robustness, Subject, Tally, merged, tally
+from ...judge.report import Finding, Report, Robustness, Subject
+from ...judge.verdict import SUSPECT, WRONG, Tally, merged, tally
 from ...problems.layouts import (
     Layout,
     broadcast,

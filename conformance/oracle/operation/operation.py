@@ -46,7 +46,7 @@ from reference.losses import TARGETS
 
 from ...bounds import assumptions
 from ...bounds.rounded import Format
-from ...judge.verdict import Report, Subject
+from ...judge.report import Report, Subject
 from ...problems.layouts import checked, format_of, is_tensor, like, numbers
 from ...text.labels import label
 from .diagnosis import mistaken

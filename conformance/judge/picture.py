@@ -1,0 +1,92 @@
+"""A picture of a report: how far every number is off, in bounds."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .report import Report, by_phase
+from .verdict import Tally
+
+
+def plot(report: Report, path: str | Path) -> None:
+    """Draw error/bound of every number, by layer and equation, with the bound at 1; the file is whole or not there.
+
+    Parameters
+    ----------
+    report : Report
+    path : str or Path
+        Of the picture; its ending says the format: .png, .svg, .pdf.
+
+    Raises
+    ------
+    ValueError
+        If the format is unknown, or nothing was judged.
+    OSError
+        If the file cannot be written.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    keys = sorted(report.tallies, key=lambda key: (by_phase(key[0]), key[1]))
+    if not keys:
+        raise ValueError("plot: expected a report with judged numbers, got one with none")
+    figure = Figure(figsize=(max(6.0, 1.5 + 0.45 * len(keys)), 5), layout="constrained")
+    canvas: Any = FigureCanvasAgg(figure)
+    ending = Path(path).suffix[1:].lower()
+    if ending not in canvas.get_supported_filetypes():
+        raise ValueError(f"plot: expected a name that ends in .png, .svg or .pdf, got {path}")
+    axes = figure.add_subplot()
+    for column, key in enumerate(keys):
+        _strip(axes, column, report.tallies[key])
+    axes.axhline(1, color="black", linewidth=1)
+    axes.text(len(keys) - 0.4, 1, " the bound", va="center", fontsize=9)
+    axes.set_yscale("log", base=10)
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, max(high, 8))
+    axes.axhspan(1, axes.get_ylim()[1], color="tab:red", alpha=0.06, linewidth=0)
+    axes.set_xlim(-0.6, len(keys) - 0.4)
+    axes.set_xticks(range(len(keys)), [str(layer) if layer else "dL/dx" for _, layer in keys], fontsize=8)
+    _equation_names(axes, keys)
+    axes.set_ylabel("error / bound")
+    axes.set_title(f"{report.subject.name}: {report.verdict}", loc="left", fontsize=11)
+    picture = io.BytesIO()
+    figure.savefig(picture, format=ending, dpi=120)
+    unfinished = Path(path).with_name(f".{Path(path).name}.unfinished")
+    try:
+        unfinished.write_bytes(picture.getvalue())
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+
+
+def _strip(axes: Any, column: int, tally: Tally) -> None:
+    """A cell's numbers as a strip: at each octave of error/bound as wide as the logarithm of their count."""
+    if not tally.spread:
+        axes.plot([column], [2.0**-20], marker="_", color="tab:green", markersize=8)
+        return
+    octaves = np.array(sorted(tally.spread))
+    counts = np.array([tally.spread[k] for k in octaves])
+    widths = 0.12 + 0.7 * np.log1p(counts) / np.log1p(max(counts.max(), 2))
+    middle = 2.0 ** (octaves - 0.5)
+    outside = octaves > 0
+    for chosen, colour in ((~outside, "tab:blue"), (outside, "tab:red")):
+        axes.hlines(middle[chosen], column - widths[chosen] / 2, column + widths[chosen] / 2, color=colour, linewidth=3)
+    worst = tally.worst.margin
+    if np.isfinite(worst) and worst > 0:
+        axes.plot([column], [worst], marker="o", markersize=3, color="tab:red" if worst > 1 else "tab:blue")
+
+
+def _equation_names(axes: Any, keys: Sequence[tuple[str, int]]) -> None:
+    """The equation's name under its layers, and a line between equations."""
+    for equation in dict.fromkeys(equation for equation, _ in keys):
+        columns = [i for i, key in enumerate(keys) if key[0] == equation]
+        axes.annotate(
+            f"({equation})", (np.mean(columns), 0), xycoords=("data", "axes fraction"), xytext=(0, -28),
+            textcoords="offset points", ha="center", fontsize=10,
+        )  # fmt: skip
+        if columns[0]:
+            axes.axvline(columns[0] - 0.5, color="lightgrey", linewidth=0.8)
+    axes.annotate("layer", (0, 0), xycoords="axes fraction", xytext=(-34, -12), textcoords="offset points", fontsize=8)

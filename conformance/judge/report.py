@@ -1,0 +1,239 @@
+"""The report: all tallies of a run with its findings, and how it reads.
+
+It is the `report.json` of the protocol, and in a terminal a table of layers by equations with marks, then what is to be
+said.
+"""
+
+import io
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from .verdict import CONFORMS, EXIT_STATUS, SUSPECT, UNDECIDED, WRONG, Tally, added, worst_of
+
+
+class Finding(NamedTuple):
+    """Something found wrong or suspect, for a reader; ``kind`` is "ordinary" or "extreme".
+
+    ``faults`` names the known mistakes that the numbers fit, best first.  ``problem`` is a file that replays it, or "".
+    """
+
+    verdict: str
+    kind: str
+    equation: str
+    layer: int
+    element: tuple[int, ...]
+    got: float
+    expected: float
+    bound: float
+    explanation: str
+    faults: tuple[str, ...] = ()
+    problem: str = ""
+
+
+class Subject(NamedTuple):
+    """Who was asked."""
+
+    name: str
+    version: str = ""
+    language: str = "python"
+
+
+class Robustness(NamedTuple):
+    """The verdict at the ends of the range, where a formula that is right on paper may fail."""
+
+    verdict: str
+    asked: int
+    wrong: int
+
+
+class Report(NamedTuple):
+    """What a run over a subject leaves.
+
+    ``tallies`` are keyed by (equation, layer) and hold ordinary problems only.  ``effective_bits`` says with how many
+    bits the subject multiplies, by the dtype that it claims.  ``following`` are the equations and layers whose numbers
+    are off, but right given what comes before them.  ``print`` it to read it.
+    """
+
+    subject: Subject
+    tallies: Mapping[tuple[str, int], Tally]
+    findings: tuple[Finding, ...] = ()
+    asked: int = 0
+    unsupported: int = 0
+    failed: int = 0
+    robustness: Robustness | None = None
+    effective_bits: Mapping[str, float] = {}
+    remarks: tuple[str, ...] = ()
+    profile: str = ""
+    seed: int = 0
+    complete: bool = True
+    following: tuple[tuple[str, int], ...] = ()
+
+    def __str__(self) -> str:
+        """The report as text, for a terminal, a log, an assertion."""
+        from .report import text
+
+        return text(self)
+
+    @property
+    def equations(self) -> dict[str, Tally]:
+        """The tallies of each equation, all layers together."""
+        return added((equation, of_layer) for (equation, _), of_layer in sorted(self.tallies.items()))
+
+    @property
+    def verdict(self) -> str:
+        """The worst of the equations and of the ordinary findings."""
+        ordinary = [finding.verdict for finding in self.findings if finding.kind == "ordinary"]
+        return worst_of([*(of.verdict for of in self.equations.values()), *ordinary])
+
+    @property
+    def exit_status(self) -> int:
+        """Of the command that made it."""
+        return EXIT_STATUS[self.verdict]
+
+    def as_json(self) -> dict[str, Any]:
+        """The report of the protocol, version 1, of plain lists, numbers and strings; what is not finite is a word."""
+        equations = self.equations
+        totals = list(equations.values())
+        return {
+            "report": 1,
+            "complete": self.complete,
+            "verdict": self.verdict,
+            "subject": self.subject._asdict(),
+            "profile": self.profile,
+            "seed": self.seed,
+            "problems": {"asked": self.asked, "unsupported": self.unsupported, "failed": self.failed},
+            "elements": {
+                "judged": sum(t.elements for t in totals),
+                "wrong": sum(t.wrong for t in totals),
+                "suspect": sum(t.suspect for t in totals),
+                "undecided": sum(t.undecided for t in totals),
+            },
+            "effective_bits": {dtype: round(bits, 1) for dtype, bits in self.effective_bits.items()},
+            "equations": [
+                {
+                    "equation": equation,
+                    "verdict": t.verdict,
+                    "elements": t.elements,
+                    "wrong": t.wrong,
+                    "suspect": t.suspect,
+                    "undecided": t.undecided,
+                    "worst_margin": number(t.worst.margin),
+                    "floor": number(t.floor),
+                }
+                for equation, t in equations.items()
+            ],
+            "findings": [
+                {
+                    "verdict": f.verdict,
+                    "class": f.kind,
+                    "equation": f.equation,
+                    "layer": f.layer,
+                    "element": list(f.element),
+                    "got": number(f.got),
+                    "expected": number(f.expected),
+                    "bound": number(f.bound),
+                    "faults": list(f.faults),
+                    "explanation": f.explanation,
+                    "problem": f.problem,
+                }
+                for f in self.findings
+            ],
+            "robustness": self.robustness._asdict() if self.robustness else None,
+            "remarks": list(self.remarks),
+            "following": [{"equation": equation, "layer": layer} for equation, layer in self.following],
+        }
+
+
+def number(x: float) -> float | str:
+    """As JSON holds it: "NaN", "Infinity", "-Infinity" for what is not finite."""
+    if np.isfinite(x):
+        return float(x)
+    return "NaN" if np.isnan(x) else "Infinity" if x > 0 else "-Infinity"
+
+
+MARKS = {CONFORMS: "ok", WRONG: "WRONG", SUSPECT: "suspect", UNDECIDED: "?"}
+
+STYLES = {CONFORMS: "green", WRONG: "bold red", SUSPECT: "yellow", UNDECIDED: "dim"}
+
+FOLLOWS = "follows"
+"""The mark of gradients that are off, but right given what comes before them."""
+
+WIDTH = 100
+
+
+def shown(report: Report) -> RenderableType:
+    """The whole report for a terminal."""
+    said: list[RenderableType] = [_title(report)]
+    if report.tallies:
+        said.append(_table(report))
+    said += [Text(remark) for remark in report.remarks]
+    for finding in report.findings:
+        kind = f" ({finding.kind} values)" if finding.kind != "ordinary" else ""
+        said.append(Text.assemble((f"{finding.verdict}{kind}  ", STYLES[finding.verdict]), finding.explanation))
+    if report.robustness is not None:
+        r = report.robustness
+        said.append(
+            Text(f"At the ends of the range: {r.verdict}, {r.wrong} of {r.asked} extreme questions answered wrongly.")
+        )
+    return Group(*said)
+
+
+def text(report: Report) -> str:
+    """The same without colours, for a log or an assertion."""
+    console = Console(file=io.StringIO(), width=WIDTH, no_color=True, highlight=False)
+    console.print(shown(report))
+    written: str = console.file.getvalue()  # type: ignore[attr-defined]
+    return "\n".join(line.rstrip() for line in written.splitlines())
+
+
+def _title(report: Report) -> Text:
+    asked = "one question" if report.asked == 1 else f"{report.asked} questions"
+    return Text.assemble(
+        (report.verdict, STYLES[report.verdict]),
+        f"  {report.subject.name}: {asked}"
+        + (f", {report.unsupported} more not supported" if report.unsupported else "")
+        + (f", {report.failed} failed" if report.failed else ""),
+    )
+
+
+def by_phase(equation: str) -> tuple[int, str]:
+    """A key that sorts equations: forward, loss, backward, then all others."""
+    return ("F", "L", "B").index(equation[0]) if equation[0] in "FLB" else 3, equation
+
+
+def _table(report: Report) -> Table:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    equations = sorted({equation for equation, _ in report.tallies}, key=by_phase)
+    layers = sorted({layer for _, layer in report.tallies})
+    of_network = any(equation[0] in "FB" for equation in equations)
+    table.add_column("layer" if of_network else "input", justify="right")
+    for equation in equations:
+        table.add_column(f"({equation})")
+    for layer in layers:
+        table.add_row(str(layer) if layer else "dL/dx", *(_mark(report, equation, layer) for equation in equations))
+    for name, shown_of in ROWS.items():
+        table.add_row(Text(name, "dim"), *(Text(shown_of(report.equations[e]), "dim") for e in equations))
+    return table
+
+
+ROWS: dict[str, Callable[[Tally], str]] = {
+    "numbers": lambda t: f"{t.elements:,}",
+    "undecided": lambda t: f"{t.undecided / t.elements:.1%}",
+    "error / bound": lambda t: f"{t.worst.margin:.2g}",
+    "floor": lambda t: f"{t.sharpest:.0e}",
+}
+"""Of each equation, all layers together; the floor is the smallest relative error that the question that sees most
+would have caught, in the median of its numbers."""
+
+
+def _mark(report: Report, equation: str, layer: int) -> Text:
+    tally = report.tallies.get((equation, layer))
+    if (equation, layer) in report.following and (tally is None or tally.verdict == CONFORMS):
+        return Text(FOLLOWS, "cyan")
+    return Text(MARKS[tally.verdict], STYLES[tally.verdict]) if tally else Text("")
