@@ -10,6 +10,7 @@ import torch
 from typer.testing import CliRunner
 
 from conformance.bench import bench, costs
+from conformance.bounds.lifted import lifted
 from conformance.command import app
 from conformance.judge.equations import end_to_end
 from conformance.problems.problem import Parameters, Problem
@@ -42,7 +43,7 @@ def test_the_text_in_other_libraries_takes_the_same_step(size: bench.Size, name:
     stepped: Any = bench.TEXTS[name](numbers)()
     updated = tuple(Parameters(np.asarray(W), np.asarray(b)) for W, b in stepped)
     answer = reference_answer(problem)._replace(updated=updated)
-    judged = [j for (j,) in end_to_end(problem, answer) if j.equation in ("U1", "U2")]
+    judged = [j for (j,) in end_to_end(lifted(problem), answer) if j.equation in ("U1", "U2")]
     assert judged
     assert not [j for j in judged if j.wrong]
 
@@ -64,7 +65,7 @@ def test_pytorchs_step_is_the_same(size: bench.Size, monkeypatch: pytest.MonkeyP
     stepped = tuple(Parameters(W.detach().numpy(), b.detach().numpy()) for W, b in kept[0])
     (first, *_), answer = stepped, reference_answer(problem)
     assert (first.W != numbers.network[0].W).any()
-    judged = [j for (j,) in end_to_end(problem, answer._replace(updated=stepped)) if j.equation in ("U1", "U2")]
+    judged = [j for (j,) in end_to_end(lifted(problem), answer._replace(updated=stepped)) if j.equation in ("U1", "U2")]
     assert judged
     assert not [j for j in judged if j.wrong]
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, event, find, given, settings
 
+from conformance.bounds.lifted import lifted
 from conformance.judge.equations import end_to_end, local, path
 from conformance.judge.judgement import Judgement
 from conformance.numbers.dual import Dual
@@ -43,8 +44,8 @@ def answered(program: Program, problem: Problem) -> Answer | None:
 
 def accusations(problem: Problem, answer: Answer, alone: bool = True) -> list[Judgement]:
     """Every judgement that finds something wrong; ``alone`` with the bounds of single equations among them."""
-    judged = [*path(problem, answer), *(judgement for (judgement,) in end_to_end(problem, answer))]
-    return [judgement for judgement in (*judged, *(local(problem, answer) if alone else ())) if judgement.wrong]
+    judged = [*path(lifted(problem), answer), *(judgement for (judgement,) in end_to_end(lifted(problem), answer))]
+    return [judgement for judgement in (*judged, *(local(lifted(problem), answer) if alone else ())) if judgement.wrong]
 
 
 @by_name
@@ -109,7 +110,7 @@ def test_a_sum_that_forgets_a_term_is_found_in_its_equation(equation: str, order
     whole, problem = SUMS[equation], small()
     edits = tuple(edit._replace(expression=edit.expression.replace(whole, f"{whole}[1:]")) for edit in summed(order))
     assert edits != summed(order)
-    assert {j.equation for j in local(problem, edited(*edits)(problem)) if j.wrong} == {equation}
+    assert {j.equation for j in local(lifted(problem), edited(*edits)(problem)) if j.wrong} == {equation}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
@@ -135,7 +136,7 @@ def test_a_wrong_tangent_is_found_along_paths_and_end_to_end(monkeypatch: pytest
 
     monkeypatch.setattr(Dual, "tanh", tanh)
     answer = forward_mode(problem)
-    for judged in (path(problem, answer), (judgement for (judgement,) in end_to_end(problem, answer))):
+    for judged in (path(lifted(problem), answer), (judgement for (judgement,) in end_to_end(lifted(problem), answer))):
         assert {j.layer for j in judged if j.wrong and j.equation == "B3"} == {1}
 
 
@@ -146,7 +147,7 @@ def test_forward_mode_breaks_the_bound_of_one_equation_alone() -> None:
     def breaks(architecture: Architecture) -> bool:
         problem = drawn(forward, architecture)
         answer = answered(forward, problem)
-        return answer is not None and any(j.wrong for j in local(problem, answer) if j.equation in {"B2", "B3"})
+        return answer is not None and any(j.wrong for j in local(lifted(problem), answer) if j.equation in {"B2", "B3"})
 
     find(architectures(depth=3, width=4), breaks, settings=SEARCH)
 

@@ -7,6 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from conformance.bounds.admitted import Widened
+from conformance.bounds.lifted import lifted
 from conformance.bounds.rounded import exact
 from conformance.judge.equations import end_to_end, local, path
 from conformance.judge.judgement import compare
@@ -38,7 +39,7 @@ def hold(problem: Problem, *equations: str) -> None:
     layers = {"B1": (L,), "B2": range(L)}
     expected = {(equation, l) for equation in equations for l in layers.get(equation, range(1, L + 1))}
     for subject, ask in SUBJECTS.items():
-        judged = [judgement for judgement in local(problem, ask(problem)) if judgement.equation in equations]
+        judged = [judgement for judgement in local(lifted(problem), ask(problem)) if judgement.equation in equations]
         assert {(judgement.equation, judgement.layer) for judgement in judged} == expected, subject
         assert not [judgement for judgement in judged if judgement.wrong], f"wrong, of {subject}"
 
@@ -143,7 +144,7 @@ def test_bound_carried_end_to_end_is_no_formality(dtype: str, depth: int, seed: 
     answer = reference_answer(problem)
     for factor in (0, 1.01):
         scaled = tuple(Parameters((factor * W).astype(dtype), (factor * b).astype(dtype)) for W, b in answer.gradients)
-        found = {(j.equation, j.layer): j for (j,) in end_to_end(problem, answer._replace(gradients=scaled))}
+        found = {(j.equation, j.layer): j for (j,) in end_to_end(lifted(problem), answer._replace(gradients=scaled))}
         for l in range(1, depth + 1):
             assert found["B3", l].wrong
             assert found["B4", l].wrong
@@ -162,12 +163,12 @@ def test_path_bound_is_no_formality(dtype: str, depth: int, seed: int) -> None:
     generic = ("generic", "generic", "generic")
     problem = fill(Architecture(widths, sigmas, HalfSquaredError(), "sum", 7, dtype, generic, seed, 0.1))
     answer = reference_answer(problem)
-    assert not [j for j in path(problem, answer) if j.wrong]
+    assert not [j for j in path(lifted(problem), answer) if j.wrong]
     for l in range(1, depth + 1):
         W, b = answer.gradients[l - 1]
         off = Parameters((1.01 * W).astype(dtype), (1.01 * b).astype(dtype))
         gradients = (*answer.gradients[: l - 1], off, *answer.gradients[l:])
-        wrong = {(j.equation, j.layer) for j in path(problem, answer._replace(gradients=gradients)) if j.wrong}
+        wrong = {(j.equation, j.layer) for j in path(lifted(problem), answer._replace(gradients=gradients)) if j.wrong}
         assert wrong == {("B3", l), ("B4", l)}
 
 
@@ -248,7 +249,7 @@ def test_layout_of_the_arguments_does_not_matter_beyond_rounding(dtype: str) -> 
         assert (view == x).all()
         layers = tuple(layer._replace(W=np.asfortranarray(layer.W)) for layer in network)
         problem = Problem(layers, view, y, HalfSquaredError(), "sum", 0.1)
-        assert not [j for j in local(problem, reference_answer(problem)) if j.wrong]
+        assert not [j for j in local(lifted(problem), reference_answer(problem)) if j.wrong]
 
 
 def test_eta_zero_changes_nothing() -> None:

@@ -240,3 +240,19 @@ def test_chain_is_not_finite_where_a_probability_is_zero() -> None:
     with np.errstate(all="ignore"):
         assert not np.isfinite(Softmax().pullback(z, a, CrossEntropy().gradient(a, y))).all()
     assert np.isfinite(CrossEntropyWithLogits().delta(a, y)).all()
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("loss", "a", "y", "gradient"),
+    [
+        (L1(), (2.5, -1.0, 0.0, 1.5), (2.5, -1.0, 0.0, 1.25), (0, 0, 0, 1)),
+        (Hinge(), (2.0, -4.0, 1.0, 0.5), (0.5, -0.25, 1.0, 1.0), (0, 0, 0, -1)),
+        (Huber(0.5), (1.0, -1.0, 2.0, 0.25), (0.5, -0.5, 1.0, 0.0), (0.5, -0.5, 0.5, 0.25)),
+    ],
+)
+def test_G7_G8_G12_at_a_kink_are_the_documented_conventions(
+    loss: Loss, a: tuple[float, ...], y: tuple[float, ...], gradient: tuple[float, ...], dtype: str
+) -> None:
+    got = loss.gradient(np.array([a], dtype), np.array([y], dtype))
+    assert got.tolist() == [list(gradient)]

@@ -15,6 +15,7 @@ from hypothesis import settings
 
 import reference
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, probe, probe_trainer
+from conformance.bounds.admitted import declared
 from conformance.bounds.rounded import FORMATS
 from conformance.judge.picture import plot
 from conformance.judge.report import WIDTH, Subject
@@ -558,8 +559,8 @@ def test_a_planted_fault_is_found_in_its_equation(fault: Any) -> None:
     hidden, output, loss = SETTINGS.get(fault.name, (Tanh(), Sigmoid(), HalfSquaredError()))
     reduction: Any = "mean" if fault.name.startswith("batch") else "sum"
     # Only a zero that is declared is held to; only a loss that is reported shows what became of a logarithm.
-    declared = {"relu_derivative_at_zero": 0} if fault.name == "relu-one-at-zero" else {}
-    of = Domain([hidden], [(output, loss)], [reduction], "float64", width=(1, 70), conventions=declared)
+    held_to = declared({"relu_derivative_at_zero": 0} if fault.name == "relu-one-at-zero" else {})
+    of = Domain([hidden], [(output, loss)], [reduction], "float64", width=(1, 70), conventions=held_to)
     ask = answering(planted(*fault.edits), whole=fault.name == "log-of-zero")
     report = interrogated(ask, of, Subject(fault.name))
     found = report.findings[0].equation

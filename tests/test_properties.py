@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from scipy import special
 
 import reference
-from conformance.bounds.admitted import admitted, admitted_loss, along_paths
+from conformance.bounds.admitted import admitted, admitted_loss
 from conformance.bounds.assumptions import KAPPA
+from conformance.bounds.lifted import lifted
 from conformance.bounds.rounded import FORMATS, Rounded, exact, observed
 from conformance.judge.equations import end_to_end, local, path
 from conformance.judge.judgement import Judgement, compare
@@ -82,7 +83,8 @@ def network_problem(
 
 def wrong(problem: Problem, answer: Answer) -> list[Judgement]:
     """What the judge finds wrong: alone, along all paths, from end to end."""
-    judged = [*local(problem, answer), *path(problem, answer), *(j for (j,) in end_to_end(problem, answer))]
+    of = lifted(problem)
+    judged = [*local(of, answer), *path(of, answer), *(j for (j,) in end_to_end(of, answer))]
     return [judgement for judgement in judged if judgement.wrong]
 
 
@@ -342,7 +344,7 @@ def rectified(draw: st.DrawFn) -> Problem:
 def unbalanced(problem: Problem, answer: Answer) -> list[Judgement]:
     """Hidden layers whose balance, or whose zero, is outside the bound of the balance."""
     states = [(observed(z), observed(a)) for z, a, _ in answer.trace]
-    bounds = [gradient for gradient, _ in along_paths(problem, states)][::-1]
+    bounds = [gradient for gradient, _ in lifted(problem).along_paths(states)][::-1]
     pairs = []
     for l in range(len(problem.network) - 1):
         ours = balance(problem.network[l], answer.gradients[l], problem.network[l + 1], answer.gradients[l + 1])

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from conformance.bounds.lifted import lifted
 from conformance.judge.equations import local
 from conformance.judge.judgement import Judgement
 from conformance.judge.verdict import Tally
@@ -111,7 +112,7 @@ def test_a_violation_that_shows_only_once_is_still_one(monkeypatch: pytest.Monke
         if shown:
             return reference_answer(problem)
         answer = wrong(problem)
-        shown += any(judgement.wrong for judgement in local(problem, answer))
+        shown += any(judgement.wrong for judgement in local(lifted(problem), answer))
         return answer
 
     monkeypatch.setitem(suite.SUBJECTS, "reference", once)
@@ -124,7 +125,7 @@ def test_shrinking_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
 
     def counted(problem: Problem) -> Answer:
         answer = wrong(problem)
-        asked.append(any(judgement.wrong for judgement in local(problem, answer)))
+        asked.append(any(judgement.wrong for judgement in local(lifted(problem), answer)))
         return answer
 
     monkeypatch.setitem(suite.SUBJECTS, "reference", counted)

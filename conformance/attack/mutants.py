@@ -199,7 +199,8 @@ def _is_matrix(line: Line) -> bool:
     """Whether what the line makes has two dimensions."""
     around = _around(line.module, line.number)
     returned = {ast.unparse(function.returns) for function in around if function.returns is not None}
-    return line.label[0] not in "LI" and line.label not in ("R1", "B4", "U2") and not returned & {"float", "Schedule"}
+    vectors = ("R1", "B4", "U2", "U22")
+    return line.label[0] not in "LI" and line.label not in vectors and not returned & {"float", "Schedule"}
 
 
 # --- The changes of an expression -------------------------------------------------------------------------------------

@@ -4,12 +4,14 @@ The reference's own activations and losses, their results widened by what `confo
 run on `Rounded`.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
-from reference import ACTIVATIONS, Array, Gradient, Identity, Layer, Loss
+from reference import ACTIVATIONS, Array, Identity, Layer, Loss
 from reference.activations import Activation
 from reference.backpropagation import Network
 from reference.functions import where
@@ -20,7 +22,6 @@ from ..numbers.enclosure import Unbounded
 from ..problems.problem import Problem
 from ..text.labels import label
 from . import assumptions
-from .paths import path_bounds
 from .rounded import Rounded, exact, gamma
 
 
@@ -106,16 +107,26 @@ def bounded(equation: Callable[[], Rounded], like: Rounded) -> Rounded:
         return like.widened(np.inf)
 
 
-def admitted(network: Network, conventions: Mapping[str, float] | None = None) -> Network:
-    """The network with exact parameters and widened activations, to be run on `Rounded`.
+class Conventions(NamedTuple):
+    """What is held to at kinks: ``declared`` derivatives at z = 0, as ``{"relu_derivative_at_zero": 1}``.
 
-    Parameters
-    ----------
-    network : tuple of Layer
-    conventions : mapping, optional
-        The derivatives that somebody has declared at z = 0, as ``{"relu_derivative_at_zero": 1}``; where a kink is not
-        declared anything between the one-sided derivatives is admitted.  None is the reference's own at every kink.
+    Elsewhere it is the reference's ``own`` convention or, where that is not asked for, anything between the one-sided
+    derivatives.
     """
+
+    declared: Mapping[str, float] = MappingProxyType({})
+    own: bool = False
+
+
+OWN = Conventions(own=True)
+"""The reference's own conventions, at every kink."""
+
+UNDECLARED = Conventions()
+"""Nothing is declared: at every kink anything between the one-sided derivatives is right."""
+
+
+def admitted(network: Network, conventions: Conventions = OWN) -> Network:
+    """The network with exact parameters and widened activations, to be run on `Rounded`."""
     return tuple(Layer(exact(W), exact(b), held(sigma, conventions)) for W, b, sigma in network)
 
 
@@ -123,8 +134,8 @@ KINKED_AT_ZERO = ("relu", "leaky_relu", "elu", "selu", "relu6")
 """Activations whose derivative at z = 0 is a convention, for `declared`."""
 
 
-def declared(conventions: Mapping[str, float] | None) -> dict[str, float]:
-    """Conventions, each a finite number by the name of one.
+def declared(conventions: Mapping[str, float] | None) -> Conventions:
+    """What somebody declares, each a finite number by the name of a convention.
 
     Raises
     ------
@@ -137,16 +148,14 @@ def declared(conventions: Mapping[str, float] | None) -> dict[str, float]:
             raise ValueError(f"conventions: expected one of {', '.join(known)}, got {name!r}")
         if isinstance(value, bool) or not isinstance(value, int | float) or not np.isfinite(value):
             raise ValueError(f"conventions: expected a finite number for {name}, got {value!r}")
-    return dict(conventions or {})
+    return Conventions(MappingProxyType(dict(conventions or {})))
 
 
-def held(sigma: Activation, conventions: Mapping[str, float] | None) -> Widened:
-    """The activation, widened, and held to what is declared at its kinks."""
-    if conventions is None:
-        return Widened(sigma)
+def held(sigma: Activation, conventions: Conventions) -> Widened:
+    """The activation, widened, and held to its conventions."""
     name = next((name for name, kind in ACTIVATIONS.items() if kind is type(sigma)), "")
-    declared = conventions.get(f"{name}_derivative_at_zero")
-    return Widened(sigma, at_zero=declared, any_at_kinks=declared is None)
+    at_zero = conventions.declared.get(f"{name}_derivative_at_zero")
+    return Widened(sigma, at_zero, any_at_kinks=at_zero is None and not conventions.own)
 
 
 def admitted_loss(
@@ -156,7 +165,7 @@ def admitted_loss(
     y: Rounded,
     loss: Loss,
     reduction: Reduction,
-    conventions: Mapping[str, float] | None = None,
+    conventions: Conventions = OWN,
 ) -> Cotangent:
     """The reference's reduced loss and the cotangent that starts the backward pass, widened likewise.
 
@@ -169,13 +178,12 @@ def admitted_loss(
     z, a, y : Rounded (B, n_L)
     loss : Loss
     reduction : "sum" or "mean"
-    conventions : mapping, optional
-        As in `admitted`.
+    conventions : Conventions
     """
     head = fused(sigma, loss)
     if head:
         sigma, a, loss = Identity(), z, head
-    widened = WidenedLoss(loss, any_at_kinks=conventions is not None)
+    widened = WidenedLoss(loss, any_at_kinks=not conventions.own)
     value, sigma, g = reduced_loss(sigma, z, a, y, widened, reduction)
     return Cotangent(value, held(sigma, conventions), g)
 
@@ -183,17 +191,6 @@ def admitted_loss(
 def loss_label(problem: Problem) -> str:
     """The label of the loss as it is evaluated: that of the logits for a fused head."""
     return label(type(fused(problem.network[-1].sigma, problem.loss) or problem.loss).value)
-
-
-def along_paths(
-    problem: Problem, states: Sequence[tuple[Rounded, Rounded]], conventions: Mapping[str, float] | None = None
-) -> Iterator[tuple[Gradient, Rounded]]:
-    """The gradients that lead on from given z and a, within the path bound: those of `conformance.bounds.paths`."""
-    z, a = states[-1]
-    head = admitted_loss(
-        problem.network[-1].sigma, z, a, exact(problem.y), problem.loss, problem.reduction, conventions
-    )
-    return path_bounds(admitted(problem.network, conventions), head, states, exact(problem.x))
 
 
 def once_more(gradient: Rounded) -> Rounded:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from reference import Activation, CrossEntropy, Softmax, Tanh
 
+from ..bounds.lifted import lifted
 from ..judge.equations import end_to_end, local, path
 from ..judge.judgement import Judgement
 from ..problems.problem import Architecture, fill
@@ -39,12 +40,12 @@ def floors() -> Iterator[Floor]:
     """The floor of each equation, for every network, format and reach."""
     for widths in WIDTHS:
         for dtype in DTYPES:
-            problem = fill(generic(widths, dtype))
-            answer = reference_answer(problem)
+            of = lifted(fill(generic(widths, dtype)))
+            answer = reference_answer(of.problem)
             judgements = (
-                local(problem, answer),
-                path(problem, answer),
-                chain.from_iterable(end_to_end(problem, answer)),
+                local(of, answer),
+                path(of, answer),
+                chain.from_iterable(end_to_end(of, answer)),
             )
             for reach, of_reach in zip(REACHES, judgements, strict=True):
                 widest: dict[str, Judgement] = {}

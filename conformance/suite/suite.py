@@ -12,6 +12,7 @@ import hypothesis
 import numpy as np
 from hypothesis import HealthCheck, Phase, Verbosity, event, given, settings
 
+from ..bounds.lifted import lifted
 from ..judge.equations import end_to_end, local, path
 from ..judge.judgement import Judgement
 from ..judge.verdict import Tally, added, merged, tally
@@ -77,13 +78,14 @@ def asked(problem: Problem) -> dict[str, Answer]:
 
 def judged(problem: Problem, answers: Mapping[str, Answer], alone: Container[str] = SUBJECTS) -> Iterator[Judged]:
     """Judge answers; ``alone`` names those that work by the documented recursion, whose equations hold alone."""
+    of = lifted(problem)
     for subject, answer in answers.items():
         if subject in alone:
-            for judgement in local(problem, answer):
+            for judgement in local(of, answer):
                 yield Judged(subject, REACHES[0], judgement)
-        for judgement in path(problem, answer):
+        for judgement in path(of, answer):
             yield Judged(subject, REACHES[1], judgement)
-    for judgements in end_to_end(problem, *answers.values()):
+    for judgements in end_to_end(of, *answers.values()):
         for subject, judgement in zip(answers, judgements, strict=True):
             yield Judged(subject, REACHES[2], judgement)
 

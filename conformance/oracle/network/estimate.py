@@ -9,15 +9,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference import Array, Identity, Layer, Step, backward, cotangent, forward
+from reference import Array
 
-from ...bounds.admitted import admitted, admitted_loss, along_paths
-from ...bounds.rounded import Rounded, exact
+from ...bounds.lifted import Lifted
+from ...bounds.rounded import Rounded
 from ...judge.judgement import Judgement, compare
 from ...judge.report import Finding
 from ...judge.verdict import SUSPECT
-from ...problems.problem import GivenAnswer, Problem
-from .reading import Conventions
+from ...problems.problem import GivenAnswer
 
 FACTOR = 16
 """How many times the largest difference of the runs a number may be off before it is suspect."""
@@ -32,14 +31,12 @@ class Moved(NamedTuple):
     b: Array
 
 
-def suspected(problem: Problem, answer: GivenAnswer, conventions: Conventions) -> tuple[Judgement, ...]:
+def suspected(of: Lifted, answer: GivenAnswer) -> tuple[Judgement, ...]:
     """(B3) and (B4) of every layer against the estimate: what is outside counts as suspect."""
-    truth = _run(problem, conventions, "none", 0)
-    runs = [_run(problem, conventions, way, seed) for seed, way in enumerate(RUNS)]
-    format = exact(problem.x).format
-    steps, judgements = forward(admitted(problem.network, conventions), exact(problem.x)), []
-    bounds = along_paths(problem, [(step.z, step.a) for step in steps], conventions)
-    for l, (gradient, _) in zip(range(len(truth), 0, -1), bounds, strict=True):
+    truth = _run(of, "none", 0)
+    runs = [_run(of, way, seed) for seed, way in enumerate(RUNS)]
+    format, judgements = of.format, []
+    for l, (gradient, _) in zip(range(len(truth), 0, -1), of.along_paths(of.states), strict=True):
         for equation, field in (("B3", "W"), ("B4", "b")):
             mid, bound = getattr(truth[l - 1], field), getattr(gradient, field).rad + format.tiny
             with np.errstate(all="ignore"):
@@ -55,9 +52,8 @@ def suspected(problem: Problem, answer: GivenAnswer, conventions: Conventions) -
     return tuple(judgements)
 
 
-def _run(problem: Problem, conventions: Conventions, way: str, seed: int) -> list[Moved]:
+def _run(of: Lifted, way: str, seed: int) -> list[Moved]:
     """The gradients of every layer, each equation's result moved by its own rounding bound."""
-    format = exact(problem.x).format
     rng = np.random.default_rng(seed)
 
     def moved(x: Rounded) -> Rounded:
@@ -65,27 +61,21 @@ def _run(problem: Problem, conventions: Conventions, way: str, seed: int) -> lis
         by = rng.choice((-1, 1), x.shape) if signs is None else signs
         with np.errstate(invalid="ignore"):  # what may be anything is no number, nor is what comes of it
             mid = np.where(np.isfinite(x.rad), x.mid + by * x.rad, np.nan)
-        return Rounded(mid, np.zeros(x.shape), format)
+        return Rounded(mid, np.zeros(x.shape), of.format)
 
-    network, a, states = admitted(problem.network, conventions), exact(problem.x), []
-    for W, b, sigma in network:
-        (step,) = forward((Layer(W, b, Identity()),), a)
-        z = moved(step.z)
-        states.append((a, z))
-        a = moved(sigma.apply(z))
-    head = problem.network[-1].sigma
-    value = admitted_loss(head, z, a, exact(problem.y), problem.loss, problem.reduction, conventions)
-    delta = moved(value.sigma.pullback(z, a, moved(value.g)))
+    L = len(of.network)
+    outputs, sums = [of.x], []
+    for l in range(1, L + 1):
+        sums.append(moved(of.weighted_sum(l, outputs[-1])))
+        outputs.append(moved(of.activation(l, sums[-1])))
+    head = of.head(sums[-1], outputs[-1])
+    delta = moved(head.sigma.pullback(sums[-1], outputs[-1], moved(head.g)))
     gradients: list[Moved] = []
-    for l in range(len(network), 0, -1):
-        W, b, _ = network[l - 1]
-        a_prev, z = states[l - 1]
-        layer = Layer(W, b, Identity())
-        (gradient,) = backward((layer,), (Step(a_prev, z, z),), delta)
-        g = cotangent(layer, gradient)
+    for l in range(L, 0, -1):
+        gradient, g = of.gradient(l, outputs[l - 1], delta)
         gradients.append(Moved(moved(gradient.W).mid, moved(gradient.b).mid))
         if l > 1:
-            delta = moved(network[l - 2].sigma.pullback(states[l - 2][1], a_prev, moved(g)))
+            delta = moved(of.delta(l - 1, sums[l - 2], outputs[l - 1], moved(g)))
     return gradients[::-1]
 
 

@@ -12,10 +12,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference import Array, forward
+from reference import Array
 
-from ...bounds.admitted import admitted, along_paths
-from ...bounds.rounded import exact
+from ...bounds.lifted import Lifted, lifted
 from ...judge.judgement import Judgement
 from ...judge.report import Finding, Report, Robustness, Subject
 from ...judge.verdict import CONFORMS, WRONG, by_equation_and_layer
@@ -45,6 +44,13 @@ class Outcome(NamedTuple):
     alone: Reading | None = None
     failure: str = ""
     changed: bool = False
+    of: Lifted | None = None
+
+    @property
+    def lifted(self) -> Lifted:
+        """The problem that is judged, on `Rounded`, where there is an answer to it."""
+        assert self.of is not None
+        return self.of
 
     @property
     def judged(self) -> GivenAnswer:
@@ -83,18 +89,18 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0) -> R
     unsupported = [outcome for outcome in outcomes if outcome.unsupported]
     failed = [outcome for outcome in first if outcome.failure and not outcome.unsupported]
     ordinary = [o for o in first if o.question.kind == "ordinary" and not o.failure]
-    state = _state(outcomes, ask, domain)
+    state = _state(outcomes, ask)
     judged = [] if state else ordinary  # state imitates every mistake
-    violations = _violations(judged, recursive, domain)
+    violations = _violations(judged, recursive)
     findings = [*map(_failure, _alike(failed)), *([state] if state else []), *explained(violations)]
     extremes = [o for o in first if o.question.kind == "extreme" and not o.failure]
     broken = [outcome for outcome in extremes if outcome.wrong]
     if not findings:
-        findings += [f._replace(kind="extreme") for f in explained(_violations(broken, False, domain))]
-    bits = precision.effective_bits([(o.question.judged, o.judged) for o in ordinary])
+        findings += [f._replace(kind="extreme") for f in explained(_violations(broken, False))]
+    bits = precision.effective_bits([(o.lifted, o.judged) for o in ordinary])
     report = Report(
         subject,
-        by_equation_and_layer(j for outcome in judged for j in _counted(outcome, recursive, domain)),
+        by_equation_and_layer(j for outcome in judged for j in _counted(outcome, recursive)),
         tuple(findings),
         asked=len(outcomes) - len(unsupported),
         unsupported=len(unsupported),
@@ -116,19 +122,19 @@ def _outcome(question: Question, ask: Ask, domain: Domain, recursive: bool) -> O
     answer, failure, changed = _asked(question.problem, ask)
     if answer is None:
         return Outcome(question, None, failure=failure, changed=changed)
-    outcome = Outcome(question, answer, changed=changed)
-    problem, given, conventions = question.judged, outcome.judged, domain.conventions
-    alone = detection(problem, given, conventions) if question.kind == "ordinary" and not question.again else None
+    outcome = Outcome(question, answer, changed=changed, of=lifted(question.judged, domain.conventions))
+    of, given = outcome.lifted, outcome.judged
+    alone = detection(of, given) if question.kind == "ordinary" and not question.again else None
     outcome = outcome._replace(alone=question.placed_in(alone))
     if question.again:
         return outcome
     idling: tuple[Judgement, ...] = ()
     if question.at_work:
-        idling = tuple(idle(question.problem, answer, question.at_work, conventions))
+        idling = tuple(idle(question.problem, answer, question.at_work, of))
     within = alone is not None and not alone.violated and (recursive or domain.batch[1] > 1)
     if within and not any(judgement.wrong for judgement in idling):
         return outcome
-    carried = tuple(map(question.placed, from_x(problem, given, conventions)))
+    carried = tuple(map(question.placed, from_x(of, given)))
     # Where the truth may overflow, zero times infinity is no number.
     bounded = all(np.isfinite(judgement.bound) for judgement in carried)
     return outcome._replace(accused=(*carried, *idling) if bounded else carried)
@@ -157,33 +163,32 @@ def _asked(problem: Problem, ask: Ask) -> tuple[GivenAnswer | None, str, bool]:
     return answer, "", not all(map(np.array_equal, copies, given))
 
 
-def _state(outcomes: Sequence[Outcome], ask: Ask, domain: Domain) -> Finding | None:
+def _state(outcomes: Sequence[Outcome], ask: Ask) -> Finding | None:
     """Whether the same question gets another answer, beyond what rounding explains: that imitates every fault."""
     for before, after in pairwise(outcomes):
         if after.question.again and before.answer is not None:
-            found = _differs(before, after.answer, after.failure, domain)
+            found = _differs(before, after.answer, after.failure)
             if found is not None:
                 return found
     wrong = [o for o in outcomes if o.wrong and not o.question.again]
     for before in wrong[:REPEATS]:
-        found = _differs(before, *_asked(before.question.problem, ask)[:2], domain)
+        found = _differs(before, *_asked(before.question.problem, ask)[:2])
         if found is not None:
             return found
     return None
 
 
-def _differs(before: Outcome, again: GivenAnswer | None, failure: str, domain: Domain) -> Finding | None:
+def _differs(before: Outcome, again: GivenAnswer | None, failure: str) -> Finding | None:
     """A finding where two answers to one question are further apart than two right answers can be."""
-    kind, why, problem, answer = before.question.kind, before.question.why, before.question.judged, before.judged
+    kind, why, answer = before.question.kind, before.question.why, before.judged
     if again is None:
         said = f"Asked the same question again ({why}), it failed: {failure}"
         return Finding(WRONG, kind, "state", 0, (), np.nan, np.nan, np.nan, said)
     again = restricted(again, before.question.at_work) if before.question.at_work else again
     if all(map(np.array_equal, _flat(answer), _flat(again))):
         return None
-    steps = forward(admitted(problem.network, domain.conventions), exact(problem.x))
-    bounds = along_paths(problem, [(z, a) for _, z, a in steps], domain.conventions)
-    for l, (gradient, _) in zip(range(len(steps), 0, -1), bounds, strict=True):
+    of = before.lifted
+    for l, (gradient, _) in zip(range(len(of.network), 0, -1), of.along_paths(of.states), strict=True):
         for field in Parameters._fields:
             first, second = (precision.plain(getattr(given.gradients[l - 1], field)) for given in (answer, again))
             bound = 2 * getattr(gradient, field).rad
@@ -215,11 +220,11 @@ def _works_by_the_recursion(small: Iterable[Outcome]) -> bool:
     return bool(readings) and not any(reading.violated for reading in readings)
 
 
-def _counted(outcome: Outcome, recursive: bool, domain: Domain) -> Iterator[Judgement]:
+def _counted(outcome: Outcome, recursive: bool) -> Iterator[Judgement]:
     """The judgements of an outcome that count: those that may accuse, and those that name."""
     alone, accusing = outcome.alone, recursive and outcome.question.role == "locate"
     if outcome.wrong or (accusing and alone is not None and alone.violated):
-        reading = _explained(outcome, domain)
+        reading = _explained(outcome)
         yield from reading.judgements if reading else outcome.accused
     elif accusing and alone is not None:
         yield from alone.judgements
@@ -229,19 +234,18 @@ def _counted(outcome: Outcome, recursive: bool, domain: Domain) -> Iterator[Judg
             yield from (j for j in alone.judgements if j.equation in ("F", "F1", "F2", "B1", "B2"))
 
 
-def _explained(outcome: Outcome, domain: Domain) -> Reading | None:
+def _explained(outcome: Outcome) -> Reading | None:
     """The reading that explains what is wrong."""
-    question = outcome.question
-    return question.placed_in(explanation(question.judged, outcome.judged, domain.conventions))
+    return outcome.question.placed_in(explanation(outcome.lifted, outcome.judged))
 
 
-def _violations(outcomes: Sequence[Outcome], recursive: bool, domain: Domain) -> list[Violation]:
+def _violations(outcomes: Sequence[Outcome], recursive: bool) -> list[Violation]:
     conforming = tuple(o.question for o in outcomes if not o.wrong)
     found = []
     for o in outcomes:
         alone = recursive and o.question.role == "locate" and o.alone is not None and bool(o.alone.violated)
         if o.wrong or alone:
-            reading = _explained(o, domain)
+            reading = _explained(o)
             found.append(Violation(o.question, o.accused, reading, conforming))
     return found
 

@@ -13,6 +13,7 @@ from reference.checks import check_activation, check_batch, check_loss, check_ne
 from reference.gradients import Reduction
 
 from ...bounds.admitted import declared
+from ...bounds.lifted import lifted
 from ...judge.report import Report, Subject
 from ...judge.verdict import CONFORMS, by_equation_and_layer
 from ...problems.problem import GivenAnswer, Parameters, Problem
@@ -175,23 +176,23 @@ def check(
     TypeError, ValueError
         If the problem is none, or the answer has other shapes or another dtype.
     """
-    problem = checked(problem)
-    conventions = declared(conventions)
+    problem, held_to = checked(problem), declared(conventions)
     if not isinstance(answer, GivenAnswer):
         answer = GivenAnswer(layers_of(answer, [W.shape for W, _, _ in problem.network], problem.dtype))
     check_shapes(problem, answer)
-    traced, carried = tuple(from_trace(problem, answer, conventions)), tuple(from_x(problem, answer, conventions))
+    of = lifted(problem, held_to)
+    traced, carried = tuple(from_trace(of, answer)), tuple(from_x(of, answer))
     accused = (*traced, *carried)
     wrong = any(j.wrong for j in accused)
-    reading = explanation(problem, answer, conventions) if wrong else None
+    reading = explanation(of, answer) if wrong else None
     violations = [Violation(Question("", problem), accused, reading, ())] if wrong else []
     counted = reading.judgements if reading else traced or carried
     if not violations and not traced and any(j.undecided for j in carried):
-        estimated = {(j.equation, j.layer): j for j in estimate.suspected(problem, answer, conventions) if j.suspect}
+        estimated = {(j.equation, j.layer): j for j in estimate.suspected(of, answer) if j.suspect}
         counted = tuple(estimated.get((j.equation, j.layer), j) for j in counted)
     suspects = [j for j in counted if j.suspect]
     findings = [*explained(violations), *(estimate.finding(j) for j in suspects)]
-    bits = precision.effective_bits([(problem, answer)])
+    bits = precision.effective_bits([(of, answer)])
     report = Report(
         Subject(name or "the answer given"),
         by_equation_and_layer(counted),

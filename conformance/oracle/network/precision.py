@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from reference import Array, forward
+from reference import Array
 
-from ...bounds.admitted import admitted, along_paths
-from ...bounds.rounded import FORMATS, Rounded, exact
-from ...problems.problem import GivenAnswer, Problem
+from ...bounds.lifted import Lifted
+from ...bounds.rounded import FORMATS, Rounded
+from ...problems.problem import GivenAnswer
 
 BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 """The significand's, of the formats that can be claimed."""
@@ -39,19 +39,19 @@ def from_step(before: Array, after: Array, eta: float) -> Rounded:
     return Rounded(mid, 2 * format.u * size + lost + 2 * format.tiny, format)
 
 
-def effective_bits(answers: Iterable[tuple[Problem, GivenAnswer]]) -> float | None:
+def effective_bits(answers: Iterable[tuple[Lifted, GivenAnswer]]) -> float | None:
     """The fewest bits that the products of dL/dW^1 show, at most the claimed format's; None below `LEAST`.
 
     For a single sample dL/dW^1 is dL/db^1 x^T, whose relative error is up to 2^-p in a format of p bits.  In a batch it
     is a sum: its error, in the mean over all elements, counts against the root of the terms' squares, for networks
     without a hidden layer, whose deltas carry no error from elsewhere.
     """
-    found = [bits for problem, answer in answers for bits in _bits(problem, answer)]
+    found = [bits for lifted, answer in answers for bits in _bits(lifted, answer)]
     return min((bits for bits in found if bits >= LEAST), default=None)
 
 
-def _bits(problem: Problem, answer: GivenAnswer) -> Iterable[float]:
-    format = FORMATS[problem.dtype]
+def _bits(lifted: Lifted, answer: GivenAnswer) -> Iterable[float]:
+    problem, format = lifted.problem, lifted.format
     W, b = (plain(p).astype(format.wide) for p in answer.gradients[0])
     x = problem.x.astype(format.wide)
     most = BITS[str(problem.dtype)]
@@ -62,8 +62,7 @@ def _bits(problem: Problem, answer: GivenAnswer) -> Iterable[float]:
             errors = (abs(W - product) / abs(product))[(abs(product) > normal) & np.isfinite(W)]
             worst = float(np.median(errors)) / MEDIAN if errors.size else 0.0
         elif len(problem.network) == 1:
-            (step,) = forward(admitted(problem.network), exact(problem.x))
-            ((gradient, _),) = along_paths(problem, [(step.z, step.a)])
+            ((gradient, _),) = lifted.along_paths(lifted.states)
             terms = np.sqrt((gradient.delta.mid**2).T @ x**2)
             errors = (abs(W - gradient.W.mid) / terms)[(terms > normal) & np.isfinite(W)]
             worst = float(np.sqrt((errors**2).mean())) if errors.size else 0.0

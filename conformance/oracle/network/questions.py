@@ -6,7 +6,7 @@ exactly, a saturated unit, wide and deep ones besides.  Larger ones locate.  Tho
 of their own.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from reference import Activation, Array, Layer, Loss
 from reference.gradients import Reduction
 from reference.losses import TARGETS
 
+from ...bounds.admitted import UNDECLARED, Conventions
 from ...bounds.paths import MIXING
 from ...judge.judgement import Judgement
 from ...problems.problem import Architecture, Problem, fill
@@ -41,7 +42,7 @@ class Domain(NamedTuple):
     layers: tuple[int, int] = (1, 12)
     width: tuple[int, int] = (1, 1024)
     batch: tuple[int, int] = (1, 1024)
-    conventions: Mapping[str, float] = {}
+    conventions: Conventions = UNDECLARED
     targets: Targets = "any"
 
 

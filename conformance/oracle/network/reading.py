@@ -8,22 +8,22 @@ Where something is wrong, what was taken from it spoils more than one equation; 
 taking other numbers as given, and the one that leaves the fewest equations violated is the explanation.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from reference import Array, Identity, Layer, Step, backward, cotangent, forward
-from reference.gradients import Cotangent
+from reference import Array, Layer
 
-from ...bounds.admitted import admitted, admitted_loss, along_paths, held, loss_label, once_more
-from ...bounds.rounded import FORMATS, Rounded, exact, observed
-from ...judge.equations import led_back
+from ...bounds.admitted import held
+from ...bounds.lifted import Lifted
+from ...bounds.rounded import Format, Rounded, exact, observed
+from ...judge.equations import Reported, alone, led_back
+from ...judge.equations import loss as judged_loss
 from ...judge.judgement import Judgement, compare
 from ...problems.problem import GivenAnswer, Parameters, Problem
-
-Conventions = Mapping[str, float]
+from ...problems.problem import State as Given
 
 
 class Reading(NamedTuple):
@@ -64,7 +64,7 @@ def _known(numbers: Array | Rounded) -> Rounded:
     return numbers if isinstance(numbers, Rounded) else observed(numbers)
 
 
-def from_x(problem: Problem, answer: GivenAnswer, conventions: Conventions) -> Iterator[Judgement]:
+def from_x(of: Lifted, answer: GivenAnswer) -> Iterator[Judgement]:
     """Judge by the bound that is carried from x, forward and back along all paths; any batch, any arrangement.
 
     Yields
@@ -73,75 +73,82 @@ def from_x(problem: Problem, answer: GivenAnswer, conventions: Conventions) -> I
         (B3) and (B4) of every layer, the last first; where they are volunteered the output as (F2), the loss by its
         label, dL/dx as (B2) of layer 0.
     """
-    steps = forward(admitted(problem.network, conventions), exact(problem.x))
-    states = [(z, a) for _, z, a in steps]
-    yield from led_back(problem, states, None, answer.gradients, answer.input_gradient, conventions)
-    yield from _volunteered(problem, answer, *states[-1], conventions)
+    yield from led_back(of, of.states, None, answer.gradients, answer.input_gradient)
+    yield from _volunteered(of, answer, *of.states[-1])
 
 
-def from_trace(problem: Problem, answer: GivenAnswer, conventions: Conventions) -> Iterator[Judgement]:
+def from_trace(of: Lifted, answer: GivenAnswer) -> Iterator[Judgement]:
     """Judge a trace, if there is one: (F1) and (F2) alone, what leads back from its z and a along all paths.
 
     Whoever arranges the chain rule otherwise reports deltas that break the bounds of (B2) to (B4) alone.
     """
     if answer.trace is None:
         return
-    states = [(observed(z), observed(a)) for z, a, _ in answer.trace]
-    network, a_prev = admitted(problem.network, conventions), exact(problem.x)
-    for l, (layer, (z, a)) in enumerate(zip(network, states, strict=True), start=1):
-        (step,) = forward((layer,), a_prev)
-        yield compare("F1", l, z, step.z)
-        yield compare("F2", l, a, layer.sigma.apply(z))
+    states, a_prev = [(observed(z), observed(a)) for z, a, _ in answer.trace], of.x
+    for l, (z, a) in enumerate(states, start=1):
+        yield compare("F1", l, z, of.weighted_sum(l, a_prev))
+        yield compare("F2", l, a, of.activation(l, z))
         a_prev = a
-    yield from _volunteered(problem, answer, *states[-1], conventions)
+    yield from _volunteered(of, answer, *states[-1])
     deltas = [state.delta for state in answer.trace]
-    yield from led_back(problem, states, deltas, answer.gradients, answer.input_gradient, conventions)
+    yield from led_back(of, states, deltas, answer.gradients, answer.input_gradient)
 
 
-def _volunteered(
-    problem: Problem, answer: GivenAnswer, z: Rounded, a: Rounded, conventions: Conventions
-) -> Iterator[Judgement]:
+def _volunteered(of: Lifted, answer: GivenAnswer, z: Rounded, a: Rounded) -> Iterator[Judgement]:
     """Output and loss, given z and a of the last layer."""
     if answer.output is not None:
-        yield compare("F2", len(problem.network), answer.output, a)
+        yield compare("F2", len(of.network), answer.output, a)
     if answer.loss is not None:
-        yield compare(loss_label(problem), len(problem.network), answer.loss, _head(problem, z, a, conventions).value)
+        yield judged_loss(of, z, a, answer.loss)
 
 
-def _head(problem: Problem, z: Rounded, a: Rounded, conventions: Conventions) -> Cotangent:
-    head = problem.network[-1].sigma
-    return admitted_loss(head, z, a, exact(problem.y), problem.loss, problem.reduction, conventions)
-
-
-def readings(problem: Problem, answer: GivenAnswer, conventions: Conventions) -> Iterator[Reading]:
+def readings(of: Lifted, answer: GivenAnswer) -> Iterator[Reading]:
     """All readings of an answer: of its trace, and of its gradients alone where there is a single sample.
 
     The first is the one that detects; the others take less from the subject and are for naming what the first finds.
     """
     if answer.trace is not None:
         states = [State(observed(z), observed(a), observed(delta), seen=True) for z, a, delta in answer.trace]
-        yield Reading("its trace", tuple(_equations(problem, answer, states, conventions, traced=True)))
-    if len(problem.x) == 1:
+        yield _reading("its trace", of, answer, states, traced=True)
+    if len(of.problem.x) == 1:
         deltas = [_row(b) for _, b in gradients(answer)]
-        states = list(_recovered(problem, answer, deltas, conventions))
-        yield Reading("its gradients", tuple(_equations(problem, answer, states, conventions)))
-        steps = forward(admitted(problem.network, conventions), exact(problem.x))
-        states = [State(s.z, s.a, delta, seen=False) for s, delta in zip(steps, deltas, strict=True)]
-        yield Reading("x and its dL/db", tuple(_equations(problem, answer, states, conventions)))
-        of_W = [_delta_of(W, s.a_prev, b) for (W, b), s in zip(gradients(answer), steps, strict=True)]
-        states = [State(s.z, s.a, delta, seen=False) for s, delta in zip(steps, of_W, strict=True)]
-        yield Reading("x and its dL/dW", tuple(_equations(problem, answer, states, conventions)))
+        yield _reading("its gradients", of, answer, list(_recovered(of, answer, deltas)))
+        states = [State(z, a, delta, seen=False) for (z, a), delta in zip(of.states, deltas, strict=True)]
+        yield _reading("x and its dL/db", of, answer, states)
+        of_W = [_delta_of(W, step.a_prev, b) for (W, b), step in zip(gradients(answer), of.steps, strict=True)]
+        states = [State(z, a, delta, seen=False) for (z, a), delta in zip(of.states, of_W, strict=True)]
+        yield _reading("x and its dL/dW", of, answer, states)
 
 
-def explanation(problem: Problem, answer: GivenAnswer, conventions: Conventions) -> Reading | None:
+def _reading(given: str, of: Lifted, answer: GivenAnswer, states: Sequence[State], traced: bool = False) -> Reading:
+    """Each equation on those states: forward where a is the subject's own, then backward, and what it volunteers."""
+    last = states[-1]
+    givens = [Given(z, a, delta) for z, a, delta, _ in states]
+    forward_and_back = alone(of, givens, _reported(answer, states, traced))
+    return Reading(given, (*_volunteered(of, answer, last.z, last.a), *forward_and_back))
+
+
+def _reported(answer: GivenAnswer, states: Sequence[State], traced: bool) -> Reported:
+    """What is to be judged on those states, by equation and layer."""
+    numbers: dict[tuple[str, int], Array | Rounded] = {}
+    for l, (state, (W, b)) in enumerate(zip(states, answer.gradients, strict=True), start=1):
+        if state.seen:
+            numbers |= {("F1", l): state.z, ("F2", l): state.a} if traced else {("F", l): state.a}
+        numbers |= {("B1" if l == len(states) else "B2", l): state.delta, ("B3", l): W, ("B4", l): b}
+    if answer.input_gradient is not None:
+        numbers["B2", 0] = answer.input_gradient
+    return numbers
+
+
+def explanation(of: Lifted, answer: GivenAnswer) -> Reading | None:
     """The reading that explains what is wrong with fewest violated equations; None where no reading finds anything."""
-    found = [reading for reading in readings(problem, answer, conventions) if reading.violated]
+    found = [reading for reading in readings(of, answer) if reading.violated]
     return min(found, key=lambda r: (len(r.violated), sum(j.wrong for j in r.violated)), default=None)
 
 
-def detection(problem: Problem, answer: GivenAnswer, conventions: Conventions) -> Reading | None:
+def detection(of: Lifted, answer: GivenAnswer) -> Reading | None:
     """The reading that detects: each equation alone on the subject's own numbers; None for a batch without a trace."""
-    return next(readings(problem, answer, conventions), None)
+    return next(readings(of, answer), None)
 
 
 def restricted_problem(problem: Problem, at_work: Sequence[Array]) -> Problem:
@@ -174,21 +181,18 @@ def restricted(answer: GivenAnswer, at_work: Sequence[Array]) -> GivenAnswer:
     return answer._replace(gradients=gradients, input_gradient=dx, trace=trace)
 
 
-def idle(
-    problem: Problem, answer: GivenAnswer, at_work: Sequence[Array], conventions: Conventions
-) -> Iterator[Judgement]:
-    """The gradients that the restricted problem leaves out, of a batch; a wide network of one sample is asked whole.
+def idle(problem: Problem, answer: GivenAnswer, at_work: Sequence[Array], few: Lifted) -> Iterator[Judgement]:
+    """The gradients that the restricted problem ``few`` leaves out, of a batch; one sample is asked whole.
 
     Nothing leads on from units that are not at work, so that their rows are zero.  What such a unit hands up is the
     same for every sample, sigma(b) or an input of 0: its column is that times dL/db.
     """
-    yield from _idle_rows(problem, answer, at_work)
+    yield from _idle_rows(answer, at_work, few.format)
     if len(problem.x) > 1:
-        yield from _idle_columns(problem, answer, at_work, conventions)
+        yield from _idle_columns(problem, answer, at_work, few)
 
 
-def _idle_rows(problem: Problem, answer: GivenAnswer, at_work: Sequence[Array]) -> Iterator[Judgement]:
-    format = FORMATS[problem.dtype]
+def _idle_rows(answer: GivenAnswer, at_work: Sequence[Array], format: Format) -> Iterator[Judgement]:
     for l, (gradient, out) in enumerate(zip(answer.gradients, at_work[1:], strict=True), start=1):
         for equation, given in zip(("B3", "B4"), gradient, strict=True):
             numbers = given.mid if isinstance(given, Rounded) else given
@@ -198,19 +202,17 @@ def _idle_rows(problem: Problem, answer: GivenAnswer, at_work: Sequence[Array]) 
                 zeros = np.zeros(numbers[rows].shape, format.wide)
                 # Whoever multiplies by an exact zero late may leave a rounding of a rounding.
                 late = Rounded(zeros, np.full(zeros.shape, 2 * format.u**2 * largest), format)
-                j = compare(equation, l, numbers[rows].astype(problem.dtype), late)
+                j = compare(equation, l, numbers[rows].astype(format.dtype), late)
                 yield j._replace(element=(int(rows[j.element[0]]), *j.element[1:]))
 
 
 def _idle_columns(
-    problem: Problem, answer: GivenAnswer, at_work: Sequence[Array], conventions: Conventions
+    problem: Problem, answer: GivenAnswer, at_work: Sequence[Array], few: Lifted
 ) -> Iterator[Judgement]:
-    format, few = FORMATS[problem.dtype], restricted_problem(problem, at_work)
-    steps = forward(admitted(few.network, conventions), exact(few.x))
-    known = along_paths(few, [(z, a) for _, z, a in steps], conventions)
+    format = few.format
     zero = exact(np.zeros((1, problem.x.shape[1]), problem.dtype))
-    handed_up = [zero, *(held(sigma, conventions).apply(_row(exact(b))) for _, b, sigma in problem.network)]
-    for l, (gradient, _) in zip(range(len(steps), 0, -1), known, strict=True):
+    handed_up = [zero, *(held(sigma, few.conventions).apply(_row(exact(b))) for _, b, sigma in problem.network)]
+    for l, (gradient, _) in zip(range(len(few.network), 0, -1), few.along_paths(few.states), strict=True):
         a, delta, got = handed_up[l - 1], gradient.b, answer.gradients[l - 1].W
         columns = np.setdiff1d(np.arange(a.shape[1]), at_work[l - 1])
         numbers = (got.mid if isinstance(got, Rounded) else got)[np.ix_(at_work[l], columns)]
@@ -233,17 +235,15 @@ def _row(b: Rounded) -> Rounded:
     return Rounded(b.mid[None], b.rad[None], b.format)
 
 
-def _recovered(
-    problem: Problem, answer: GivenAnswer, deltas: Sequence[Rounded], conventions: Conventions
-) -> Iterator[State]:
+def _recovered(of: Lifted, answer: GivenAnswer, deltas: Sequence[Rounded]) -> Iterator[State]:
     """z, a and delta of every layer; below a blind layer a is what the forward pass makes of the one before."""
-    known, a = gradients(answer), exact(problem.x)
-    for l, layer in enumerate(admitted(problem.network, conventions), start=1):
-        (step,) = forward((layer,), a)
+    known, a = gradients(answer), of.x
+    for l, delta in enumerate(deltas, start=1):
+        z = of.weighted_sum(l, a)
         above = known[l] if l < len(known) else None
         seen = above is not None and _sees(above.b)
-        a = _activations(above) if above is not None and seen else step.a
-        yield State(step.z, a, deltas[l - 1], seen)
+        a = _activations(above) if above is not None and seen else of.activation(l, z)
+        yield State(z, a, delta, seen)
 
 
 def _sees(b: Rounded) -> bool:
@@ -269,42 +269,3 @@ def _delta_of(W: Rounded, a: Rounded, b: Rounded) -> Rounded:
     column = Rounded(W.mid[:, i][None], W.rad[:, i][None], W.format)
     delta: Rounded = column / Rounded(a.mid[0, i], a.rad[0, i], a.format)
     return delta
-
-
-def _equations(
-    problem: Problem,
-    answer: GivenAnswer,
-    states: Sequence[State],
-    conventions: Conventions,
-    traced: bool = False,
-) -> Iterator[Judgement]:
-    """Each equation on those states: forward where a is the subject's own, then backward."""
-    network, a = admitted(problem.network, conventions), exact(problem.x)
-    for l, (layer, state) in enumerate(zip(network, states, strict=True), start=1):
-        if state.seen:
-            (step,) = forward((layer,), a)
-            if traced:
-                yield compare("F1", l, state.z, step.z)
-                yield compare("F2", l, state.a, layer.sigma.apply(state.z))
-            else:
-                yield compare("F", l, state.a, step.a)
-        a = state.a
-    last, L = states[-1], len(states)
-    yield from _volunteered(problem, answer, last.z, last.a, conventions)
-    head = _head(problem, last.z, last.a, conventions)
-    yield compare("B1", L, last.delta, head.sigma.pullback(last.z, last.a, head.g))
-    for l in range(L, 0, -1):
-        W, b, _ = network[l - 1]
-        z, _, delta, _ = states[l - 1]
-        a_prev = states[l - 2].a if l > 1 else exact(problem.x)
-        layer = Layer(W, b, Identity())
-        (gradient,) = backward((layer,), (Step(a_prev, z, z),), delta)
-        g = cotangent(layer, gradient)
-        yield compare("B3", l, answer.gradients[l - 1].W, once_more(gradient.W))
-        yield compare("B4", l, answer.gradients[l - 1].b, once_more(gradient.b))
-        if l > 1:
-            below = states[l - 2]
-            expected = network[l - 2].sigma.pullback(below.z, below.a, g)
-            yield compare("B2", l - 1, below.delta, once_more(expected))
-        elif answer.input_gradient is not None:
-            yield compare("B2", 0, answer.input_gradient, once_more(g))
