@@ -12,11 +12,12 @@ from rich.progress import Progress
 
 from .attack.attack import kill_matrix
 from .bench import bench, costs
+from .bench.report import judging, machine, speed
 from .judge.picture import plot
 from .judge.report import Report, shown
+from .judge.terminal import show
 from .oracle.network.oracle import check
 from .problems import files
-from .suite import report
 from .suite.profiles import PROFILES
 from .suite.run import COLUMNS, INTERRUPTED, NOT_PUT, conformance, replay
 from .suite.shards import processors
@@ -159,9 +160,7 @@ def bench_command(
         "judging": [cost._asdict() for cost in judged],
         "gradcheck": compared._asdict(),
     }
-    report.show(
-        console, report.speed(rows), report.judging(judged, compared), report.machine(bench.machine(), memory)
-    )
+    show(console, speed(rows), judging(judged, compared), machine(bench.machine(), memory))
     try:
         json_to.write_text(json.dumps(figures, indent=1) + "\n")
     except OSError as error:

@@ -3,18 +3,15 @@
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from rich import box
-from rich.console import Console, Group, RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from reference import ACTIVATIONS, LOSSES
 from reference.losses import REQUIRED_HEAD, fused
 
-from ..bench.bench import RIVALS, TEXTS, Memory, Row
-from ..bench.costs import Comparison, Cost
+from ..judge.terminal import titled
 from ..judge.verdict import Tally, added
 from ..problems.problem import PATTERNS, Problem
 from ..problems.strategies import DEPTH
@@ -40,7 +37,7 @@ FUSED = {label(kind.value) for kind, head in REQUIRED_HEAD.items() if fused(head
 
 def equations(title: str, tallies: Tallies) -> Table:
     """A row for each equation: elements, largest error over bound, undecided share and detection floor."""
-    table = _table(title)
+    table = titled(title)
     table.caption = (
         "reference, twin, others (right programs by other routes): the largest error over its bound, alone (on the "
         "subject's own inputs), along all paths from its own activations, or carried end to end.  "
@@ -79,10 +76,6 @@ def _whole(tallies: Iterable[Tally]) -> Tally:
 def _order(equation: str) -> tuple[str, int]:
     """L2 before L10."""
     return equation[0], int(equation[1:])
-
-
-def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", caption_justify="left", box=box.SIMPLE, pad_edge=False)
 
 
 def _count(n: int) -> str:
@@ -144,7 +137,7 @@ def by_kind(shard: Shard) -> dict[str, dict[str, int]]:
 
 def generic_floors(floors: Sequence[Floor]) -> Table:
     """A row for each network and format: the widest floor of all equations, and that of dL/dW."""
-    table = _table("Detection floors on generic normal problems")
+    table = titled("Detection floors on generic normal problems")
     table.caption = (
         "tanh, softmax with cross-entropy, 5 samples.  The median over elements that are not zero, of the layer and "
         "equation where it is widest, updates left out; beside it of (B3), dL/dW."
@@ -169,7 +162,7 @@ def generic_floors(floors: Sequence[Floor]) -> Table:
 
 def trainings(outcomes: Sequence[Outcome]) -> Table:
     """A row for each training in lockstep."""
-    table = _table("Lockstep on digits: 64-32-10, tanh, softmax with cross-entropy")
+    table = titled("Lockstep on digits: 64-32-10, tanh, softmax with cross-entropy")
     table.caption = (
         "drift: the largest difference of a weight between the reference and a twin that trains freely, after the "
         "first and the last epoch.  differ: test images that reference and twin label differently with equal weights."
@@ -187,68 +180,6 @@ def trainings(outcomes: Sequence[Outcome]) -> Table:
             str(o.differing),
         )
     return table
-
-
-def speed(rows: Sequence[Row]) -> Group:
-    """A row for each size, a column for each rival; and the same for the text in other libraries."""
-    steps = _ratios(rows, "A step of the reference (forward, backward, update)", list(RIVALS))
-    steps.caption = "After the time: the reference's time divided by theirs; below 1 the reference is faster."
-    texts = _ratios(rows, "The same step by the same text, in other libraries", list(TEXTS))
-    texts.caption = "NumPy's time divided by theirs; above 1 they are faster."
-    return Group(steps, Text(), texts)
-
-
-def _ratios(rows: Sequence[Row], title: str, names: Sequence[str]) -> Table:
-    table = _table(title)
-    table.add_column("network, samples, dtype", max_width=24)
-    table.add_column("time", justify="right")
-    for name in names:
-        table.add_column(name.replace(" ", "\n").replace(".", ".\n"), justify="right")
-    for row in rows:
-        shown = [row.ratios[name] for name in names]
-        table.add_row(
-            row.size,
-            f"{row.seconds * 1e6:,.0f} us",
-            *("-" if ratio is None else f"{ratio:.2f}" for ratio in shown),
-        )
-    return table
-
-
-def judging(costs: Sequence[Cost], compared: Comparison) -> Group:
-    """A row for each size that the oracle judges, and how it compares with gradcheck."""
-    table = _table("Judging the gradients of a subject (the oracle's own time, without the subject's)")
-    for name in ("network, dtype", "parameters", "questions", "time", "a parameter", "memory"):
-        table.add_column(name, justify="left" if name.startswith("network") else "right")
-    for cost in costs:
-        table.add_row(
-            cost.size,
-            f"{cost.parameters:,}",
-            str(cost.questions),
-            f"{cost.seconds * 1e3:,.0f} ms",
-            f"{cost.seconds / cost.parameters * 1e6:.2g} us",
-            f"{cost.peak:,.0f} MiB",
-        )
-    said = (
-        f"torch.autograd.gradcheck on {compared.size} ({compared.parameters:,} parameters): "
-        f"{compared.gradcheck * 1e3:,.0f} ms.  check, which looks at one point as gradcheck does, takes "
-        f"{compared.check * 1e3:,.1f} ms, {compared.gradcheck / compared.check:,.0f} times less; probe with all its "
-        f"questions {compared.probe * 1e3:,.0f} ms, {compared.gradcheck / compared.probe:,.0f} times less."
-    )
-    return Group(table, Text(said))
-
-
-def machine(facts: Mapping[str, Any], memory: Memory) -> Text:
-    """Memory, and what the figures were taken on."""
-    lines = [
-        f"Memory: a step of {memory.size} allocates {memory.ratio:.2f} times the bytes of its trace and gradients.",
-        f"NumPy {facts['numpy']}, {facts['blas']}; PyTorch {facts['torch']}, threads: {facts['torch threads']}.",
-    ]
-    if facts["avx512"] and "Haswell" in facts["blas"]:
-        lines.append(
-            "This processor has AVX-512, but NumPy's OpenBLAS took its Haswell kernels and leaves that on the table; "
-            "with OPENBLAS_CORETYPE=SkylakeX it uses it, as PyTorch does, and the larger networks' ratios fall."
-        )
-    return Text("\n".join(lines))
 
 
 def findings(found: Iterable[Judged]) -> RenderableType:
@@ -277,13 +208,6 @@ def finding_line(finding: Judged) -> Text:
         f"{subject}: {where}, bound {reach}: got {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.2g}; "
         f"{j.wrong} of {j.elements} elements are wrong, by up to {shown_margin(j.margin)} bounds"
     )
-
-
-def show(console: Console, *parts: RenderableType) -> None:
-    """Print each part, a blank line between."""
-    for part in parts:
-        console.print(part)
-        console.print()
 
 
 def shown_margin(margin: float) -> str:

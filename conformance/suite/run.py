@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from reference import __version__
 
 from ..judge.report import Finding, Report, Subject, number
+from ..judge.terminal import show
 from ..judge.verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, added, merged
 from ..problems import files
 from ..problems.wire import Malformed, parse_problem
@@ -140,9 +141,9 @@ def _show(console: Console, run: Run) -> None:
             parts.append(report.generic_floors(run.floors))
         if run.outcomes:
             parts += [report.equations("Every step of the lockstep", run.trained), report.trainings(run.outcomes)]
-        report.show(console, *parts)
+        show(console, *parts)
     if run.wrong:
-        report.show(console, report.findings(run.wrong))
+        show(console, report.findings(run.wrong))
     if run.saved and shard.violation:
         console.print("The problem, as small as it could be made, is saved; this judges it again:", soft_wrap=True)
         console.print(f"  {report.replay(run.saved, shard.violation.eta)}\n", highlight=False, soft_wrap=True)
@@ -256,7 +257,7 @@ def replay(console: Console, path: Path, eta: float) -> int:
     findings = list(examine(problem))
     wrong = [finding for finding in findings if finding.judgement.wrong]
     if wrong:
-        report.show(console, report.findings(wrong))
+        show(console, report.findings(wrong))
     worst = max(finding.judgement.margin for finding in findings)
     console.print(
         f"Verdict: {WRONG if wrong else CONFORMS}. {' and '.join(SUBJECTS)} on {path}, {report.described(problem)}: "
