@@ -18,10 +18,11 @@ import pytest
 import torch
 
 from conformance.bounds.admitted import Widened, WidenedLoss, admitted_loss
+from conformance.bounds.formats import NAMED_FORMATS
 from conformance.bounds.rounded import Format, Rounded
 from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls
-from conformance.problems.layouts import NAMED_FORMATS, numbers
+from conformance.problems.layouts import numbers
 from reference import (
     ACTIVATIONS,
     CELU,

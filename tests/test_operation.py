@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from conformance.bounds.admitted import Widened
 from conformance.bounds.assumptions import KAPPA, KAPPA_HALF
+from conformance.bounds.formats import NAMED_FORMATS
 from conformance.bounds.rounded import Rounded
 from conformance.judge.report import Report
 from conformance.judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG
@@ -21,7 +22,7 @@ from conformance.numbers.balls import balls
 from conformance.numbers.derivatives import FUNCTIONS
 from conformance.oracle.operation.operation import by_autograd, check_loss, check_pullback
 from conformance.oracle.operation.traced import Tape, pull_back
-from conformance.problems.layouts import NAMED_FORMATS, broadcast, layouts, like, numbers, repeated
+from conformance.problems.layouts import broadcast, layouts, like, numbers, repeated
 from reference import ACTIVATIONS, LOSSES, Array
 from reference.losses import TARGETS
 

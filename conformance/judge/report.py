@@ -76,8 +76,6 @@ class Report(NamedTuple):
 
     def __str__(self) -> str:
         """The report as text, for a terminal, a log, an assertion."""
-        from .report import text
-
         return text(self)
 
     @property

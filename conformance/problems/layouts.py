@@ -11,26 +11,6 @@ import numpy as np
 
 from reference import Array
 
-from ..bounds.assumptions import KAPPA_HALF
-from ..bounds.rounded import FORMATS, Format
-
-EPSILON = float(np.finfo(np.float64).eps)
-
-NAMED_FORMATS: dict[str, Format] = {
-    "float16": Format(np.dtype(np.float16), np.float64, 2.0**-11 + EPSILON, 2.0**-14, 65504.0, KAPPA_HALF),
-    "bfloat16": Format(
-        np.dtype(np.float32),
-        np.float64,
-        2.0**-8 + EPSILON,
-        2.0**-126,
-        float(np.finfo(np.float32).max) * (1 - 2.0**-8),
-        KAPPA_HALF,
-    ),
-    "float32": FORMATS[np.dtype(np.float32)],
-    "float64": FORMATS[np.dtype(np.float64)],
-}
-"""The formats in which an operation can be judged."""
-
 
 def is_tensor(x: Any) -> bool:
     """Whether x is a PyTorch tensor; does not import torch."""
@@ -41,43 +21,6 @@ def is_tensor(x: Any) -> bool:
 def dtype_name(x: Any) -> str:
     """The name of the dtype of an array or tensor, such as "bfloat16"."""
     return str(x.dtype).removeprefix("torch.")
-
-
-def format_of(x: Any) -> Format:
-    """The format of an array or tensor of a dtype in `NAMED_FORMATS`."""
-    return NAMED_FORMATS[dtype_name(x)]
-
-
-def checked(inputs: Any) -> tuple[Any, ...]:
-    """The inputs as a tuple: arrays or tensors of one floating dtype, not empty, and finite.
-
-    Raises
-    ------
-    TypeError, ValueError
-        Naming the input that is something else.
-    """
-    given = tuple(inputs) if isinstance(inputs, tuple | list) else (inputs,)
-    if not given:
-        raise ValueError("inputs: expected at least one array, got none")
-    for k, x in enumerate(given, start=1):
-        if not isinstance(x, np.ndarray) and not is_tensor(x):
-            raise TypeError(f"input {k}: expected a NumPy array or a PyTorch tensor, got {type(x).__name__}")
-        if dtype_name(x) not in NAMED_FORMATS:
-            raise TypeError(
-                f"input {k}: expected dtype {', '.join(NAMED_FORMATS)}, got {x.dtype}; what is not to be "
-                f"differentiated, such as indices, belongs into the functions themselves"
-            )
-        if _kind(x) != _kind(given[0]):
-            raise TypeError(f"input {k}: expected {_kind(given[0])}, as input 1 is, got {_kind(x)}")
-        if 0 in x.shape:
-            raise ValueError(f"input {k}: expected numbers, got an empty array of shape {tuple(x.shape)}")
-        if not np.isfinite(numbers(x)).all():
-            raise ValueError(f"input {k}: expected finite numbers")
-    return given
-
-
-def _kind(x: Any) -> str:
-    return f"a {'tensor' if is_tensor(x) else 'NumPy array'} of dtype {dtype_name(x)}"
 
 
 def numbers(x: Any) -> Array:

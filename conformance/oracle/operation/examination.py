@@ -12,22 +12,12 @@ import numpy as np
 from reference import Array
 
 from ...bounds.assumptions import KAPPA
+from ...bounds.formats import format_of
 from ...bounds.rounded import Format, Rounded
 from ...judge.judgement import Judgement, compare
 from ...judge.report import Finding, Report, Robustness, Subject
 from ...judge.verdict import SUSPECT, WRONG, Tally, merged, tally
-from ...problems.layouts import (
-    Layout,
-    broadcast,
-    dtype_name,
-    format_of,
-    is_tensor,
-    layouts,
-    like,
-    numbers,
-    repeated,
-    share_memory,
-)
+from ...problems.layouts import Layout, broadcast, dtype_name, is_tensor, layouts, like, numbers, repeated, share_memory
 from .diagnosis import Diagnosis, Mistaken, diagnosed
 from .truth import Truth, generator, plain_output
 

@@ -45,9 +45,10 @@ from reference.gradients import Reduction
 from reference.losses import TARGETS
 
 from ...bounds import assumptions
+from ...bounds.formats import checked, format_of
 from ...bounds.rounded import Format
 from ...judge.report import Report, Subject
-from ...problems.layouts import checked, format_of, is_tensor, like, numbers
+from ...problems.layouts import is_tensor, like, numbers
 from ...text.labels import label
 from .diagnosis import mistaken
 from .examination import Operation, examined

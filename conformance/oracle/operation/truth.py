@@ -18,8 +18,9 @@ from reference import Activation, Array, Identity, Loss
 from reference.gradients import Reduction
 
 from ...bounds.admitted import Widened, WidenedLoss, admitted_loss, once_more
-from ...bounds.rounded import Format, Rounded
-from ...problems.layouts import EPSILON, format_of, is_tensor, like, numbers
+from ...bounds.formats import format_of
+from ...bounds.rounded import EPSILON, Format, Rounded
+from ...problems.layouts import is_tensor, like, numbers
 from .traced import Pulled, Tape, TooLong, Traced, follow, pull_back, smallest
 
 COINS = 3
