@@ -21,7 +21,8 @@ from conformance.judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG
 from conformance.numbers.balls import balls
 from conformance.numbers.derivatives import FUNCTIONS
 from conformance.oracle.operation.operation import by_autograd, check_loss, check_pullback
-from conformance.oracle.operation.traced import Tape, pull_back
+from conformance.oracle.operation.pullback import pull_back
+from conformance.oracle.operation.traced import Tape
 from conformance.problems.layouts import broadcast, layouts, like, numbers, repeated
 from reference import ACTIVATIONS, LOSSES, Array
 from reference.losses import TARGETS

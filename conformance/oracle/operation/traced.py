@@ -1,7 +1,7 @@
 """Numbers that record what is done with them: the derivative of a forward function from its own text.
 
 A NumPy function runs unchanged on object arrays of `Traced`.  The tape then holds every operation in its order, and
-`pull_back` takes cotangents of the outputs back through it, by the chain rule alone.  Everything is done twice:
+`pullback.pull_back` takes cotangents of the outputs back through it, by the chain rule alone.  All is done twice:
 
 * with the true values, in balls of 256 bits, which give the true derivative;
 * with balls of what any legitimate program may hold in the format judged, which give what may come for it.
@@ -23,7 +23,6 @@ A formula that is equal on paper, and loses digits that none of these does, is o
 values; those that a rounding could turn are kept (`Tape.met`), for the caller to try the other side.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any, NamedTuple
@@ -206,7 +205,7 @@ class Traced:
         return lambda: _function(self, FUNCTIONS[name])
 
 
-_ZERO, _ONE = arb(0), arb(1)
+_ONE = arb(1)
 
 
 def _lifted(tape: Tape, number: Any) -> Traced:
@@ -239,7 +238,7 @@ def _sum(x: Traced, y: Traced, sign: int) -> Traced:
     if terms == 2:
         near = tape.rounded(brought, 1)
     else:
-        near = brought + _arranged(terms, tape.format.u) * absolute + terms * tape.tiny
+        near = brought + arranged(terms, tape.format.u) * absolute + terms * tape.tiny
     signed = arb(sign)
     slopes = lambda z: ((_ONE, _ONE), (signed, signed))
     inverse = (lambda operand, radius: radius) if terms == 2 else None
@@ -251,7 +250,7 @@ def _as_sum(x: Traced) -> Sum:
 
 
 @cache
-def _arranged(n: int, u: float) -> Any:
+def arranged(n: int, u: float) -> Any:
     """The relative error of n terms in any arrangement, as a ball around 0."""
     return arb(0, min(gamma(n + ARRANGED, u), 1e300))
 
@@ -275,12 +274,13 @@ def _quotient(x: Traced, y: Traced) -> Traced:
 
 def _relative(near: Any, x: Traced, y: Traced) -> Callable[[Any, Any], Any] | None:
     """The inverse of a product or quotient with a constant: the relative error of the result."""
-    if _is_constant(x) or _is_constant(y):
+    if is_constant(x) or is_constant(y):
         return lambda operand, radius: operand * radius / near
     return None
 
 
-def _is_constant(x: Traced) -> bool:
+def is_constant(x: Traced) -> bool:
+    """Whether it is a number that stands in the text."""
     return not x.operands and x.index >= x.tape.leaves
 
 
@@ -362,79 +362,3 @@ def follow(
             array[at] = tape.leaf(float(numbers[at]))
         arrays.append(array)
     return tape, np.asarray(function(*arrays), dtype=object)
-
-
-class Pulled(NamedTuple):
-    """The cotangents of the leaves, for each cotangent of the outputs: true values and balls of what is admitted."""
-
-    truth: list[list[Any]]
-    near: list[list[Any]]
-
-
-class Cotangent(NamedTuple):
-    """Of one number, of the paths so far: its true value, the ball of what is admitted, the sum of absolute values."""
-
-    truth: Any
-    near: Any
-    absolute: Any
-
-
-def pull_back(tape: Tape, outputs: Sequence[Any], gs: Sequence[Sequence[float]]) -> Pulled:
-    """Every cotangent of the outputs pulled back to the leaves.
-
-    Parameters
-    ----------
-    tape : Tape
-        Of the run.
-    outputs : sequence of Traced and plain numbers
-    gs : sequence of cotangents
-        Each a number for every output.
-    """
-    _widen(tape)
-    sums: dict[int, list[Cotangent]] = {}
-    terms: Counter[int] = Counter()
-
-    def arrive(node: Traced, cotangents: list[Cotangent]) -> None:
-        terms[node.index] += 1
-        before = sums.get(node.index)
-        sums[node.index] = list(map(_added, before, cotangents)) if before else cotangents
-
-    for k, output in enumerate(outputs):
-        if isinstance(output, Traced):
-            arrive(output, [Cotangent(g, g, abs(g)) for g in (arb(float(of_outputs[k])) for of_outputs in gs)])
-    for node in reversed(tape.nodes):
-        if node.index not in sums:
-            continue
-        error = _arranged(terms[node.index], tape.format.u)
-        here = [Cotangent(truth, near + error * size, size) for truth, near, size in sums.pop(node.index)]
-        if node.slopes is None:
-            sums[node.index] = here
-            continue
-        for x, (slope, wide) in zip(node.operands, node.slopes(node), strict=True):
-            if not _is_constant(x):
-                size = abs(wide)
-                underflow = tape.tiny if size != 1 else _ZERO
-                arrive(x, [_carried(c, slope, wide, size, underflow) for c in here])
-    none = [Cotangent(arb(0), arb(0), arb(0))] * len(gs)
-    by_g = list(zip(*(sums.get(leaf, none) for leaf in range(tape.leaves)), strict=True))
-    return Pulled([[c.truth for c in of_g] for of_g in by_g], [[c.near for c in of_g] for of_g in by_g])
-
-
-def _carried(c: Cotangent, slope: Any, wide: Any, size: Any, underflow: Any) -> Cotangent:
-    """Times a partial derivative; an exact zero does not underflow."""
-    near = wide * c.near
-    return Cotangent(slope * c.truth, near if near.is_zero() else near + underflow, size * c.absolute)
-
-
-def _added(p: Cotangent, q: Cotangent) -> Cotangent:
-    return Cotangent(p.truth + q.truth, p.near + q.near, p.absolute + q.absolute)
-
-
-def _widen(tape: Tape) -> None:
-    """Let ``wide`` hold what an operand may be when it is had back from a result."""
-    for node in reversed(tape.nodes):
-        if node.inverse is not None:
-            radius = node.wide.rad()
-            for x in node.operands:
-                if x.operands and (had := node.inverse(x.near, radius).abs_upper()) > x.wide.rad():
-                    x.wide = x.near + arb(0, had)

@@ -21,7 +21,8 @@ from ...bounds.admitted import Widened, WidenedLoss, admitted_loss, once_more
 from ...bounds.formats import format_of
 from ...bounds.rounded import EPSILON, Format, Rounded
 from ...problems.layouts import is_tensor, like, numbers
-from .traced import Pulled, Tape, TooLong, Traced, follow, pull_back, smallest
+from .pullback import Pulled, pull_back
+from .traced import Tape, TooLong, Traced, follow, smallest
 
 COINS = 3
 """How often undecided branches are taken at random, beside all on one side and all on the other, to see which
