@@ -18,10 +18,10 @@ from conformance import GivenAnswer, Parameters, Problem, Report, assert_conform
 from conformance.bounds.admitted import declared
 from conformance.bounds.rounded import FORMATS
 from conformance.judge.picture import plot
+from conformance.judge.precision import NOTABLE
 from conformance.judge.report import WIDTH, Subject
 from conformance.judge.verdict import EXIT_STATUS
 from conformance.oracle.network.interrogation import interrogated
-from conformance.oracle.network.precision import NOTABLE
 from conformance.oracle.network.questions import Domain
 from conformance.subjects.callables import Ask
 from conformance.subjects.correct import PROGRAMS, Program

@@ -8,12 +8,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ...judge import precision
 from ...judge.judgement import Judgement
 from ...judge.report import Finding, Report
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG
 from ...problems.problem import Problem
 from ...text.labels import documented
-from . import precision
 from .questions import Question
 from .reading import Reading, evaluation_order
 

@@ -15,13 +15,13 @@ import numpy as np
 from reference import Array
 
 from ...bounds.lifted import Lifted, lifted
+from ...judge import precision
 from ...judge.judgement import Judgement
 from ...judge.report import Finding, Report, Robustness, Subject
 from ...judge.verdict import CONFORMS, WRONG, by_equation_and_layer
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...problems.wire import Refused
 from ...subjects.callables import Ask, check_shapes
-from . import precision
 from .explanation import Violation, explained, following, summary
 from .questions import Domain, Question, questions
 from .reading import Reading, detection, explanation, from_x, idle, restricted

@@ -14,11 +14,12 @@ from reference.gradients import Reduction
 
 from ...bounds.admitted import declared
 from ...bounds.lifted import lifted
+from ...judge import precision
 from ...judge.report import Report, Subject
 from ...judge.verdict import CONFORMS, by_equation_and_layer
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...subjects.callables import asking, check_shapes, layers_of
-from . import estimate, precision
+from . import estimate
 from .explanation import Violation, explained, following, summary
 from .interrogation import interrogated
 from .questions import Domain, Question, Targets

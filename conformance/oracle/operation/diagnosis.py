@@ -9,7 +9,7 @@ from reference import Activation, Array, Softmax
 
 from ...bounds.rounded import Rounded
 from ...judge.judgement import Judgement
-from ..network.precision import nearest
+from ...judge.precision import nearest
 
 CLUES = 3
 """How many numbers, at least, must share a factor that is no simple one."""

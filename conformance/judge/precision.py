@@ -7,9 +7,9 @@ import numpy as np
 
 from reference import Array
 
-from ...bounds.lifted import Lifted
-from ...bounds.rounded import FORMATS, Rounded
-from ...problems.problem import GivenAnswer
+from ..bounds.lifted import Lifted
+from ..bounds.rounded import FORMATS, Rounded
+from ..problems.problem import GivenAnswer
 
 BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 """The significand's, of the formats that can be claimed."""
