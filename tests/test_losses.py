@@ -3,6 +3,7 @@
 import warnings
 from collections.abc import Callable
 from functools import partial
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,6 +22,7 @@ from conformance.subjects import twin
 from reference import (
     L1,
     NLL,
+    Activation,
     Array,
     BinaryCrossEntropy,
     BinaryCrossEntropyWithLogits,
@@ -34,6 +36,7 @@ from reference import (
     Loss,
     MeanSquaredError,
     PoissonNLL,
+    Sigmoid,
     SmoothL1,
     Softmax,
 )
@@ -146,6 +149,42 @@ def test_S1_label_smoothing_and_class_weights() -> None:
 
 
 @pytest.mark.parametrize(
+    ("loss", "a", "y", "value", "gradient"),
+    [
+        (CrossEntropy(), [0, 1], [0, 1], 0, [0, -1]),
+        (BinaryCrossEntropy(), [0, 1], [0, 1], 0, None),  # its derivative is not defined there
+        (NLL(), [-np.inf, 0], [0, 1], 0, [0, -1]),
+        (KLDivergence(), [-np.inf, 0], [0, 1], 0, [0, -1]),
+    ],
+)
+def test_terms_with_factor_0_are_0(
+    loss: Loss, a: list[float], y: list[float], value: float, gradient: list[float] | None
+) -> None:
+    """Without a warning, even where the other factor is infinite."""
+    assert loss.value(np.array([a], float), np.array([y], float)).tolist() == [value]
+    if gradient is not None:
+        assert loss.gradient(np.array([a], float), np.array([y], float)).tolist() == [gradient]
+
+
+@pytest.mark.parametrize(
+    ("loss", "a", "y", "gradient"),
+    [
+        (L1(), [1.5, -2.0], [1.5, -2.0], [0, 0]),
+        (Huber(0.5), [1.5, 0.5], [1.0, 1.0], [0.5, -0.5]),
+        (SmoothL1(0.5), [1.5, 0.5], [1.0, 1.0], [1, -1]),
+        (Hinge(), [1.0, -2.0], [1.0, -0.5], [0, 0]),
+    ],
+)
+def test_at_a_kink_the_documented_convention_holds_and_is_pytorchs(
+    loss: Loss, a: list[float], y: list[float], gradient: list[float]
+) -> None:
+    assert loss.gradient(np.array([a]), np.array([y])).tolist() == [gradient]
+    leaf = torch.tensor([a], dtype=torch.float64, requires_grad=True)
+    twin.LOSSES[type(loss)](loss, leaf, torch.tensor([y], dtype=torch.float64)).sum().backward()
+    assert twin.grad(leaf).tolist() == [gradient]
+
+
+@pytest.mark.parametrize(
     ("loss", "theirs", "factor"),
     [
         (MeanSquaredError(), F.mse_loss, 1),
@@ -193,11 +232,35 @@ def test_R1_R2_reduction_is_over_the_batch_alone() -> None:
         assert (total.g == 4 * mean.g).all()
 
 
+PAIRS: dict[tuple[type[Activation], type[Loss]], Any] = {
+    (Softmax, CrossEntropy): CrossEntropyWithLogits,
+    (Sigmoid, BinaryCrossEntropy): BinaryCrossEntropyWithLogits,
+}
+
+
+@pytest.mark.parametrize("loss", [CrossEntropy(), CrossEntropy((0.5, 2, 1.25), 0.25), BinaryCrossEntropy()])
+def test_H1_H2_are_chosen_for_these_pairs_alone_with_the_losss_parameters(loss: Loss) -> None:
+    assert HEADS == PAIRS
+    sigma: Any = Softmax() if isinstance(loss, CrossEntropy) else Sigmoid()
+    head = PAIRS[type(sigma), type(loss)](**vars(loss))
+    rng = np.random.default_rng(14)
+    z, y = rng.standard_normal((4, 3)), rng.random((4, 3))
+    a = sigma.apply(z)
+    for reduction, N in (("sum", 1), ("mean", 4)):
+        value, handed_on, g = reduced_loss(sigma, z, a, y, loss, reduction)  # type: ignore[arg-type]
+        assert value == head.value(z, y).sum() / N
+        assert handed_on == Identity()
+        assert (g == head.delta(a, y) / N).all()
+    value, handed_on, g = reduced_loss(Identity(), z, a, y, loss, "sum")
+    assert value == loss.value(a, y).sum()
+    assert (g == loss.gradient(a, y)).all()
+
+
 @given(st.integers(0, 2**32 - 1), st.integers(1, 9), st.integers(1, 7), st.sampled_from(DTYPES))
 def test_H1_H2_fused_delta_is_the_chain_where_the_chain_is_defined(seed: int, B: int, K: int, dtype: str) -> None:
     rng = np.random.default_rng(seed)
     z, y = random(rng, (B, K), dtype), rng.random((B, K)).astype(dtype)  # sums of targets are not one
-    for (sigma, loss), head in ((pair, head) for pair, head in HEADS.items()):
+    for (sigma, loss), head in PAIRS.items():
         a = sigma().apply(z)
         chain = sigma().pullback(z, a, loss().gradient(a, y))
         # On paper, without rounding: the two are one.
@@ -225,7 +288,7 @@ def test_H1_H2_are_finite_for_all_finite_logits() -> None:
         largest = np.finfo(dtype).max
         z = np.array([[largest, -largest, 0], [0, 200, -200], [-largest, -largest, -1]], dtype=dtype)
         y = np.array([[1, 0, 0], [1, 0, 0], [0, 0.5, 0.5]], dtype=dtype)
-        for (sigma, loss), _ in HEADS.items():
+        for sigma, loss in PAIRS:
             with warnings.catch_warnings():
                 warnings.simplefilter("error")
                 a = sigma().apply(z)
