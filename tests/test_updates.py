@@ -272,6 +272,31 @@ def test_advance_takes_a_whole_network_and_leaves_everything_as_it_was() -> None
             p.flags.writeable = True
 
 
+@pytest.mark.parametrize("eta", [None, 0.0, 0.5])
+@pytest.mark.parametrize("name", UPDATES)
+def test_advance_takes_each_array_for_itself_with_the_rate_it_is_given(name: str, eta: float | None) -> None:
+    """Three steps of two layers, to the bit those of the rule whose own rate that is."""
+    parameters: dict[str, Any] = {"momentum": 0.9} if name == "sgd" else {}
+    parameters |= {"weight_decay": 0.25, "eta": 0.125}
+    rule, own = update_rule(name, **parameters), update_rule(name, **parameters | ({} if eta is None else {"eta": eta}))
+    rng = np.random.default_rng(3)
+    shapes = ((3, 2), (3,)), ((4, 3), (4,))
+    network = tuple(layer(*map(rng.standard_normal, pair)) for pair in shapes)
+    state = begin(rule, network)
+    assert (state.rule, state.t) == (type(rule).__name__, 0)
+    arrays = [p for W, b, _ in network for p in (W, b)]
+    slots = [own.start(p) for p in arrays]
+    for t in (1, 2, 3):
+        g = [rng.standard_normal(p.shape) for p in arrays]
+        network, state = advance(rule, network, (Gradient(g[1], *g[:2]), Gradient(g[3], *g[2:])), state, eta)
+        stepped = [own.step(p, gradient, of, t, own.eta) for p, gradient, of in zip(arrays, g, slots, strict=True)]
+        arrays, slots = [p for p, _ in stepped], [of for _, of in stepped]
+        assert [p.tobytes() for W, b, _ in network for p in (W, b)] == [p.tobytes() for p in arrays]
+        assert state.t == t
+    kept = [of for pair in state.slots for of in pair]
+    assert [[slot.tobytes() for slot in of] for of in kept] == [[slot.tobytes() for slot in of] for of in slots]
+
+
 def test_plain_sgd_is_the_documents_update_to_the_bit() -> None:
     rng = np.random.default_rng(3)
     network = (layer(rng.standard_normal((3, 2)), rng.standard_normal(3)),)
