@@ -2,7 +2,6 @@
 
 import re
 import warnings
-from fractions import Fraction
 from pathlib import Path
 from typing import Literal
 
@@ -193,9 +192,9 @@ def test_A2_sigmoid_is_accurate_relatively_in_both_tails() -> None:
 
 def test_A9_D9_selu_has_all_decimals_of_its_authors() -> None:
     text = (Path(activations.__file__).parent / "EQUATIONS.md").read_text()
-    for symbol, fraction in ((r"\alpha", activations.ALPHA), ("s", activations.SCALE)):
-        (decimals,) = re.findall(rf"\${re.escape(symbol)} = (1\.\d{{20,}})\$", text)
-        assert Fraction(*fraction) == Fraction(decimals)
+    for symbol, digits in ((r"\alpha", activations.ALPHA), ("s", activations.SCALE)):
+        (documented,) = re.findall(rf"\${re.escape(symbol)} = (1\.\d{{20,}})\$", text)
+        assert digits == documented
 
 
 @pytest.mark.parametrize(
