@@ -63,7 +63,8 @@ def path_bounds(
     z, a = states[-1]
     top: Rounded = head.sigma.pullback(z, a, head.g)
     format = top.format
-    # The head's admitted terms are kappa units each: its radius holds the absolute terms of (B1).
+    # What is admitted of the head is at least kappa u times each absolute term of (B1), so that its radius, divided by
+    # kappa u, is at least their sum: the absolute part of P that cancellation in p - y would hide.
     delta = Spread(top.mid, _size(top) + top.rad / (format.kappa * format.u), top.rad)
     for l in range(len(network), 0, -1):
         layer = network[l - 1]

@@ -71,7 +71,8 @@ def compare(equation: str, layer: int, got: Array | Rounded, expected: Rounded) 
         relative = np.asarray(bound / size, np.float64)
     nonzero = size > 0
     wide = overflow | ~(relative < 1)
-    # A zero of the structure has a bound of underflow alone, and is decided.
+    # A zero that the structure forces, such as the gradient of a dead unit, can be off by underflow alone: its bound is
+    # a few of the smallest normal numbers, and it is decided although every error is large against zero.
     wide = wide & (nonzero | (bound > format.tiny / format.u))
     at = np.unravel_index(int(margin.argmax()), margin.shape)
     wrong = int(np.count_nonzero(margin > 1))

@@ -19,7 +19,12 @@ from ...judge.verdict import SUSPECT
 from ...problems.problem import GivenAnswer
 
 FACTOR = 16
-"""How many times the largest difference of the runs a number may be off before it is suspect."""
+"""How many times the largest difference of the runs a number may be off before it is suspect.
+
+Measured on 20 problems, two to seven layers up to 40 wide, either format: no answer of a right program was off by more
+than 0.2 times.  No factor is safe: a sum of 16,384 equal terms, whose roundings all go one way, is off by a hundred
+times what independent roundings make of it.  So an estimate never says WRONG.
+"""
 
 RUNS = ("up", "down", "random", "random", "random", "random")
 
@@ -41,8 +46,9 @@ def suspected(of: Lifted, answer: GivenAnswer) -> tuple[Judgement, ...]:
             mid, bound = getattr(truth[l - 1], field), getattr(gradient, field).rad + format.tiny
             with np.errstate(all="ignore"):
                 off = np.max([abs(getattr(run[l - 1], field) - mid) for run in runs], axis=0).astype(np.float64)
-                # An element that the runs left alone by chance gets the others' share of its bound.  Runs that differ
-                # by as much as the numbers themselves, or that may overflow, estimate nothing.
+                # The runs may by chance agree on an element, as if it had no error: so each is granted, besides, the
+                # median share of its bound.  Runs that differ by as much as the numbers themselves, or that may
+                # overflow, estimate nothing.
                 usual = off + float(np.median(off / bound)) * bound
                 linear = FACTOR * usual.max(initial=0) < abs(mid).max(initial=0)
             rad = FACTOR * usual + format.tiny if linear else np.full(mid.shape, np.inf)

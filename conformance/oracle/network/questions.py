@@ -110,7 +110,11 @@ SHAPES = (
     Shape("784-128-10", (784, 128, 10), 1, "locate"),
     Shape("ten layers", (12, 16, 15, 14, 13, 11, 11, 10, 9, 8, OUTPUTS), 1, "locate"),
 )
-"""Single samples and batches of each; the first two are asked twice.  Only narrow networks detect by single samples."""
+"""Single samples and batches of each; the first two are asked twice.
+
+The bound that is carried from x is small enough to accuse for narrow networks, and for wide ones in a batch; a wide
+or deep network with a single sample is asked only to locate what is wrong.
+"""
 
 NARROW = (4, 7, 6, 6, 3, 5)
 """Widths that a subject is asked with whose limits none of `SHAPES` fits."""

@@ -218,7 +218,8 @@ def _idle_columns(
         numbers = (got.mid if isinstance(got, Rounded) else got)[np.ix_(at_work[l], columns)]
         if numbers.size and (l > 1 or np.count_nonzero(numbers)):
             mid = np.outer(delta.mid, a.mid[0, columns])
-            # Each sample's product is rounded once more than its delta, which the bound of their sum allows for twice.
+            # dL/dW rounds each sample's product delta a once more than dL/db rounds its delta, and adds as many terms:
+            # it may be off by twice dL/db's radius times a; twice again for dL/db, from which it is computed here.
             rad = np.outer(4 * delta.rad, _most(a)[0, columns]) + np.outer(_most(delta), a.rad[0, columns])
             nothing = (mid == 0) & (rad == 0)
             expected = Rounded(mid, np.where(nothing, 0, rad + len(problem.x) * format.tiny), format)
