@@ -10,7 +10,7 @@ its branches, so where one would overflow in the other's place it is handed min(
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from .functions import (
     Array,
@@ -39,12 +39,12 @@ __all__ = [
 
 
 class Activation(Protocol):
-    """What a layer needs of its activation; (B, n) in, (B, n) out."""
+    """What a layer needs of its activation; (B, n) in, (B, n) out, perhaps for arrays of one kind alone."""
 
-    def apply(self, z: Array) -> Array:
+    def apply(self, z: Any) -> Any:
         """Give sigma(z), for (F2)."""
 
-    def pullback(self, z: Array, a: Array, g: Array) -> Array:
+    def pullback(self, z: Any, a: Any, g: Any) -> Any:
         """Give dL/dz, for (B1), from z, a = sigma(z) and g = dL/da."""
 
 
@@ -226,7 +226,7 @@ class GELUTanh:
         slope = r * (1 + 3 * q * c * c)
         return g * (s + c * (s * (1 - s)) * slope)         # (D12)  s + z s (1 - s) t', s = sigmoid(t), (A12) = z s
 
-    def terms(self, z: Array) -> tuple[Array, Array, Array]:
+    def terms(self, z: Array) -> tuple[Array, Array | float, Array | float]:
         """Give z, 2 sqrt(2 / pi) and 0.044715; z within 32, beyond which s is 0 or 1 in every float."""
         return bounded(z, 32), sqrt(8 / pi(z)), decimal("0.044715", z)
 

@@ -4,7 +4,7 @@ The labels are those of EQUATIONS.md.  Arrays may hold any kind of number
 (float, complex, Fraction, ball, dual number, symbol); samples are rows.
 """
 
-from typing import NamedTuple
+from typing import Generic, NamedTuple, TypeAlias
 
 from .activations import Activation
 from .functions import Array
@@ -12,7 +12,7 @@ from .functions import Array
 __all__ = ["Gradient", "Layer", "Step", "backward", "cotangent", "forward", "input_gradient", "update"]
 
 
-class Layer(NamedTuple):
+class Layer(NamedTuple, Generic[Array]):
     """Weights ``W`` (n_l, n_{l-1}), biases ``b`` (n_l,) and the activation ``sigma``."""
 
     W: Array
@@ -20,7 +20,7 @@ class Layer(NamedTuple):
     sigma: Activation
 
 
-class Step(NamedTuple):
+class Step(NamedTuple, Generic[Array]):
     """What one layer saw and made of a batch: ``a_prev`` (B, n_{l-1}), ``z`` and ``a`` (B, n_l)."""
 
     a_prev: Array
@@ -28,7 +28,7 @@ class Step(NamedTuple):
     a: Array
 
 
-class Gradient(NamedTuple):
+class Gradient(NamedTuple, Generic[Array]):
     """One layer's ``delta`` = dL/dz (B, n_l), dL/dW as ``W`` (n_l, n_{l-1}), dL/db as ``b`` (n_l,)."""
 
     delta: Array
@@ -36,14 +36,14 @@ class Gradient(NamedTuple):
     b: Array
 
 
-Network = tuple[Layer, ...]
-Trace = tuple[Step, ...]
-Gradients = tuple[Gradient, ...]
+Network: TypeAlias = tuple[Layer[Array], ...]
+Trace: TypeAlias = tuple[Step[Array], ...]
+Gradients: TypeAlias = tuple[Gradient[Array], ...]
 
 
-def forward(network: Network, x: Array) -> Trace:
+def forward(network: Network[Array], x: Array) -> Trace[Array]:
     """Run the batch ``x`` (B, n_0) through the network: a step for each layer (F1, F2)."""
-    steps: list[Step] = []
+    steps: list[Step[Array]] = []
     for W, b, sigma in network:
         a_prev = steps[-1].a if steps else x
         z = a_prev @ W.T + b                           # (F1)  z^l = W^l a^{l-1} + b^l
@@ -51,10 +51,10 @@ def forward(network: Network, x: Array) -> Trace:
     return tuple(steps)
 
 
-def backward(network: Network, steps: Trace, g: Array) -> Gradients:
+def backward(network: Network[Array], steps: Trace[Array], g: Array) -> Gradients[Array]:
     """Pull the cotangent ``g`` = dL/da^L (B, n_L) back: every layer's delta, dL/dW and dL/db (B1 to B4)."""
-    gradients: list[Gradient] = []
-    above: Layer | None = None
+    gradients: list[Gradient[Array]] = []
+    above: Layer[Array] | None = None
     for layer, (a_prev, z, a) in zip(reversed(network), reversed(steps), strict=True):
         if above:
             g = cotangent(above, gradients[-1])
@@ -67,18 +67,18 @@ def backward(network: Network, steps: Trace, g: Array) -> Gradients:
     return tuple(reversed(gradients))
 
 
-def cotangent(above: Layer, gradient: Gradient) -> Array:
+def cotangent(above: Layer[Array], gradient: Gradient[Array]) -> Array:
     """The cotangent g^l = dL/da^l (B, n_l) below a layer, from that layer's gradient."""
     W, delta = above.W, gradient.delta
     return delta @ W                                   # (B2)  g^l = W^{l+1}T delta^{l+1}
 
 
-def input_gradient(network: Network, gradients: Gradients) -> Array:
+def input_gradient(network: Network[Array], gradients: Gradients[Array]) -> Array:
     """The input gradient dL/dx (B, n_0), which training never needs: (B2) below layer 1."""
     return cotangent(network[0], gradients[0])
 
 
-def update(network: Network, gradients: Gradients, eta: float) -> Network:
+def update(network: Network[Array], gradients: Gradients[Array], eta: float) -> Network[Array]:
     """One step of gradient descent with learning rate ``eta``: a new network (U1, U2)."""
     return tuple(
         Layer(W - eta * dW,                            # (U1)  W^l <- W^l - eta dL/dW^l

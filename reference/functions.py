@@ -19,12 +19,45 @@ import math
 import sys
 from collections.abc import Callable, Sequence
 from fractions import Fraction
-from typing import Any, TypeAlias
+from functools import reduce
+from typing import Any, Protocol, Self, TypeVar, overload
 
 import numpy as np
+from numpy.typing import NDArray
 
-Array: TypeAlias = Any
-"""An array of numbers of any kind: what arithmetic, ``@``, ``.T``, ``.sum`` and `where` work on."""
+
+class Operations(Protocol):
+    """What the equations use of an array, besides the functions below."""
+
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> Any: ...
+    @property
+    def T(self) -> Self: ...
+    def sum(self, axis: Any = ..., *, keepdims: Any = ...) -> Self: ...
+    def max(self) -> Self: ...
+    def __neg__(self) -> Self: ...
+    def __pos__(self) -> Self: ...
+    def __add__(self, other: Any, /) -> Self: ...
+    def __radd__(self, other: Any, /) -> Self: ...
+    def __sub__(self, other: Any, /) -> Self: ...
+    def __rsub__(self, other: Any, /) -> Self: ...
+    def __mul__(self, other: Any, /) -> Self: ...
+    def __rmul__(self, other: Any, /) -> Self: ...
+    def __truediv__(self, other: Any, /) -> Self: ...
+    def __rtruediv__(self, other: Any, /) -> Self: ...
+    def __pow__(self, other: Any, /) -> Self: ...
+    def __matmul__(self, other: Any, /) -> Self: ...
+    def __gt__(self, other: Any, /) -> Any: ...
+    def __ge__(self, other: Any, /) -> Any: ...
+    def __lt__(self, other: Any, /) -> Any: ...
+    def __le__(self, other: Any, /) -> Any: ...
+    def __eq__(self, other: Any, /) -> Any: ...
+
+
+Array = TypeVar("Array", bound=Operations)
+"""An array of numbers of any kind: what a function is given and what it returns are of the same."""
 
 
 def exp(x: Array) -> Array:
@@ -58,7 +91,11 @@ def log1p(x: Array) -> Array:
     return _elementwise("log1p", x)
 
 
-def sqrt(x: Array) -> Array:
+@overload
+def sqrt(x: float) -> float: ...
+@overload
+def sqrt(x: Array) -> Array: ...
+def sqrt(x: Any) -> Any:
     """The square root, elementwise or of a single number; raises like `exp`."""
     return _elementwise("sqrt", x)
 
@@ -79,7 +116,7 @@ def erfc(x: Array) -> Array:
     return _elementwise("erfc", x)
 
 
-def where(condition: Array, x: Array, y: Array) -> Array:
+def where(condition: Any, x: Array | float, y: Array | float) -> Array:
     """x where the condition holds, else y, elementwise; one of them may be a single number."""
     if type(x) is np.ndarray and type(condition) is np.ndarray and x.dtype.kind == "f" and type(y) is int and y == 0:
         return x * condition  # twenty times faster than NumPy's where; its zeros may be negative
@@ -98,7 +135,7 @@ def minimum(x: Array, y: Array | float) -> Array:
     library = _library(x)
     if library is not np:
         return library.where(x > y, y, x)
-    return where(_ordered(x, y), y, x) if x.dtype.hasobject else np.minimum(x, y)
+    return where(_ordered(x, y), y, x) if x.dtype.hasobject else library.minimum(x, y)
 
 
 def maximum(x: Array, y: Array) -> Array:
@@ -127,11 +164,9 @@ def row_maximum(x: Array) -> Array:
     if library is not np:
         return library.max(x, axis=1, keepdims=True)
     if not x.dtype.hasobject:
-        return np.maximum.reduce(x, axis=1, keepdims=True)
-    largest = x[:, :1]
-    for k in range(1, x.shape[1]):
-        largest = where(_ordered(x[:, k : k + 1], largest), x[:, k : k + 1], largest)
-    return largest
+        return library.maximum.reduce(x, axis=1, keepdims=True)
+    columns: list[Array] = library.split(x, x.shape[1], axis=1)
+    return reduce(lambda largest, column: where(_ordered(column, largest), column, largest), columns)
 
 
 def decimal(digits: str, like: Array) -> Array | float:
@@ -150,12 +185,12 @@ def row(numbers: Sequence[float], like: Array) -> Array:
     """Numbers as an array of the dtype of ``like``, by its library and on its device."""
     library = _library(like)
     if library is np:
-        return np.asarray(numbers, like.dtype)
+        return library.asarray(numbers, like.dtype)
     device = getattr(like, "device", None)  # what JAX traces has none
     return library.asarray(numbers, dtype=like.dtype, device=device)
 
 
-def _library(x: Array) -> Any:
+def _library(x: Any) -> Any:
     """The module with the functions for an array: NumPy, or that of its own library."""
     if type(x) is np.ndarray or hasattr(x, "__array_ufunc__") or isinstance(x, np.generic):
         return np
@@ -172,7 +207,7 @@ def _library(x: Array) -> Any:
     return torch
 
 
-def _elementwise(name: str, x: Array) -> Array:
+def _elementwise(name: str, x: Any) -> Any:
     """The function of that name: by the library of x or, for an object array and a single number, by each number."""
     if type(x) is np.ndarray and not x.dtype.hasobject:
         return _of_library(np, name)(x)
@@ -186,15 +221,15 @@ def _elementwise(name: str, x: Array) -> Array:
     return _of_library(library, name)(x)
 
 
-def _of_library(library: Any, name: str) -> Callable[[Array], Array]:
+def _of_library(library: Any, name: str) -> Callable[[Any], Any]:
     """The function of that name in an array library, or among its special functions."""
-    function: Callable[[Array], Array] | None = getattr(library, name, None)
+    function: Callable[[Any], Any] | None = getattr(library, name, None)
     if function is not None:
         return function
     if library is not np:
         from jax.scipy import special as of_jax
 
-        return getattr(of_jax, name)  # type: ignore[no-any-return]
+        return getattr(of_jax, name)
     try:
         from scipy import special
     except ModuleNotFoundError as error:
@@ -203,7 +238,7 @@ def _of_library(library: Any, name: str) -> Callable[[Array], Array]:
             "pip install 'backpropagation-reference[special]' brings it",
             name="scipy",
         ) from error
-    return getattr(special, name)  # type: ignore[no-any-return]
+    return getattr(special, name)
 
 
 def _of_number(name: str, number: Any) -> Any:
@@ -224,12 +259,12 @@ def _of_number(name: str, number: Any) -> Any:
     raise TypeError(f"{type(number).__module__}.{type(number).__qualname__} has no {name}")
 
 
-def _one(like: Array) -> Any:
+def _one(like: Any) -> Any:
     """The number one, an array (1,) of the kind that an object array holds; None for arrays of floats."""
     return like.flat[:1] * 0 + 1 if _library(like) is np and like.dtype.hasobject else None
 
 
-def _ordered(x: Array, y: Array) -> Array:
+def _ordered(x: Any, y: Any) -> NDArray[np.bool_]:
     """Elementwise x > y, False where the numbers cannot tell."""
 
     def greater(p: Any, q: Any) -> bool:

@@ -1,9 +1,12 @@
 """The loss of a batch and its gradients: forward, loss, reduction, backward."""
 
-from typing import Literal, NamedTuple
+from collections.abc import Sequence
+from typing import Any, Generic, Literal, NamedTuple
+
+from numpy.typing import ArrayLike, NDArray
 
 from .activations import Activation, Identity
-from .backpropagation import Gradients, Network, Trace, backward, forward
+from .backpropagation import Gradients, Layer, Network, Trace, backward, forward
 from .checks import check_batch, check_loss, check_network
 from .functions import Array
 from .losses import Loss, fused
@@ -14,7 +17,7 @@ Reduction = Literal["sum", "mean"]
 """How the losses of a batch's samples become one number; over the batch alone."""
 
 
-class Evaluation(NamedTuple):
+class Evaluation(NamedTuple, Generic[Array]):
     """All that one forward and backward pass give.
 
     ``value`` is the reduced loss, a scalar; ``gradients`` one `Gradient` a layer; ``steps`` the trace, whose last
@@ -22,11 +25,11 @@ class Evaluation(NamedTuple):
     """
 
     value: Array
-    gradients: Gradients
-    steps: Trace
+    gradients: Gradients[Array]
+    steps: Trace[Array]
 
 
-class Cotangent(NamedTuple):
+class Cotangent(NamedTuple, Generic[Array]):
     """The loss as the last layer meets it: its ``value``, and ``g`` (B, n_L), which ``sigma`` pulls back to delta^L."""
 
     value: Array
@@ -34,7 +37,9 @@ class Cotangent(NamedTuple):
     g: Array
 
 
-def reduced_loss(sigma: Activation, z: Array, a: Array, y: Array, loss: Loss, reduction: Reduction) -> Cotangent:
+def reduced_loss(
+    sigma: Activation, z: Array, a: Array, y: Array, loss: Loss, reduction: Reduction
+) -> Cotangent[Array]:
     """Reduce the loss over the batch, and find the cotangent that `backward` starts from.
 
     A loss that is fused with ``sigma`` (`reference.losses.fused`) is evaluated from z, and g is delta^L itself,
@@ -65,7 +70,9 @@ def reduced_loss(sigma: Activation, z: Array, a: Array, y: Array, loss: Loss, re
         g / N)                                             # (R2)  dL/da = 1/N d(loss of the sample)/da
 
 
-def loss_and_gradients(network: Network, x: Array, y: Array, loss: Loss, reduction: Reduction) -> Evaluation:
+def loss_and_gradients(
+    network: Network[Array], x: Array, y: Array, loss: Loss, reduction: Reduction
+) -> Evaluation[Array]:
     """Evaluate the loss of a batch and its gradients, unchecked and on any kind of number: the document's steps 1 to 3.
 
     Parameters
@@ -87,8 +94,8 @@ def loss_and_gradients(network: Network, x: Array, y: Array, loss: Loss, reducti
 
 
 def value_and_gradients(
-    network: Network, x: Array, y: Array, loss: Loss, reduction: Reduction
-) -> tuple[Array, Gradients]:
+    network: Sequence[Layer[NDArray[Any]]], x: ArrayLike, y: ArrayLike, loss: Loss, reduction: Reduction
+) -> tuple[NDArray[Any], Gradients[NDArray[Any]]]:
     """The loss of a batch and its gradients, after checking every argument.
 
     Parameters

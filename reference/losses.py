@@ -10,7 +10,7 @@ through dL/da; `HEADS` holds the fused delta^L of such pairs (H1, H2).
 
 from dataclasses import dataclass
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 from .activations import (
     Activation,
@@ -33,12 +33,12 @@ __all__ = [
 
 
 class Loss(Protocol):
-    """What the gradients need of a loss; outputs a and targets y are (B, K)."""
+    """What the gradients need of a loss, perhaps for arrays of one kind alone; outputs a and targets y are (B, K)."""
 
-    def value(self, a: Array, y: Array) -> Array:
+    def value(self, a: Any, y: Any) -> Any:
         """Give the loss of each sample, (B,)."""
 
-    def gradient(self, a: Array, y: Array) -> Array:
+    def gradient(self, a: Any, y: Any) -> Any:
         """Give its derivative by the outputs, (B, K)."""
 
 

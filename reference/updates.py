@@ -10,7 +10,7 @@ velocity, and epsilon outside every square root but Adadelta's.
 
 from dataclasses import dataclass
 from functools import reduce
-from typing import NamedTuple, Protocol
+from typing import Any, Generic, NamedTuple, Protocol, TypeAlias
 
 from .backpropagation import Gradients, Layer, Network
 from .functions import Array, absolute, maximum, minimum, sqrt, where
@@ -20,39 +20,39 @@ __all__ = [
     "State", "advance", "begin", "clipped",
 ]  # fmt: skip
 
-Slots = tuple[Array, ...]
+Slots: TypeAlias = tuple[Array, ...]
 
 
 class Rule(Protocol):
-    """What `advance` needs of a rule."""
+    """What `advance` needs of a rule, perhaps for arrays of one kind alone."""
 
     @property
     def eta(self) -> float:
         """The learning rate."""
 
-    def start(self, p: Array) -> Slots:
+    def start(self, p: Any) -> Slots[Any]:
         """The slots of an array of parameters before the first step."""
 
-    def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
+    def step(self, p: Any, g: Any, slots: Slots[Any], t: int, eta: float) -> tuple[Any, Slots[Any]]:
         """Parameters and slots after step t."""
 
 
-class State(NamedTuple):
+class State(NamedTuple, Generic[Array]):
     """The rule's name, how many steps it took, and each layer's slots, of W and of b."""
 
     rule: str
     t: int
-    slots: tuple[tuple[Slots, Slots], ...]
+    slots: tuple[tuple[Slots[Array], Slots[Array]], ...]
 
 
-def begin(rule: Rule, network: Network) -> State:
+def begin(rule: Rule, network: Network[Array]) -> State[Array]:
     """The state before the first step, in the network's dtype."""
     return State(type(rule).__name__, 0, tuple((rule.start(W), rule.start(b)) for W, b, _ in network))
 
 
 def advance(
-    rule: Rule, network: Network, gradients: Gradients, state: State, eta: float | None = None
-) -> tuple[Network, State]:
+    rule: Rule, network: Network[Array], gradients: Gradients[Array], state: State[Array], eta: float | None = None
+) -> tuple[Network[Array], State[Array]]:
     """One step of the rule: a new network and a new state.
 
     Parameters
@@ -97,7 +97,7 @@ def moments(m: Array, v: Array, g: Array, beta1: float, beta2: float) -> tuple[A
     return averaged(m, g, beta1), averaged(v, g * g, beta2)
 
 
-def euclidean_norm(gradients: Gradients) -> Array:
+def euclidean_norm(gradients: Gradients[Array]) -> Array:
     """The norm of the gradient by all weights and biases, a number of their dtype; no square on the way overflows."""
     parts = [p for _, W, b in gradients for p in (W, b)]
     largest = reduce(maximum, (absolute(p).max() for p in parts))
@@ -105,7 +105,7 @@ def euclidean_norm(gradients: Gradients) -> Array:
     return scale * sqrt(sum(((p / scale) ** 2).sum() for p in parts))
 
 
-def clipped(gradients: Gradients, max_norm: float) -> Gradients:
+def clipped(gradients: Gradients[Array], max_norm: float) -> Gradients[Array]:
     """All gradients, scaled down together to a Euclidean norm of ``max_norm`` at most."""
     norm = euclidean_norm(gradients)
     factor = minimum(max_norm / (norm + 1e-6), 1)          # (U22)  min(1, c / (|g| + 10^-6))
@@ -122,11 +122,11 @@ class SGD:
     weight_decay: float = 0
     nesterov: bool = False
 
-    def start(self, p: Array) -> Slots:
+    def start(self, p: Array) -> Slots[Array]:
         """The velocity, if there is momentum."""
         return (0 * p,) if self.momentum else ()
 
-    def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
+    def step(self, p: Array, g: Array, slots: Slots[Array], t: int, eta: float) -> tuple[Array, Slots[Array]]:
         g = decayed(g, p, self.weight_decay)
         if not self.momentum:
             return p - eta * g, ()
@@ -145,11 +145,11 @@ class Adagrad:
     weight_decay: float = 0
     eps: float = 1e-10
 
-    def start(self, p: Array) -> Slots:
+    def start(self, p: Array) -> Slots[Array]:
         """The sum of the squares."""
         return (0 * p,)
 
-    def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
+    def step(self, p: Array, g: Array, slots: Slots[Array], t: int, eta: float) -> tuple[Array, Slots[Array]]:
         g = decayed(g, p, self.weight_decay)
         (s,) = slots
         s = s + g * g                                      # (U7)  s <- s + g^2
@@ -172,11 +172,11 @@ class RMSprop:
     momentum: float = 0
     centered: bool = False
 
-    def start(self, p: Array) -> Slots:
+    def start(self, p: Array) -> Slots[Array]:
         """The averages of g and of g^2, and the velocity."""
         return 0 * p, 0 * p, 0 * p
 
-    def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
+    def step(self, p: Array, g: Array, slots: Slots[Array], t: int, eta: float) -> tuple[Array, Slots[Array]]:
         g = decayed(g, p, self.weight_decay)
         m, s, v = slots
         s = averaged(s, g * g, self.alpha)
@@ -198,11 +198,11 @@ class Adam:
     weight_decay: float = 0
     amsgrad: bool = False
 
-    def start(self, p: Array) -> Slots:
+    def start(self, p: Array) -> Slots[Array]:
         """The averages of g and of g^2, and the largest of the latter."""
         return 0 * p, 0 * p, 0 * p
 
-    def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
+    def step(self, p: Array, g: Array, slots: Slots[Array], t: int, eta: float) -> tuple[Array, Slots[Array]]:
         g = decayed(g, p, self.weight_decay)
         m, v, largest = slots
         m, v = moments(m, v, g, self.beta1, self.beta2)
@@ -223,11 +223,11 @@ class AdamW:
     weight_decay: float = 0.01
     amsgrad: bool = False
 
-    def start(self, p: Array) -> Slots:
+    def start(self, p: Array) -> Slots[Array]:
         """Adam's."""
         return Adam().start(p)
 
-    def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
+    def step(self, p: Array, g: Array, slots: Slots[Array], t: int, eta: float) -> tuple[Array, Slots[Array]]:
         p = p * (1 - eta * self.weight_decay)              # (U13)  w <- w (1 - eta lambda), then (U11)
         return Adam(eta, self.beta1, self.beta2, self.eps, 0, self.amsgrad).step(p, g, slots, t, eta)
 
@@ -242,11 +242,11 @@ class Adamax:
     eps: float = 1e-8
     weight_decay: float = 0
 
-    def start(self, p: Array) -> Slots:
+    def start(self, p: Array) -> Slots[Array]:
         """The average of g, and the maximum."""
         return 0 * p, 0 * p
 
-    def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
+    def step(self, p: Array, g: Array, slots: Slots[Array], t: int, eta: float) -> tuple[Array, Slots[Array]]:
         g = decayed(g, p, self.weight_decay)
         m, u = slots
         m = averaged(m, g, self.beta1)
@@ -266,7 +266,7 @@ class NAdam:
     weight_decay: float = 0
     momentum_decay: float = 0.004
 
-    def start(self, p: Array) -> Slots:
+    def start(self, p: Array) -> Slots[Array]:
         """The averages of g and of g^2, and the product of all momenta."""
         return 0 * p, 0 * p, 1 + 0 * p
 
@@ -275,7 +275,7 @@ class NAdam:
         faded: float = 0.96 ** (t * self.momentum_decay)
         return self.beta1 * (1 - faded / 2)                # (U16)  mu_t = beta_1 (1 - 0.96^(t psi) / 2)
 
-    def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
+    def step(self, p: Array, g: Array, slots: Slots[Array], t: int, eta: float) -> tuple[Array, Slots[Array]]:
         g = decayed(g, p, self.weight_decay)
         m, v, product = slots
         m, v = moments(m, v, g, self.beta1, self.beta2)
@@ -297,7 +297,7 @@ class RAdam:
     eps: float = 1e-8
     weight_decay: float = 0
 
-    def start(self, p: Array) -> Slots:
+    def start(self, p: Array) -> Slots[Array]:
         """The averages of g and of g^2."""
         return 0 * p, 0 * p
 
@@ -310,7 +310,7 @@ class RAdam:
         ratio: float = (rho - 4) * (rho - 2) * limit / ((limit - 4) * (limit - 2) * rho)
         return float(ratio**0.5)                           # (U18)  r_t = sqrt(ratio) if rho_t > 5, else 0
 
-    def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
+    def step(self, p: Array, g: Array, slots: Slots[Array], t: int, eta: float) -> tuple[Array, Slots[Array]]:
         g = decayed(g, p, self.weight_decay)
         m, v = slots
         m, v = moments(m, v, g, self.beta1, self.beta2)
@@ -328,11 +328,11 @@ class Adadelta:
     eps: float = 1e-6
     weight_decay: float = 0
 
-    def start(self, p: Array) -> Slots:
+    def start(self, p: Array) -> Slots[Array]:
         """The averages of g^2 and of the squared steps."""
         return 0 * p, 0 * p
 
-    def step(self, p: Array, g: Array, slots: Slots, t: int, eta: float) -> tuple[Array, Slots]:
+    def step(self, p: Array, g: Array, slots: Slots[Array], t: int, eta: float) -> tuple[Array, Slots[Array]]:
         g = decayed(g, p, self.weight_decay)
         s, u = slots
         s = averaged(s, g * g, self.rho)

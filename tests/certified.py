@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from conformance.arrays import Array
 from conformance.bounds.rounded import Rounded
 from conformance.numbers.balls import balls, distance
-from reference import Array
 
 
 def radius_used(got: Array, truth: Array, admitted: Rounded) -> float:

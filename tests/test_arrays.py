@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 
+from conformance.arrays import Array
 from conformance.bounds.admitted import Widened, WidenedLoss, admitted_loss
 from conformance.bounds.formats import NAMED_FORMATS
 from conformance.bounds.rounded import Format, Rounded
@@ -36,7 +37,6 @@ from reference import (
     Adam,
     Adamax,
     AdamW,
-    Array,
     CrossEntropy,
     Gradient,
     Hardtanh,
@@ -63,7 +63,6 @@ from reference import (
     input_gradient,
     loss_and_gradients,
 )
-from reference.backpropagation import Network
 from reference.losses import REQUIRED_HEAD, TARGETS
 
 jax.config.update("jax_enable_x64", True)
@@ -203,7 +202,7 @@ def step(arrays: tuple[Any, ...], x: Any, y: Any) -> tuple[Any, ...]:
     )
 
 
-def layers(arrays: tuple[Any, ...]) -> Network:
+def layers(arrays: tuple[Any, ...]) -> tuple[Layer[Any], ...]:
     sigmas: tuple[Activation, ...] = (Tanh(), ReLU(), Softmax())
     return tuple(Layer(W, b, sigma) for W, b, sigma in zip(arrays[::2], arrays[1::2], sigmas, strict=True))
 

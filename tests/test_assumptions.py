@@ -10,13 +10,14 @@ import pytest
 import torch
 from certified import radius_used, random
 
+from conformance.arrays import Array
 from conformance.bounds import assumptions
 from conformance.bounds.assumptions import ASSUMPTIONS, DIVISION, KAPPA, MOVING, erfc_units
 from conformance.bounds.rounded import Rounded, exact, observed
 from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls
 from conformance.numbers.enclosure import Unbounded
-from reference import Array, Identity, Layer, Sigmoid, forward
+from reference import Identity, Layer, Sigmoid, forward
 from reference.functions import erfc, log, log1p
 from reference.updates import averaged
 

@@ -9,6 +9,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from conformance.arrays import Network
 from conformance.bench import bench, costs
 from conformance.bounds.lifted import lifted
 from conformance.command import app
@@ -17,7 +18,6 @@ from conformance.problems.problem import Parameters, Problem
 from conformance.subjects import twin
 from conformance.subjects.reference import reference_answer
 from reference import loss_and_gradients, update
-from reference.backpropagation import Network
 
 SMALL = bench.SIZES[:2]
 

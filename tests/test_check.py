@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, Phase, event, given, settings
 from hypothesis import strategies as st
 
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, check
+from conformance.arrays import Array
 from conformance.bounds.admitted import loss_label
 from conformance.judge.verdict import EXIT_STATUS
 from conformance.oracle.network.estimate import FACTOR
@@ -25,7 +26,6 @@ from reference import (
     L1,
     SELU,
     Activation,
-    Array,
     BinaryCrossEntropy,
     CrossEntropy,
     HalfSquaredError,

@@ -38,14 +38,17 @@ def doors() -> list[Callable[..., Any]]:
     ]
 
 
-def last(sigma: Any) -> tuple[Layer, ...]:
+def last(sigma: Any) -> tuple[Layer[Any], ...]:
     return NETWORK[0], NETWORK[1]._replace(sigma=sigma)
 
 
 NAN, INF = float("nan"), float("inf")
 MEAN = "mean"
 LOSS = HalfSquaredError()
-UNTYPED: dict[Any, Any] = {"a": "a", 1j: 1j, "list": [1], "tuple": (0.1, 0.2), "weight": 2.0, "float32": np.float32(0.5)}
+UNTYPED: dict[Any, Any] = {
+    "a": "a", 1j: 1j, "list": [1], "tuple": (0.1, 0.2), "weight": 2.0, "float32": np.float32(0.5),
+    "words": [["a"]], "none": None, "ragged": [[1.0], [2.0, 3.0]],
+}
 
 REFUSED: list[tuple[type[Exception], str, tuple[Any, ...]]] = [
     (TypeError, r"network: expected a tuple of Layer\(W, b, sigma\), got the str 'net'", ("net", X, Y, LOSS, MEAN)),
@@ -68,15 +71,15 @@ REFUSED: list[tuple[type[Exception], str, tuple[Any, ...]]] = [
     (TypeError, r"layer 2: expected Layer\(W, b, sigma\), got ndarray", ((NETWORK[0], W2), X, Y, LOSS, MEAN)),
     (TypeError, r"layer 2: sigma: expected an activation .* got a class: write Sigmoid\(\)", (last(Sigmoid), X, Y, LOSS, MEAN)),
     (TypeError, "layer 2: sigma: expected an activation .* got the str 'sigmoid'", (last("sigmoid"), X, Y, LOSS, MEAN)),
-    (TypeError, "layer 1: W: expected an array of numbers", ((Layer([["a"]], [1.0], Tanh()),), X, Y, LOSS, MEAN)),
-    (TypeError, "layer 1: b: expected an array of numbers", ((Layer(W1, None, Tanh()),), X, Y, LOSS, MEAN)),
-    (TypeError, "layer 1: W: expected an array of numbers", ((Layer([[1.0], [2.0, 3.0]], b1, Tanh()),), X, Y, LOSS, MEAN)),
+    (TypeError, "layer 1: W: expected an array of numbers", ((Layer(UNTYPED["words"], b1, Tanh()),), X, Y, LOSS, MEAN)),
+    (TypeError, "layer 1: b: expected an array of numbers", ((Layer(W1, UNTYPED["none"], Tanh()),), X, Y, LOSS, MEAN)),
+    (TypeError, "layer 1: W: expected an array of numbers", ((Layer(UNTYPED["ragged"], b1, Tanh()),), X, Y, LOSS, MEAN)),
     (ValueError, r"layer 1: W: expected shape \(units, inputs\), got \(6,\)", ((Layer(W1.ravel(), b1, Tanh()),), X, Y, LOSS, MEAN)),
     (ValueError, r"layer 1: W: expected shape \(units, inputs\), got \(0, 2\)", ((Layer(W1[:0], b1[:0], Tanh()),), X, Y, LOSS, MEAN)),
     (ValueError, r"layer 1: b: expected shape \(3,\), as W has 3 rows, got \(1, 3\)", ((Layer(W1, b1[None], Tanh()),), X, Y, LOSS, MEAN)),
     (ValueError, r"layer 2: W: expected shape \(2, 3\), as layer 1 has 3 units, got \(2, 2\)", ((NETWORK[0], Layer(W2[:, :2], b2, Tanh())), X, Y, LOSS, MEAN)),
     (TypeError, "layer 2: W: expected dtype float64, as layer 1: W has, got float32", ((NETWORK[0], Layer(W2.astype("f4"), b2, Tanh())), X, Y, LOSS, MEAN)),
-    (ValueError, r"layer 2: b: expected finite numbers of dtype float64, got nan at \(1,\)", ((NETWORK[0], Layer(W2, [0, NAN], Tanh())), X, Y, LOSS, MEAN)),
+    (ValueError, r"layer 2: b: expected finite numbers of dtype float64, got nan at \(1,\)", ((NETWORK[0], Layer(W2, np.array([0, NAN]), Tanh())), X, Y, LOSS, MEAN)),
     (ValueError, r"x: expected shape \(samples, 2\), as layer 1 has 2 inputs, got \(2,\)", (NETWORK, X[0], Y, LOSS, MEAN)),
     (ValueError, r"x: expected shape \(samples, 2\), as layer 1 has 2 inputs, got \(2, 4\)", (NETWORK, X.T, Y, LOSS, MEAN)),
     (ValueError, r"x: expected at least one sample, got an empty batch", (NETWORK, X[:0], Y[:0], LOSS, MEAN)),

@@ -1,5 +1,7 @@
 """The equations of the network, (F1) to (U2): each held to its bound, alone and from end to end, in both subjects."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -72,7 +74,8 @@ def test_what_is_doubled_in_one_layer_does_not_hold(
     part, field = PLACES[equation]
     layers = list(getattr(answer, part))
     layers[l - 1] = layers[l - 1]._replace(**{field: 2 * getattr(layers[l - 1], field)})
-    altered = answer._replace(**{part: tuple(layers)})
+    changes: dict[str, Any] = {part: tuple(layers)}
+    altered = answer._replace(**changes)
     monkeypatch.setitem(SUBJECTS, subject, lambda _: altered)
     with pytest.raises(AssertionError, match=f"wrong, of {subject}"):
         hold(problem, equation)
@@ -195,7 +198,7 @@ def test_B1_B2_for_any_cotangent(problem: Problem, seed: int) -> None:
         assert compare("B2", 0, deltas_of[-1], cotangent).margin <= 1
 
 
-def small_problem(dtype: str) -> tuple[tuple[Layer, ...], np.ndarray, np.ndarray]:
+def small_problem(dtype: str) -> tuple[tuple[Layer[np.ndarray], ...], np.ndarray, np.ndarray]:
     """A network 3-4-2 with a batch of 5, and a cotangent."""
     rng = np.random.default_rng(3)
     widths = (3, 4, 2)
@@ -219,7 +222,7 @@ def test_arguments_are_neither_changed_nor_shared_and_bits_repeat(dtype: str) ->
             p.flags.writeable = False
 
         def results(
-            network: tuple[Layer, ...] = network, x: np.ndarray = x, g: np.ndarray = g
+            network: tuple[Layer[np.ndarray], ...] = network, x: np.ndarray = x, g: np.ndarray = g
         ) -> list[np.ndarray]:
             gradients = backward(network, forward(network, x), g)
             updated = update(network, gradients, 0.1)
@@ -266,4 +269,5 @@ def test_no_hidden_layer_and_one_unit() -> None:
     value, gradients, steps = loss_and_gradients(
         network, np.array([[3.0]]), np.array([[1.0]]), HalfSquaredError(), "mean"
     )
-    assert (value, steps[0].z, gradients[0].W, gradients[0].b, input_gradient(network, gradients)) == (8, 5, 12, 4, 8)
+    results = (value, steps[0].z, gradients[0].W, gradients[0].b, input_gradient(network, gradients))
+    assert [result.item() for result in results] == [8, 5, 12, 4, 8]

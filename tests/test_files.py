@@ -20,12 +20,13 @@ import torch
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
+from conformance.arrays import Array
 from conformance.problems.files import LARGEST, read_answer, read_problem, save_problem, write_answer, write_problem
 from conformance.problems.problem import GivenAnswer, Problem
 from conformance.problems.strategies import problems
 from conformance.problems.wire import Malformed, Refused
 from conformance.subjects.reference import reference_answer
-from reference import Array, HalfSquaredError, Layer, Sigmoid, Tanh
+from reference import HalfSquaredError, Layer, Sigmoid, Tanh
 
 W1, b1 = np.arange(1, 13.0).reshape(4, 3) / 8, np.array([0.5, -0.25, 0.75, 1.5])
 W2, b2 = np.arange(1, 9.0).reshape(2, 4) / 16, np.array([-0.125, 0.625])

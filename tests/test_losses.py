@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
+from conformance.arrays import Array
 from conformance.bounds.admitted import Widened, WidenedLoss, admitted_loss
 from conformance.bounds.assumptions import DIVISION
 from conformance.bounds.rounded import exact
@@ -23,7 +24,6 @@ from reference import (
     L1,
     NLL,
     Activation,
-    Array,
     BinaryCrossEntropy,
     BinaryCrossEntropyWithLogits,
     CrossEntropy,
@@ -81,7 +81,8 @@ def check(loss: Loss) -> None:
 
 
 def _value_of(loss: Loss, y: Array, a: Array) -> Array:
-    return loss.value(a, y)
+    value: Array = loss.value(a, y)
+    return value
 
 
 def test_L1_G1_half_squared_error() -> None:

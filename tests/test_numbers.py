@@ -11,10 +11,11 @@ import sympy
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conformance.arrays import Array, Network
 from conformance.bounds.admitted import Widened
 from conformance.bounds.rounded import exact
 from conformance.judge.judgement import compare
-from conformance.numbers.balls import balls, overlap
+from conformance.numbers.balls import Balls, balls, overlap
 from conformance.numbers.dual import Dual, dual, tangent
 from conformance.numbers.fractions import fractions
 from conformance.numbers.symbols import Generic, symbols
@@ -25,7 +26,6 @@ from reference import (
     L1,
     LOSSES,
     Activation,
-    Array,
     HalfSquaredError,
     Huber,
     Identity,
@@ -41,7 +41,6 @@ from reference import (
     loss_and_gradients,
     update,
 )
-from reference.backpropagation import Network
 from reference.losses import REQUIRED_HEAD
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -150,7 +149,7 @@ def test_certified_gradient_overlaps_forward_mode(architecture: Any) -> None:
     assert overlap(np.array([pulled], dtype=object), tangent(np.array([pushed], dtype=object)))
 
 
-def hessian_vector_product(network: Network, x: Array, y: Array, v: list[tuple[Array, Array]]) -> list[Array]:
+def hessian_vector_product(network: Network, x: Array, y: Array, v: list[tuple[Balls, Balls]]) -> list[Array]:
     """`backward` on duals: the derivative of each gradient in direction v."""
     lifted = tuple(Layer(dual(W, p), dual(b, q), sigma) for (W, b, sigma), (p, q) in zip(network, v, strict=True))
     _, gradients, _ = loss_and_gradients(lifted, x, y, HalfSquaredError(), "sum")

@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from scipy import special
 from torch.nn import functional as F
 
+from conformance.arrays import Array
 from conformance.bounds.admitted import Widened
 from conformance.bounds.assumptions import KAPPA, KAPPA_HALF
 from conformance.bounds.formats import NAMED_FORMATS
@@ -24,7 +25,7 @@ from conformance.oracle.operation.operation import by_autograd, check_loss, chec
 from conformance.oracle.operation.pullback import pull_back
 from conformance.oracle.operation.traced import Tape
 from conformance.problems.layouts import broadcast, layouts, like, numbers, repeated
-from reference import ACTIVATIONS, LOSSES, Array
+from reference import ACTIVATIONS, LOSSES
 from reference.losses import TARGETS
 
 TORCH: dict[str, Callable[[Any], Any]] = {

@@ -15,6 +15,7 @@ from hypothesis import settings
 
 import reference
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, probe, probe_trainer
+from conformance.arrays import Array, Network
 from conformance.bounds.admitted import declared
 from conformance.bounds.rounded import FORMATS
 from conformance.judge.picture import plot
@@ -31,7 +32,6 @@ from conformance.text.edits import planted
 from reference import (
     ELU,
     L1,
-    Array,
     BinaryCrossEntropy,
     CrossEntropy,
     GELUTanh,
@@ -53,7 +53,6 @@ from reference import (
     forward,
     value_and_gradients,
 )
-from reference.backpropagation import Network
 
 DTYPES = ("float64", "float32")
 THOROUGH = settings().max_examples >= 10_000
@@ -644,7 +643,7 @@ def test_trainers(dtype: str) -> None:
 @by_dtype
 @pytest.mark.parametrize("program", [p for p in PROGRAMS if p.name not in SLOW], ids=lambda program: program.name)
 def test_the_steps_of_right_programs(program: Program, dtype: str) -> None:
-    def step(network: Network, x: Array, y: Array, eta: float) -> tuple[Parameters, ...]:
+    def step(network: Network, x: Array, y: Array, eta: float) -> tuple[Parameters[Array], ...]:
         problem = Problem(network, x, y, CrossEntropy(), "mean", eta)
         if not program.applies(problem):
             raise NotImplementedError

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 import reference
+from conformance.arrays import Array
 from conformance.bounds.admitted import admitted, admitted_loss
 from conformance.bounds.assumptions import KAPPA
 from conformance.bounds.lifted import lifted
@@ -39,7 +40,6 @@ from reference import (
     ACTIVATIONS,
     LOSSES,
     Activation,
-    Array,
     CrossEntropy,
     CrossEntropyWithLogits,
     HalfSquaredError,
@@ -137,7 +137,7 @@ def units_permuted(problem: Problem, ask: Ask, seed: int) -> Answer:
     )
     answer, back = ask(problem._replace(network=turned)), [np.argsort(order) for order in orders]
 
-    def parameters(layers: tuple[Parameters, ...]) -> tuple[Parameters, ...]:
+    def parameters(layers: tuple[Parameters[Array], ...]) -> tuple[Parameters[Array], ...]:
         return tuple(
             Parameters(W[np.ix_(rows, columns)], b[rows])
             for (W, b), columns, rows in zip(layers, back, back[1:], strict=False)
@@ -322,7 +322,7 @@ def test_a_delta_for_targets_of_sum_one_alone_is_found(dtype: str) -> None:
     assert [judgement.wrong for judgement in summed_delta(problem, ask(problem))] == [3, 0]
 
 
-def balance(layer: Layer, gradient: Any, after: Layer, gradient_after: Any) -> Array:
+def balance(layer: Layer[Any], gradient: Any, after: Layer[Any], gradient_after: Any) -> Any:
     """For each unit, sum of w dL/dw over what comes in, its bias among it, less that over what goes out."""
     return (
         (layer.W * gradient.W).sum(axis=1)
@@ -369,7 +369,8 @@ def test_rectified_units_are_balanced_exactly_in_fractions(seed: int) -> None:
     fractions = np.frompyfunc(lambda number: Fraction(int(number), 8), 1, 1)
 
     def drawn(*shape: int) -> Array:
-        return fractions(rng.integers(-20, 21, shape))
+        numbers: Array = fractions(rng.integers(-20, 21, shape))
+        return numbers
 
     slope: Any = Fraction(1, 8)
     network = (
@@ -777,7 +778,8 @@ def hessian_problem(dtype: str, sigma: Activation) -> tuple[Problem, Direction]:
     """A network 2-3-2 with a batch of 2, and a direction."""
     architecture = Architecture((2, 3, 2), (sigma, Identity()), HalfSquaredError(), "sum", 2, dtype, GENERIC, 5, 0.1)
     problem, rng = fill(architecture), np.random.default_rng(7)
-    v = [tuple(rng.standard_normal(p.shape).astype(dtype) for p in (W, b)) for W, b, _ in problem.network]
+    v = [(rng.standard_normal(W.shape).astype(dtype), rng.standard_normal(b.shape).astype(dtype))
+         for W, b, _ in problem.network]
     return problem, v
 
 
@@ -807,7 +809,7 @@ def test_hessian_vector_products_are_the_double_backward_of_autograd(name: str, 
     answers = (double_backward(problem, v), [part.astype(dtype) for part in ours])
     for k, (bound, certified) in enumerate(zip(bounds, truth, strict=True)):
         for at in np.ndindex(bound.shape):
-            assert distance(bound.mid[at], certified[at]) <= bound.rad[at]
+            assert distance(bound.mid[at], certified.item(*at)) <= bound.rad[at]
         for answer in answers:
             judged = compare("B3" if k % 2 == 0 else "B4", k // 2 + 1, answer[k], bound)
             assert not judged.wrong

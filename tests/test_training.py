@@ -17,6 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from conformance.arrays import Network
 from reference import (
     L1,
     SGD,
@@ -61,7 +62,6 @@ from reference import (
     update,
     warm_up,
 )
-from reference.backpropagation import Network
 from reference.examples import xor
 from reference.training.schedules import Schedule
 from reference.updates import euclidean_norm
@@ -347,7 +347,7 @@ def test_of_equal_validation_losses_the_first_counts() -> None:
         rule=SGD(0.25), epochs=9, validation=([[0.0]], [[0.0]]), patience=3,
     )  # fmt: skip
     assert (result.stopped, len(result.history)) == ("patience", 4)
-    assert (result.best[0].W, result.network[0].W) == (0.5, 1 - 0.5**4)
+    assert (result.best[0].W.item(), result.network[0].W.item()) == (0.5, 1 - 0.5**4)
 
 
 def test_a_split_is_random_rounds_its_share_and_keeps_pairs() -> None:

@@ -9,6 +9,7 @@ import pytest
 import torch
 from certified import radius_used, random
 
+from conformance.arrays import Array
 from conformance.bounds.assumptions import MOVING
 from conformance.bounds.rounded import Rounded, exact
 from conformance.judge.judgement import compare
@@ -24,7 +25,6 @@ from reference import (
     Adam,
     Adamax,
     AdamW,
-    Array,
     Identity,
     Layer,
     NAdam,
@@ -216,7 +216,7 @@ def test_planted_mistake_leaves_the_bound(fault: Fault) -> None:
         assert max(margins) > 1
 
 
-def layer(p: Array, q: Array) -> Layer:
+def layer(p: Array, q: Array) -> Layer[Array]:
     return Layer(p, q, Identity())
 
 

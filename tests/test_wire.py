@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from conformance.arrays import Array
 from conformance.problems.problem import GivenAnswer, Parameters, Problem, State
 from conformance.problems.strategies import problems
 from conformance.problems.wire import (
@@ -28,7 +29,6 @@ from conformance.subjects.reference import reference_answer
 from reference import (
     ACTIVATIONS,
     LOSSES,
-    Array,
     HalfSquaredError,
     Hardtanh,
     Huber,
@@ -210,7 +210,7 @@ def test_the_protocols_example() -> None:
     np.testing.assert_array_equal(second.b, [inf])
     assert loss is not None
     assert np.isnan(loss)
-    assert answer.output is answer.input_gradient is answer.trace is None
+    assert (answer.output, answer.input_gradient, answer.trace) == (None, None, None)
 
 
 SINGLE = Problem((Layer(np.ones((1, 1)), np.ones(1), Tanh()),), np.ones((1, 1)), np.ones((1, 1)), Huber(), "sum", 0.0)

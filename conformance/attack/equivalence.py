@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from reference import Array
-
+from ..arrays import Array
 from ..numbers.fractions import fractions
 from ..text.edits import loaded
 from .mutants import Mutant

@@ -22,7 +22,6 @@ from torch.nn import functional as F
 
 from reference import (
     Activation,
-    Array,
     CrossEntropy,
     HalfSquaredError,
     Identity,
@@ -37,9 +36,9 @@ from reference import (
     update,
     value_and_gradients,
 )
-from reference.backpropagation import Gradients, Network
 from reference.losses import fused
 
+from ..arrays import Array, Gradients, Network
 from ..subjects import twin
 
 ETA = 0.125
@@ -206,7 +205,7 @@ Arrays = tuple[tuple[Array, Array], ...]
 
 
 def text_on(
-    case: Case, array: Callable[[Array], Array], compiled: Callable[[Callable[..., Arrays]], Callable[..., Arrays]]
+    case: Case, array: Callable[[Array], Any], compiled: Callable[[Callable[..., Arrays]], Callable[..., Arrays]]
 ) -> Callable[[], Arrays]:
     """The reference's own text on another library's arrays, compiled in some way."""
     sigmas = [layer.sigma for layer in case.network]

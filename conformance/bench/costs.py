@@ -12,9 +12,9 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from reference import Array, CrossEntropy, HalfSquaredError, ReLU, Softmax, Tanh, loss_and_gradients
-from reference.backpropagation import Network
+from reference import CrossEntropy, HalfSquaredError, ReLU, Softmax, Tanh, loss_and_gradients
 
+from ..arrays import Array, Network
 from ..judge.report import Report
 from ..oracle.network.oracle import check, probe
 from ..problems.problem import Architecture, Problem, fill

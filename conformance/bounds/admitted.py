@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference import ACTIVATIONS, Array, Identity, Layer, Loss
+from reference import ACTIVATIONS, Identity, Layer, Loss
 from reference.activations import Activation
-from reference.backpropagation import Network
 from reference.functions import where
 from reference.gradients import Cotangent, Reduction, reduced_loss
 from reference.losses import fused
 
+from ..arrays import Array, Network
 from ..numbers.enclosure import Unbounded
 from ..problems.problem import Problem
 from ..text.labels import label
@@ -57,7 +57,7 @@ class Widened:
             return delta.widened(z.format.u * by)
 
     @staticmethod
-    def _most(admitted: Callable[[Array], Array], z: Rounded) -> Array:
+    def _most(admitted: Callable[[Array], Array | int], z: Rounded) -> Array | int:
         """What is admitted at most: it grows or falls with |z|, whose ends the radius tells."""
         most = admitted(_size(z))
         return np.maximum(most, admitted(np.maximum(abs(_float(z)) - z.rad, 0))) if z.rad.any() else most
@@ -125,7 +125,7 @@ UNDECLARED = Conventions()
 """Nothing is declared: at every kink anything between the one-sided derivatives is right."""
 
 
-def admitted(network: Network, conventions: Conventions = OWN) -> Network:
+def admitted(network: Network, conventions: Conventions = OWN) -> tuple[Layer[Rounded], ...]:
     """The network with exact parameters and widened activations, to be run on `Rounded`."""
     return tuple(Layer(exact(W), exact(b), held(sigma, conventions)) for W, b, sigma in network)
 
@@ -166,7 +166,7 @@ def admitted_loss(
     loss: Loss,
     reduction: Reduction,
     conventions: Conventions = OWN,
-) -> Cotangent:
+) -> Cotangent[Rounded]:
     """The reference's reduced loss and the cotangent that starts the backward pass, widened likewise.
 
     A fused head is taken as its loss of the logits, with the identity as last activation.
@@ -213,7 +213,8 @@ def _within(a: Rounded) -> Array:
 
     Everything in the table grows at most by e^(2 r): a probability by the logits' radius either way, the rest slower.
     """
-    return np.exp(2 * a.rad.max(axis=1, keepdims=True))
+    growth: Array = np.exp(2 * a.rad.max(axis=1, keepdims=True))
+    return growth
 
 
 def _float(x: Rounded) -> Array:

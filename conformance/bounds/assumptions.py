@@ -15,7 +15,6 @@ import numpy as np
 import reference
 from reference import (
     Activation,
-    Array,
     BinaryCrossEntropy,
     BinaryCrossEntropyWithLogits,
     CrossEntropy,
@@ -24,6 +23,8 @@ from reference import (
     Softmax,
 )
 from reference.losses import smoothed
+
+from ..arrays import Array
 
 KAPPA = 16
 """The error of a library function (exp, log, tanh...) in float32 or float64, in units u of its value."""
@@ -139,15 +140,16 @@ ASSUMPTIONS = {
 class Admitted(NamedTuple):
     """How far beyond the text's own rounding a value (or derivative) may be, in units u; with the reason."""
 
-    value: Callable[..., Array]
-    derivative: Callable[..., Array]
+    value: Callable[..., Array | int]
+    derivative: Callable[..., Array | int]
     reason: str
 
 
 def _steepness(kappa: int, z: Array) -> Array:
     """By rows: a relative error of exp(z - m) / sum, from the roundings of the shift, of the sum and of log sum."""
     n = z.shape[1]
-    return kappa + n + np.log(n) + 4 * abs(z).max(axis=1, keepdims=True)
+    steepness: Array = kappa + n + np.log(n) + 4 * abs(z).max(axis=1, keepdims=True)
+    return steepness
 
 
 def _smoothed(loss: Any, y: Array) -> Array:

@@ -28,7 +28,7 @@ class Lifted:
 
     problem: Problem
     conventions: Conventions
-    network: Network
+    network: Network[Rounded]
     x: Rounded
     y: Rounded
 
@@ -38,7 +38,7 @@ class Lifted:
         return self.x.format
 
     @cached_property
-    def steps(self) -> Trace:
+    def steps(self) -> Trace[Rounded]:
         """The forward pass, its bound carried from x."""
         return forward(self.network, self.x)
 
@@ -59,14 +59,14 @@ class Lifted:
         a: Rounded = self.network[l - 1].sigma.apply(z)
         return a
 
-    def head(self, z: Rounded, a: Rounded) -> Cotangent:
+    def head(self, z: Rounded, a: Rounded) -> Cotangent[Rounded]:
         """The reduced loss from z and a of the last layer, and the cotangent that starts the backward pass."""
         problem = self.problem
         return admitted_loss(
             problem.network[-1].sigma, z, a, self.y, problem.loss, problem.reduction, self.conventions
         )
 
-    def gradient(self, l: int, a_prev: Rounded, delta: Rounded) -> tuple[Gradient, Rounded]:
+    def gradient(self, l: int, a_prev: Rounded, delta: Rounded) -> tuple[Gradient[Rounded], Rounded]:
         """dL/dW and dL/db of layer l, and the cotangent below: (B3), (B4) and (B2) alone, from a and delta."""
         W, b, _ = self.network[l - 1]
         layer = Layer(W, b, Identity())
@@ -78,7 +78,7 @@ class Lifted:
         delta: Rounded = self.network[l - 1].sigma.pullback(z, a, g)
         return delta
 
-    def along_paths(self, states: Sequence[tuple[Rounded, Rounded]]) -> Iterator[tuple[Gradient, Rounded]]:
+    def along_paths(self, states: Sequence[tuple[Rounded, Rounded]]) -> Iterator[tuple[Gradient[Rounded], Rounded]]:
         """The gradients that lead back from given z and a, within the path bound (`conformance.bounds.paths`)."""
         return path_bounds(self.network, self.head(*states[-1]), states, self.x)
 

@@ -15,10 +15,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference import Activation, Array, Gradient, Identity, Layer, LogSoftmax, Softmax, Step, backward, cotangent
-from reference.backpropagation import Network
+from reference import Activation, Gradient, Identity, Layer, LogSoftmax, Softmax, Step, backward, cotangent
 from reference.gradients import Cotangent
 
+from ..arrays import Array
 from .rounded import Format, Rounded, exact, gamma
 
 MIXING = (Softmax, LogSoftmax)
@@ -39,8 +39,8 @@ class Spread(NamedTuple):
 
 
 def path_bounds(
-    network: Network, head: Cotangent, states: Sequence[tuple[Rounded, Rounded]], x: Rounded
-) -> Iterator[tuple[Gradient, Rounded]]:
+    network: tuple[Layer[Rounded], ...], head: Cotangent[Rounded], states: Sequence[tuple[Rounded, Rounded]], x: Rounded
+) -> Iterator[tuple[Gradient[Rounded], Rounded]]:
     """The gradients that lead on from given activations, with the path bound as radius, the last layer first.
 
     Parameters
@@ -75,7 +75,7 @@ def path_bounds(
             delta = _pulled_back(network[l - 2].sigma, *states[l - 2], g, format)
 
 
-def _layer(W: Rounded, a: Rounded, delta: Spread, format: Format) -> tuple[Gradient, Spread]:
+def _layer(W: Rounded, a: Rounded, delta: Spread, format: Format) -> tuple[Gradient[Rounded], Spread]:
     """(B2) to (B4) of values, of absolute values and of errors."""
     mid, at_most = _sums(W.mid, a.mid, delta.mid), _sums(abs(W.mid), abs(a.mid) + a.rad, delta.P)
     error = _sums(abs(W.mid), abs(a.mid) + a.rad, delta.eta)

@@ -13,16 +13,17 @@ be told takes the hull of both.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 from scipy import special
 
-from reference import Array
-
+from ..arrays import Array
 from ..numbers.enclosure import Unbounded
 from .assumptions import DIVISION, KAPPA, erfc_units
+
+Value = TypeVar("Value", Array, "Rounded")
 
 
 class Format(NamedTuple):
@@ -88,18 +89,18 @@ class Rounded(NDArrayOperatorsMixin):
     def __init__(
         self,
         mid: Array,
-        rad: Array,
+        rad: Array | float,
         format: Format,
         terms: int = 1,
-        absolute: Array = None,
-        brought: Array = None,
+        absolute: Array | None = None,
+        brought: Array | None = None,
     ) -> None:
         self.mid: np.ndarray[Any, Any] = np.asarray(mid, dtype=format.wide)
         self._absolute = absolute
         # Where the format, or a partial sum in it, may overflow, anything may come.
         within = (abs(self.mid) if absolute is None else absolute) + rad <= format.largest
-        rad = rad if within.all() else np.where(within, rad, np.inf)
-        self.rad = rad if np.shape(rad) == self.mid.shape else np.broadcast_to(rad, self.mid.shape)
+        radius = np.asarray(rad if within.all() else np.where(within, rad, np.inf))
+        self.rad: Array = radius if radius.shape == self.mid.shape else np.broadcast_to(radius, self.mid.shape)
         self.format = format
         self.terms = terms
         self.brought = self.rad if brought is None else brought
@@ -127,7 +128,7 @@ class Rounded(NDArrayOperatorsMixin):
     def __repr__(self) -> str:
         return f"Rounded({self.mid} +/- {self.rad}, {self.format.dtype})"
 
-    def widened(self, by: Array) -> "Rounded":
+    def widened(self, by: Array | float) -> "Rounded":
         """With ``by`` (not negative) added to the radius."""
         return Rounded(self.mid, _up(self.rad + by), self.format)
 
@@ -262,7 +263,7 @@ def _matmul(x: Rounded, y: Rounded) -> Rounded:
     return Rounded(x.mid @ y.mid, _up(brought + rounding, n), format, n + 1, absolute, brought)
 
 
-def _domain(what: str, x: Rounded, inside: Array, value: Array) -> Array:
+def _domain(what: str, x: Rounded, inside: Array, value: Value) -> Value:
     """The value, where x is inside the operation's domain by all its radius, or not bounded anyhow.
 
     Raises
@@ -299,7 +300,7 @@ def _exp(x: Rounded) -> Rounded:
 def _function(
     f: Callable[[Array], Array],
     carried: Callable[[Array, Array, Array], Array],
-    units: Callable[[int, Array], Array] = lambda kappa, size: kappa,
+    units: Callable[[int, Array], Array | int] = lambda kappa, size: kappa,
 ) -> Callable[[Rounded], Rounded]:
     """A library function: the radius carried through it, and so many units of its value, by the size of its operand."""
 
@@ -315,12 +316,14 @@ def _function(
 
 def _steepest_tanh(m: Array, r: Array) -> Array:
     """The largest slope of tanh within r of m."""
-    return 1 - np.tanh(np.maximum(abs(m) - r, 0)) ** 2
+    slope: Array = 1 - np.tanh(np.maximum(abs(m) - r, 0)) ** 2
+    return slope
 
 
 def _steepest_erfc(m: Array, r: Array) -> Array:
     """The largest slope of erfc within r of m, 2 / sqrt(pi) e^(-x^2)."""
-    return 2 / np.sqrt(np.pi) * np.exp(-(np.maximum(abs(m) - r, 0) ** 2))
+    slope: Array = 2 / np.sqrt(np.pi) * np.exp(-(np.maximum(abs(m) - r, 0) ** 2))
+    return slope
 
 
 def _minimum(x: Rounded, y: Rounded) -> Rounded:

@@ -9,8 +9,9 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
-from reference import Array, Gradient, backward, input_gradient, update
+from reference import Gradient, backward, input_gradient, update
 
+from ..arrays import Array
 from ..bounds.admitted import loss_label, once_more
 from ..bounds.lifted import Lifted
 from ..bounds.rounded import Rounded, exact, observed
@@ -99,7 +100,7 @@ def _reported(answer: Answer) -> Reported:
     return numbers
 
 
-def alone(lifted: Lifted, states: Sequence[State], reported: Reported) -> Iterator[Judgement]:
+def alone(lifted: Lifted, states: Sequence[State[Rounded]], reported: Reported) -> Iterator[Judgement]:
     """Hold each equation alone to its bound: what is reported, against what follows from given states.
 
     Parameters

@@ -5,8 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference import Array
-
+from ..arrays import Array
 from ..bounds.rounded import Rounded
 
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from reference import Array
-
+from ..arrays import Array
 from ..bounds.lifted import Lifted
 from ..bounds.rounded import FORMATS, Rounded
 from ..problems.problem import GivenAnswer

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 from flint import arb, arb_mat, ctx
 
-from reference import Array
-
+from ..arrays import Array
 from .dual import dual, tangent
 from .enclosure import Unbounded, Undecided
 

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from reference import Array
 from reference.functions import atan, erfc, exp, expm1, log, log1p, pi, sqrt, tanh
 
+from ..arrays import Array
 from .enclosure import Unbounded, Undecided
 
 
@@ -188,9 +188,11 @@ def _dual(x: Any) -> Dual:
 
 def dual(real: Array, tangent: Array) -> Array:
     """An object array of duals from arrays of real parts and tangents of one shape."""
-    return np.frompyfunc(Dual, 2, 1)(real, tangent)
+    duals: Any = np.frompyfunc(Dual, 2, 1)(real, tangent)
+    return np.asarray(duals)
 
 
 def tangent(x: Array) -> Array:
     """The tangents of an object array of duals (0 for what is no dual)."""
-    return np.frompyfunc(lambda element: _dual(element).tangent, 1, 1)(x)
+    tangents: Array = np.frompyfunc(lambda element: _dual(element).tangent, 1, 1)(x)
+    return tangents

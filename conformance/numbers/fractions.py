@@ -8,9 +8,10 @@ from fractions import Fraction
 
 import numpy as np
 
-from reference import Array
+from ..arrays import Array
 
 
 def fractions(array: Array) -> Array:
     """An object array of exact fractions from an array of floats, integers or fractions."""
-    return np.frompyfunc(lambda x: x if isinstance(x, Fraction) else Fraction(float(x)), 1, 1)(array)
+    numbers: Array = np.frompyfunc(lambda x: x if isinstance(x, Fraction) else Fraction(float(x)), 1, 1)(array)
+    return numbers

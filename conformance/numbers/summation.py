@@ -6,7 +6,7 @@ Each sum takes its terms along the first axis, (n, ...), and gives (...), in the
 
 import numpy as np
 
-from reference import Array
+from ..arrays import Array
 
 
 def product(A: Array, B: Array, *addends: Array) -> Array:
@@ -17,7 +17,7 @@ def product(A: Array, B: Array, *addends: Array) -> Array:
 
 def loops(terms: Array) -> Array:
     """One number after the other, without NumPy's sums."""
-    total = np.zeros(terms.shape[1:], terms.dtype)
+    total: Array = np.zeros(terms.shape[1:], terms.dtype)
     for at in np.ndindex(total.shape):
         for term in terms[(slice(None), *at)]:
             total[at] = total[at] + term
@@ -26,7 +26,7 @@ def loops(terms: Array) -> Array:
 
 def backwards(terms: Array) -> Array:
     """From the last term to the first."""
-    total = terms[-1]
+    total: Array = terms[-1]
     for term in terms[-2::-1]:
         total = total + term
     return total
@@ -45,7 +45,8 @@ def shuffled(terms: Array) -> Array:
 
 def compensated(terms: Array) -> Array:
     """Kahan's sum: what each addition loses is kept and added to the next term."""
-    total, lost = terms[0], 0 * terms[0]
+    total: Array = terms[0]
+    lost = 0 * total
     for term in terms[1:]:
         corrected = term - lost
         after = total + corrected
@@ -58,7 +59,7 @@ def wide(x: Array) -> Array:
     return x.astype(np.float64 if x.dtype == np.float32 else np.longdouble)
 
 
-def fused(A: Array, B: Array, addend: Array = 0) -> Array:
+def fused(A: Array, B: Array, addend: Array | int = 0) -> Array:
     """A @ B + addend by multiply-adds with a single rounding each: formed in the wider format, then rounded."""
     total = np.broadcast_to(np.asarray(addend, A.dtype), (len(A), B.shape[1]))
     for k in range(len(B)):

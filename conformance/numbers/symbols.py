@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import sympy
 
-from reference import Array
+from ..arrays import Array
 
 
 def symbols(name: str, *shape: int, **assumptions: bool) -> Array:
@@ -26,9 +26,11 @@ class Generic:
 
     def apply(self, z: Array) -> Array:
         """sigma(z)."""
-        return np.frompyfunc(self.sigma, 1, 1)(z)
+        a: Array = np.frompyfunc(self.sigma, 1, 1)(z)
+        return a
 
     def pullback(self, z: Array, a: Array, g: Array) -> Array:
         """g sigma'(z)."""
         slope = sympy.diff(self.sigma(self._t), self._t)
-        return g * np.frompyfunc(lambda number: slope.subs(self._t, number).doit(), 1, 1)(z)
+        slopes: Array = np.frompyfunc(lambda number: slope.subs(self._t, number).doit(), 1, 1)(z)
+        return g * slopes

@@ -24,8 +24,7 @@ import safetensors
 import safetensors.numpy
 from numpy.lib import format as npy
 
-from reference import Array
-
+from ..arrays import Array
 from . import wire
 from .problem import GivenAnswer, Parameters, Problem, State
 from .wire import Malformed
@@ -192,7 +191,8 @@ SAFETENSORS_DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF1
 
 def _packed_npz(arrays: dict[str, Array]) -> bytes:
     file = io.BytesIO()
-    np.savez(file, **arrays)
+    contents: dict[str, Any] = {**arrays}
+    np.savez(file, **contents)
     return file.getvalue()
 
 
@@ -271,7 +271,7 @@ def _aliases(names: Iterable[str], L: int) -> dict[str, str]:
 
 def _arrays(answer: GivenAnswer) -> dict[str, Array]:
     """An answer's arrays by name."""
-    layers: list[tuple[int, Parameters | State]] = [
+    layers: list[tuple[int, Parameters[Array] | State[Array]]] = [
         *enumerate(answer.gradients, start=1),
         *enumerate(answer.trace or (), start=1),
     ]

@@ -5,14 +5,18 @@ draws and shrinks architectures, and the printed one replays its problem.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from reference import Activation, Array, Layer, Loss
-from reference.backpropagation import Network
+from reference import Activation, Layer, Loss
 from reference.gradients import Reduction
 from reference.losses import TARGETS
+
+from ..arrays import Array, Network
+
+Numbers = TypeVar("Numbers")
+"""An array, or numbers that carry a bound."""
 
 
 class Problem(NamedTuple):
@@ -32,29 +36,29 @@ class Problem(NamedTuple):
         return dtype
 
 
-class Parameters(NamedTuple):
+class Parameters(NamedTuple, Generic[Numbers]):
     """A layer's weights and biases, or their gradients."""
 
-    W: Array
-    b: Array
+    W: Numbers
+    b: Numbers
 
 
-class State(NamedTuple):
+class State(NamedTuple, Generic[Numbers]):
     """A layer's z, a and delta = dL/dz, each (B, n_l)."""
 
-    z: Array
-    a: Array
-    delta: Array
+    z: Numbers
+    a: Numbers
+    delta: Numbers
 
 
 class Answer(NamedTuple):
     """What a subject computed: the loss, gradients and trace for each layer, dL/dx, and the updated parameters."""
 
     value: Array
-    gradients: tuple[Parameters, ...]
-    trace: tuple[State, ...]
+    gradients: tuple[Parameters[Array], ...]
+    trace: tuple[State[Array], ...]
     input_gradient: Array
-    updated: tuple[Parameters, ...]
+    updated: tuple[Parameters[Array], ...]
 
 
 class GivenAnswer(NamedTuple):
@@ -63,11 +67,11 @@ class GivenAnswer(NamedTuple):
     ``loss`` has shape (), ``output`` (B, n_L), ``input_gradient`` (B, n_0); any number may be NaN or infinite.
     """
 
-    gradients: tuple[Parameters, ...]
+    gradients: tuple[Parameters[Any], ...]
     loss: Array | None = None
     output: Array | None = None
     input_gradient: Array | None = None
-    trace: tuple[State, ...] | None = None
+    trace: tuple[State[Array], ...] | None = None
 
 
 class Architecture(NamedTuple):

@@ -16,9 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 import reference
-from reference import ACTIVATIONS, LOSSES, Array, Layer
+from reference import ACTIVATIONS, LOSSES, Layer
 from reference.checks import check_batch, check_loss, check_network
 
+from ..arrays import Array
 from .problem import GivenAnswer, Parameters, Problem, State
 
 MOST_VALUES = 2**25
@@ -392,7 +393,7 @@ def _spelled(parameter: Any) -> Any:
     return ("Infinity" if copysign(1, parameter) > 0 else "-Infinity") if isinf(parameter) else float(parameter)
 
 
-def _listed_all(arrays: Parameters | State) -> dict[str, Any]:
+def _listed_all(arrays: Parameters[Array] | State[Array]) -> dict[str, Any]:
     return {name: _listed(array) for name, array in zip(arrays._fields, arrays, strict=True)}
 
 

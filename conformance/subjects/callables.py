@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from reference import Array
-
+from ..arrays import Array
 from ..problems.layouts import numbers
 from ..problems.problem import GivenAnswer, Parameters, Problem
 
@@ -52,7 +51,7 @@ def _takes_a_pair(function: Callable[..., Any]) -> bool:
 
 def layers_of(
     returned: Any, shapes: list[tuple[int, ...]], dtype: Any, names: tuple[str, str] = ("dW", "db")
-) -> tuple[Parameters, ...]:
+) -> tuple[Parameters[Array], ...]:
     """What a function returned, a pair of arrays of those names a layer; copied, since it may use its buffers again.
 
     Raises

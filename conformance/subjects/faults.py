@@ -6,9 +6,10 @@ violates.
 
 from typing import NamedTuple
 
-from reference import Array, backward, forward, input_gradient
+from reference import backward, forward, input_gradient
 from reference.gradients import reduced_loss
 
+from ..arrays import Array
 from ..problems.problem import Answer, Parameters, Problem, State
 from ..text.edits import Edit
 from .reference import reference_answer
@@ -158,7 +159,7 @@ class Accumulating:
     """gradient-accumulated: the gradients of the calls before are still there, and are added to."""
 
     def __init__(self) -> None:
-        self.sums: tuple[Parameters, ...] = ()
+        self.sums: tuple[Parameters[Array], ...] = ()
 
     def __call__(self, problem: Problem) -> Answer:
         """Answer with the gradients of all problems of these shapes so far."""
@@ -172,7 +173,7 @@ class Stale:
     """stale-forward: the backward pass reads the forward pass of the call before."""
 
     def __init__(self) -> None:
-        self.x: Array = None
+        self.x: Array | None = None
 
     def __call__(self, problem: Problem) -> Answer:
         """Answer with a backward pass through the samples of the problem before."""

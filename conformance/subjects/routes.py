@@ -10,10 +10,10 @@ from typing import NamedTuple
 import numpy as np
 
 import reference
-from reference import Array, Layer, forward
-from reference.backpropagation import Network
+from reference import Layer, forward
 from reference.gradients import reduced_loss
 
+from ..arrays import Array, Network
 from ..numbers.dual import Dual
 from ..numbers.enclosure import Unbounded, Undecided
 from ..numbers.summation import wide
@@ -83,7 +83,7 @@ def sample_by_sample(problem: Problem, ask: Callable[[Problem], Answer] = refere
     )
 
 
-def descended(network: Network, gradients: tuple[Parameters, ...], eta: Array) -> tuple[Parameters, ...]:
+def descended(network: Network, gradients: tuple[Parameters[Array], ...], eta: Array) -> tuple[Parameters[Array], ...]:
     """The parameters after a step with that rate, a number of their dtype."""
     return tuple(
         Parameters(layer.W - eta * W, layer.b - eta * b) for layer, (W, b) in zip(network, gradients, strict=True)
@@ -157,7 +157,8 @@ def forward_mode(problem: Problem) -> Answer:
         return duals
 
     def real(duals: Array) -> Array:
-        return np.frompyfunc(lambda number: (Dual(0) + number).real, 1, 1)(duals).astype(problem.dtype)
+        numbers: Array = np.frompyfunc(lambda number: (Dual(0) + number).real, 1, 1)(duals).astype(problem.dtype)
+        return numbers
 
     rows = [np.broadcast_to(index, (B, len(index))) for index in directions.b]
     network = tuple(
@@ -165,9 +166,9 @@ def forward_mode(problem: Problem) -> Answer:
         for (W, b, sigma), by_W, by_b, by_z in zip(problem.network, directions.W, rows, directions.z, strict=True)
     )
     value, states = _pass(problem, network, moved(problem.x, directions.x))
-    value = Dual(0) + value  # a dual even where nothing moves it
-    derivatives = np.broadcast_to(np.asarray(value.tangent, problem.dtype), directions.total)
-    run = Pass(np.asarray(value.real, problem.dtype), tuple((real(z), real(a)) for z, a in states))
+    whole = Dual(0) + value  # a dual even where nothing moves it
+    derivatives = np.broadcast_to(np.asarray(whole.tangent, problem.dtype), directions.total)
+    run = Pass(np.asarray(whole.real, problem.dtype), tuple((real(z), real(a)) for z, a in states))
     return _differentiated(problem, run, derivatives)
 
 

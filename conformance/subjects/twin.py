@@ -13,10 +13,10 @@ from torch.nn import functional as F
 
 import reference
 from reference import Activation, Layer, Loss
-from reference.backpropagation import Network
 from reference.gradients import reduced_loss
 from reference.losses import fused
 
+from ..arrays import Network
 from ..problems.problem import Answer, Parameters, Problem, State
 
 ACTIVATIONS: dict[type[Activation], Callable[[Any, Tensor], Tensor]] = {
@@ -121,7 +121,7 @@ def twin_answer(problem: Problem) -> Answer:
 def text_answer(problem: Problem) -> Answer:
     """The answer of PyTorch's autograd through the reference's own forward pass and loss, run on tensors."""
 
-    def evaluated(parameters: list[tuple[Tensor, Tensor]], x: Tensor, y: Tensor) -> Pass:
+    def evaluated(parameters: list[tuple[Any, Any]], x: Any, y: Any) -> Pass:
         layers = zip(parameters, problem.network, strict=True)
         steps = reference.forward(tuple(Layer(W, b, layer.sigma) for (W, b), layer in layers), x)
         head, (_, z, a) = problem.network[-1].sigma, steps[-1]

@@ -15,10 +15,11 @@ import torch
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
-from reference import Array, CrossEntropy, Softmax, Tanh, forward, initialised, torch_default
-from reference.backpropagation import Network, update
+from reference import CrossEntropy, Softmax, Tanh, forward, initialised, torch_default
+from reference.backpropagation import update
 from reference.gradients import loss_and_gradients
 
+from ..arrays import Array, Network
 from ..bounds.admitted import admitted
 from ..bounds.rounded import exact
 from ..judge.verdict import merged

@@ -31,7 +31,7 @@ __all__ = [
 REDUCTIONS = ("sum", "mean")
 
 
-def check_network(network: Sequence[Layer]) -> tuple[Network, DType]:
+def check_network(network: Sequence[Layer[NDArray[Any]]]) -> tuple[Network[NDArray[Any]], DType]:
     """Check that the layers fit and have one dtype; return them in a tuple, and the dtype."""
     if not isinstance(network, tuple | list) or isinstance(network, Layer):
         raise TypeError(f"network: expected a tuple of Layer(W, b, sigma), got {described(network)}")
@@ -47,7 +47,7 @@ def check_network(network: Sequence[Layer]) -> tuple[Network, DType]:
     ), dtype
 
 
-def _layer(l: int, layer: Layer, inputs: int | None) -> tuple[Numbers, Numbers, Activation]:
+def _layer(l: int, layer: Layer[NDArray[Any]], inputs: int | None) -> tuple[Numbers, Numbers, Activation]:
     """Check that layer l fits in itself and has that number of inputs, which is None for the first."""
     if not isinstance(layer, tuple) or len(layer) != len(Layer._fields):
         raise TypeError(f"layer {l}: expected Layer(W, b, sigma), got {described(layer)}")
@@ -66,7 +66,7 @@ def _layer(l: int, layer: Layer, inputs: int | None) -> tuple[Numbers, Numbers, 
     return W, b, sigma
 
 
-def check_loss(network: Network, dtype: DType, loss: Loss, reduction: str) -> Loss:
+def check_loss(network: Network[NDArray[Any]], dtype: DType, loss: Loss, reduction: str) -> Loss:
     """Check that the reduction is known, and that the loss is defined for the network's last activation."""
     _check_functions("loss", loss, ("value", "gradient"), "a loss such as HalfSquaredError()")
     loss = with_plain_parameters("loss", loss, dtype)
@@ -84,7 +84,7 @@ def check_loss(network: Network, dtype: DType, loss: Loss, reduction: str) -> Lo
     return loss
 
 
-def check_samples(network: Network, dtype: DType, x: ArrayLike) -> NDArray[Any]:
+def check_samples(network: Network[NDArray[Any]], dtype: DType, x: ArrayLike) -> NDArray[Any]:
     """Check that the samples (B, n_0) are at least one, and fit the network."""
     samples, inputs = numbers("x", x), network[0].W.shape[1]
     shape = samples.array.shape
@@ -96,7 +96,7 @@ def check_samples(network: Network, dtype: DType, x: ArrayLike) -> NDArray[Any]:
 
 
 def check_batch(
-    network: Network, dtype: DType, x: ArrayLike, y: ArrayLike, loss: Loss
+    network: Network[NDArray[Any]], dtype: DType, x: ArrayLike, y: ArrayLike, loss: Loss
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """Check that the samples (B, n_0) and targets (B, n_L) fit the network, and that the loss admits the targets."""
     x = check_samples(network, dtype, x)

@@ -3,9 +3,10 @@
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -73,7 +74,7 @@ def digits_command(
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("epochs", total=epochs)
 
-        def shown(epoch: Epoch, network: Network) -> None:
+        def shown(epoch: Epoch, network: Network[NDArray[Any]]) -> None:
             progress.update(task, advance=1, description=f"loss {epoch.loss:.4f}")
 
         try:

@@ -1,12 +1,12 @@
 """The document's example: XOR, two inputs, two hidden units, one output, all sigmoid."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..activations import Sigmoid
 from ..backpropagation import Layer, Network, update
-from ..functions import Array
 from ..gradients import loss_and_gradients
 from ..losses import HalfSquaredError
 
@@ -14,7 +14,7 @@ X = np.array([[0.0, 0.0], [0.0, 1.0], [1.0, 0.0], [1.0, 1.0]])
 Y = np.array([[0.0], [1.0], [1.0], [0.0]])
 
 
-def initial() -> Network:
+def initial() -> Network[NDArray[Any]]:
     """Draw the document's first parameters: its seed, its order, its layout (inputs in rows) transposed."""
     rng = np.random.RandomState(42)
     W1, W2 = rng.rand(2, 2).T, rng.rand(2, 1).T
@@ -26,8 +26,8 @@ class Run(NamedTuple):
     """What the example leaves: every epoch's loss, the last output (4, 1), and the network that computed it."""
 
     losses: list[float]
-    predicted: Array
-    network: Network
+    predicted: NDArray[Any]
+    network: Network[NDArray[Any]]
 
 
 def run(epochs: int = 10_000, eta: float = 0.1) -> Run:

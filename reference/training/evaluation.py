@@ -21,14 +21,16 @@ class Score(NamedTuple):
     accuracy: float
 
 
-def predict(network: Sequence[Layer], x: ArrayLike) -> NDArray[Any]:
+def predict(network: Sequence[Layer[NDArray[Any]]], x: ArrayLike) -> NDArray[Any]:
     """Compute the network's output (B, n_L) for samples x (B, n_0); both are checked as by `value_and_gradients`."""
     network, dtype = check_network(network)
     output: NDArray[Any] = forward(network, check_samples(network, dtype, x))[-1].a
     return output
 
 
-def evaluate(network: Sequence[Layer], x: ArrayLike, y: ArrayLike, loss: Loss, reduction: Reduction) -> Score:
+def evaluate(
+    network: Sequence[Layer[NDArray[Any]]], x: ArrayLike, y: ArrayLike, loss: Loss, reduction: Reduction
+) -> Score:
     """Take the loss on samples, and count those labelled right; arguments and errors are `value_and_gradients`'.
 
     A sample's label is the place of its largest output and target.  With a single output, and with the losses of
@@ -46,7 +48,9 @@ def evaluate(network: Sequence[Layer], x: ArrayLike, y: ArrayLike, loss: Loss, r
     return Score(loss_on(network, x, y, loss, reduction), float(right.mean()))
 
 
-def loss_on(network: Network, x: NDArray[Any], y: NDArray[Any], loss: Loss, reduction: Reduction) -> float:
+def loss_on(
+    network: Network[NDArray[Any]], x: NDArray[Any], y: NDArray[Any], loss: Loss, reduction: Reduction
+) -> float:
     """Take the reduced loss on samples, unchecked and without a gradient."""
     _, z, a = forward(network, x)[-1]
     return float(reduced_loss(network[-1].sigma, z, a, y, loss, reduction).value)

@@ -5,6 +5,7 @@ Each takes the generator and the numbers of units ``n`` and inputs ``m``, and re
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -48,7 +49,7 @@ def initialised(
     activations: Sequence[Activation],
     initialiser: Initialiser = torch_default,
     dtype: DTypeLike = np.float64,
-) -> Network:
+) -> Network[NDArray[Any]]:
     """Make a network with fresh parameters.
 
     Parameters

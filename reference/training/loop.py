@@ -1,10 +1,10 @@
 """The document's workflow: forward, loss, backward, update, again and again until the loss converges."""
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from ..backpropagation import Layer, Network
 from ..checks import (
@@ -29,7 +29,7 @@ Function = TypeVar("Function", Callback, Schedule)
 
 
 def train(
-    network: Sequence[Layer],
+    network: Sequence[Layer[NDArray[Any]]],
     x: ArrayLike,
     y: ArrayLike,
     loss: Loss,
@@ -160,7 +160,7 @@ def check_function(name: str, function: Function) -> Function:
     return function
 
 
-def check_resume(resume: Training, network: Network, rule: Rule) -> None:
+def check_resume(resume: Training, network: Network[NDArray[Any]], rule: Rule) -> None:
     """Check that a training had a network of the same kind as this one, and that its state is the rule's."""
     if not isinstance(resume, Training):
         raise TypeError(f"resume: expected a Training, got {type(resume).__name__}")

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..backpropagation import Network
 from ..updates import State
@@ -33,11 +34,11 @@ class Training(NamedTuple):
     rule's, and ``rng`` is the generator's, as ``bit_generator.state`` gives it.
     """
 
-    network: Network
-    best: Network
+    network: Network[NDArray[Any]]
+    best: Network[NDArray[Any]]
     history: tuple[Epoch, ...]
     stopped: str
-    state: State
+    state: State[NDArray[Any]]
     rng: Mapping[str, Any] | None
 
 
@@ -56,7 +57,9 @@ class Diverged(ArithmeticError):
         The epochs before.
     """
 
-    def __init__(self, what: str, epoch: int, batch: int, network: Network, history: tuple[Epoch, ...]) -> None:
+    def __init__(
+        self, what: str, epoch: int, batch: int, network: Network[NDArray[Any]], history: tuple[Epoch, ...]
+    ) -> None:
         super().__init__(
             f"epoch {epoch}, batch {batch}: {what}; the last good parameters are in this error's .network; "
             "a smaller eta may help"

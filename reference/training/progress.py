@@ -16,7 +16,7 @@ from .evaluation import loss_on
 from .outcome import Diverged, Epoch, Training
 from .schedules import Schedule
 
-Callback = Callable[[Epoch, Network], object]
+Callback = Callable[[Epoch, Network[NDArray[Any]]], object]
 
 
 class Arguments(NamedTuple):
@@ -45,15 +45,15 @@ class Progress(NamedTuple):
     validation loss; without validation it is the last.
     """
 
-    network: Network
-    state: State
-    good: Network
-    best: Network
+    network: Network[NDArray[Any]]
+    state: State[NDArray[Any]]
+    good: Network[NDArray[Any]]
+    best: Network[NDArray[Any]]
     lowest: float
     history: tuple[Epoch, ...]
 
 
-def start(network: Network, rule: Rule, resume: Training | None) -> Progress:
+def start(network: Network[NDArray[Any]], rule: Rule, resume: Training | None) -> Progress:
     """Start with a copy of the network and no epoch behind it, or where another training ended."""
     given = network if resume is None else resume.network
     copy = tuple(Layer(W.copy(), b.copy(), sigma) for W, b, sigma in given)

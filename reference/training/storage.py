@@ -31,7 +31,7 @@ Description = dict[str, Any]
 """What JSON can say."""
 
 
-def save(path: str | os.PathLike[str], saved: Network | Training) -> None:
+def save(path: str | os.PathLike[str], saved: Network[NDArray[Any]] | Training) -> None:
     """Save a network, or a training with all that it takes to go on.
 
     Parameters
@@ -55,7 +55,7 @@ def save(path: str | os.PathLike[str], saved: Network | Training) -> None:
         np.savez(file, **contents)
 
 
-def load(path: str | os.PathLike[str]) -> Network | Training:
+def load(path: str | os.PathLike[str]) -> Network[NDArray[Any]] | Training:
     """Load the network or training that was saved there, the same to the bit.
 
     Raises
@@ -97,7 +97,7 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
         part.unlink(missing_ok=True)
 
 
-def _taken_apart(saved: Network | Training) -> tuple[Description, Arrays]:
+def _taken_apart(saved: Network[NDArray[Any]] | Training) -> tuple[Description, Arrays]:
     """Name every array, and describe the rest."""
     if not isinstance(saved, Training):
         layers, arrays = _layers("network", saved)
@@ -118,7 +118,7 @@ def _taken_apart(saved: Network | Training) -> tuple[Description, Arrays]:
     return {"format": FORMAT, "layers": layers, "training": training}, arrays
 
 
-def _layers(name: str, network: Network) -> tuple[list[Description], Arrays]:
+def _layers(name: str, network: Network[NDArray[Any]]) -> tuple[list[Description], Arrays]:
     """Describe the activations of a network, and name its arrays after it."""
     network, dtype = check_network(network)
     if dtype not in (np.float32, np.float64):
@@ -137,11 +137,11 @@ def _named(l: int, sigma: Activation) -> Description:
     raise TypeError(f"layer {l}: sigma: expected one of {', '.join(ACTIVATIONS)}, got {type(sigma).__name__}")
 
 
-def _put_together(description: Description, arrays: Arrays) -> Network | Training:
+def _put_together(description: Description, arrays: Arrays) -> Network[NDArray[Any]] | Training:
     """Make the network or training that was taken apart."""
     sigmas = [by_name("activation", ACTIVATIONS, layer.pop("name"), layer) for layer in description["layers"]]
 
-    def network(name: str) -> Network:
+    def network(name: str) -> Network[NDArray[Any]]:
         layers = [Layer(arrays[f"{name}/{l}/W"], arrays[f"{name}/{l}/b"], s) for l, s in enumerate(sigmas, start=1)]
         return check_network(layers)[0]
 

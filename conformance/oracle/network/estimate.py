@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference import Array
-
+from ...arrays import Array
 from ...bounds.lifted import Lifted
 from ...bounds.rounded import Rounded
 from ...judge.judgement import Judgement, compare

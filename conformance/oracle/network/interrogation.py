@@ -12,8 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference import Array
-
+from ...arrays import Array
 from ...bounds.lifted import Lifted, lifted
 from ...judge import precision
 from ...judge.judgement import Judgement

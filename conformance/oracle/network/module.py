@@ -14,6 +14,7 @@ import reference
 from reference import Activation, Loss, activation
 from reference import loss as named_loss
 
+from ...arrays import Network
 from ...bounds.admitted import declared
 from ...bounds.paths import MIXING
 from ...judge.report import Report, Subject
@@ -237,7 +238,7 @@ def _one_each(parts: Parts) -> tuple[Activation, ...]:
     return parts.sigmas[:-1] or (reference.Identity(),)
 
 
-def _network(parts: Parts) -> tuple[reference.Layer, ...]:
+def _network(parts: Parts) -> Network:
     """A network of these layers, for the reference's checks; its numbers mean nothing."""
     return tuple(
         reference.Layer(np.ones((n, 1)), np.ones(n), sigma)

@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from reference import Activation, Array, HalfSquaredError, Layer, Loss, Sigmoid, activation, loss
+from reference import Activation, HalfSquaredError, Layer, Loss, Sigmoid, activation, loss
 from reference.checks import check_activation, check_batch, check_loss, check_network
 from reference.gradients import Reduction
 
+from ...arrays import Array
 from ...bounds.admitted import declared
 from ...bounds.lifted import lifted
 from ...judge import precision

@@ -11,10 +11,11 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from reference import Activation, Array, Layer, Loss
+from reference import Activation, Layer, Loss
 from reference.gradients import Reduction
 from reference.losses import TARGETS
 
+from ...arrays import Array
 from ...bounds.admitted import UNDECLARED, Conventions
 from ...bounds.paths import MIXING
 from ...judge.judgement import Judgement
@@ -250,7 +251,7 @@ def _scaled(problem: Problem, first: float, last: float) -> Problem:
     """With the first layer's parameters and the last layer's scaled by powers of two."""
     dtype = problem.x.dtype.type
 
-    def scale(layer: Layer, by: float) -> Layer:
+    def scale(layer: Layer[Array], by: float) -> Layer[Array]:
         return Layer(layer.W * dtype(by), layer.b * dtype(by), layer.sigma)
 
     network = (scale(problem.network[0], first), *problem.network[1:])

@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference import Array, Layer
+from reference import Layer
 
+from ...arrays import Array
 from ...bounds.admitted import held
 from ...bounds.lifted import Lifted
 from ...bounds.rounded import Format, Rounded, exact, observed
@@ -55,7 +56,7 @@ class State(NamedTuple):
     seen: bool
 
 
-def gradients(answer: GivenAnswer) -> tuple[Parameters, ...]:
+def gradients(answer: GivenAnswer) -> tuple[Parameters[Rounded], ...]:
     """The gradients as they count: rounded when they were reported, unless they come with a radius of their own."""
     return tuple(Parameters(_known(W), _known(b)) for W, b in answer.gradients)
 
@@ -253,7 +254,7 @@ def _sees(b: Rounded) -> bool:
     return bool(np.isfinite(b.mid).all() and largest > b.format.tiny / b.format.u)
 
 
-def _activations(above: Parameters) -> Rounded:
+def _activations(above: Parameters[Rounded]) -> Rounded:
     """a (1, n): the row of dL/dW whose delta is largest, divided by it."""
     W, b = above
     J = int(np.argmax(abs(b.mid)))

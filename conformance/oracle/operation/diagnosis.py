@@ -5,8 +5,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from reference import Activation, Array, Softmax
+from reference import Activation, Softmax
 
+from ...arrays import Array
 from ...bounds.rounded import Rounded
 from ...judge.judgement import Judgement
 from ...judge.precision import nearest

@@ -9,8 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference import Array
-
+from ...arrays import Array
 from ...bounds.assumptions import KAPPA
 from ...bounds.formats import format_of
 from ...bounds.rounded import Format, Rounded

@@ -40,10 +40,11 @@ from typing import Any
 
 import numpy as np
 
-from reference import ACTIVATIONS, LOSSES, Activation, Array, LogSoftmax, Loss, Softmax
+from reference import ACTIVATIONS, LOSSES, Activation, LogSoftmax, Loss, Softmax
 from reference.gradients import Reduction
 from reference.losses import TARGETS
 
+from ...arrays import Array
 from ...bounds import assumptions
 from ...bounds.formats import checked, format_of
 from ...bounds.rounded import Format

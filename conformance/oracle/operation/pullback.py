@@ -1,7 +1,7 @@
 """Cotangents of a function's outputs, taken back through the tape of its run by the chain rule alone."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from flint import arb
@@ -26,7 +26,7 @@ class Cotangent(NamedTuple):
     absolute: Any
 
 
-def pull_back(tape: Tape, outputs: Sequence[Any], gs: Sequence[Sequence[float]]) -> Pulled:
+def pull_back(tape: Tape, outputs: Iterable[Any], gs: Sequence[Sequence[float]]) -> Pulled:
     """Every cotangent of the outputs pulled back to the leaves.
 
     Parameters

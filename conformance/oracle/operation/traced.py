@@ -30,8 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from flint import arb
 
-from reference import Array
-
+from ...arrays import Array
 from ...bounds.rounded import Format, gamma
 from ...numbers.balls import Ball
 from ...numbers.derivatives import FUNCTIONS, Function

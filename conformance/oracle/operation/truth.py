@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from flint import arb
 
-from reference import Activation, Array, Identity, Loss
+from reference import Activation, Identity, Loss
 from reference.gradients import Reduction
 
+from ...arrays import Array
 from ...bounds.admitted import Widened, WidenedLoss, admitted_loss, once_more
 from ...bounds.formats import format_of
 from ...bounds.rounded import EPSILON, Format, Rounded
@@ -317,7 +318,7 @@ def _column(run: Callable[[Sequence[Array]], Array], points: Sequence[Array], i:
     return column, np.where(kink, np.inf, error)
 
 
-def _with(array: Array, at: Any, value: complex) -> Array:
+def _with(array: Array, at: Any, value: Any) -> Array:
     changed = array.astype(np.result_type(array.dtype, type(value))) if isinstance(value, complex) else array.copy()
     changed[at] = value
     return changed
