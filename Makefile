@@ -9,7 +9,7 @@ export OPENBLAS_NUM_THREADS := 1
 
 help:
 	@echo "make conformance   compare the reference with its PyTorch twin, equation by equation, then train both"
-	@echo "make test          lint, types, tests, doctests"
+	@echo "make test          lint, who imports whom, types, tests, doctests"
 	@echo "make bench         speed and memory, as ratios to PyTorch and others"
 	@echo "make kill-matrix   alter every labelled line in every way; some test must fail (some minutes)"
 	@echo "make clean         remove the environment and all caches"
@@ -19,6 +19,7 @@ conformance: .venv/ready
 
 test: .venv/ready
 	$(BIN)/ruff check --quiet .
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/pytest -q -n auto
 
