@@ -1,6 +1,7 @@
-"""The examples of the README and of the tutorial run as they stand."""
+"""The examples of the README and of the tutorial run as they stand, and each folder's README names what is in it."""
 
 import doctest
+import re
 from pathlib import Path
 
 import pytest
@@ -27,3 +28,17 @@ def test_the_core_in_the_readme_is_the_core() -> None:
     shown = [line for line in README.read_text().splitlines() if "# (" in line and "^" in line]
     assert len(shown) == 6
     assert all(line in code for line in shown)
+
+
+CONFORMANCE = README.parent / "conformance"
+FOLDERS = sorted(path.parent for path in CONFORMANCE.rglob("__init__.py"))
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: folder.name)
+def test_the_readme_of_a_folder_lists_what_is_in_it(folder: Path) -> None:
+    """Each module and each folder; at the top, where the doors are told of in words, the folders."""
+    first_cells = " ".join(re.findall(r"^\|(.*?)\|", (folder / "README.md").read_text(), re.M))
+    listed = re.findall(r"`(\w+)`|\[(\w+)\]\(\w+/README\.md\)", first_cells)
+    modules = {path.stem for path in folder.glob("*.py") if folder != CONFORMANCE} - {"__init__"}
+    folders = {path.parent.name for path in folder.glob("*/__init__.py")}
+    assert {module or linked for module, linked in listed} == modules | folders
