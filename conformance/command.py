@@ -17,7 +17,7 @@ from .judge.picture import plot
 from .judge.report import Report, shown
 from .judge.terminal import show
 from .oracle.network.oracle import check
-from .problems import files
+from .problems import files, schemas
 from .suite.profiles import PROFILES
 from .suite.run import COLUMNS, INTERRUPTED, NOT_PUT, conformance, replay
 from .suite.shards import processors
@@ -131,6 +131,14 @@ def kill_matrix_command(
         console.print("\nINTERRUPTED: nothing is written.")
         status = INTERRUPTED
     sys.exit(status)
+
+
+@app.command("schemas")
+def schemas_command(
+    folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A folder.")],
+) -> None:
+    """Write the JSON Schemas of the protocol's messages and of the report, a file each."""
+    schemas.write(folder)
 
 
 @app.command("bench")

@@ -9,10 +9,10 @@ from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from math import copysign, frexp, inf, isinf, nextafter
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
 import reference
@@ -20,6 +20,7 @@ from reference import ACTIVATIONS, LOSSES, Layer
 from reference.checks import check_batch, check_loss, check_network
 
 from ..arrays import Array
+from . import messages
 from .problem import GivenAnswer, Parameters, Problem, State
 
 MOST_VALUES = 2**25
@@ -94,7 +95,7 @@ def parse_problem(text: str | bytes, eta: float = 0.0) -> Problem:
     Malformed
         If it is anything else, or the shapes, names and numbers are not those of a problem.
     """
-    request = _validated(_Request, _document(text, float))
+    request = _validated(messages.Gradients, _document(text, float))
     dtype = np.dtype(request.dtype)
     layers = [
         Layer(
@@ -143,7 +144,7 @@ def parse_answer(text: str | bytes, problem: Problem) -> GivenAnswer:
             why = document.get(kind)
             if why is not None:
                 raise Refused(kind, why if isinstance(why, str) else _said(why))
-    response, dtype, network = _validated(_Response, document), problem.dtype, problem.network
+    response, dtype, network = _validated(messages.Answer, document), problem.dtype, problem.network
     B, L = len(problem.x), len(network)
 
     def layers(name: str, given: list[Any]) -> list[Any]:
@@ -175,69 +176,6 @@ def parse_answer(text: str | bytes, problem: Problem) -> GivenAnswer:
         **volunteered,
         trace=trace or None,
     )
-
-
-class _Described(BaseModel):
-    """Nothing is coerced: a string or a boolean is no number."""
-
-    model_config = ConfigDict(strict=True, extra="ignore")
-
-
-_Finite = Annotated[float, Field(allow_inf_nan=False)]
-_Vector = Annotated[list[_Finite], Field(fail_fast=True)]
-_Matrix = Annotated[list[_Vector], Field(fail_fast=True)]
-_Parameter = Annotated[_Finite | Literal["Infinity", "-Infinity"] | _Vector, Field(union_mode="left_to_right")]
-
-
-class _Function(_Described):
-    """A name, and beside it the parameters."""
-
-    model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, _Parameter]
-    name: str
-
-
-class _Loss(_Function):
-    reduction: Literal["sum", "mean"]
-
-
-class _Layer(_Described):
-    W: _Matrix
-    b: _Vector
-    activation: _Function
-
-
-class _Request(_Described):
-    cmd: Literal["gradients"]
-    dtype: Literal["float32", "float64"]
-    layers: Annotated[list[_Layer], Field(fail_fast=True)]
-    loss: _Loss
-    x: _Matrix
-    y: _Matrix
-
-
-_Number = Annotated[float | Literal["NaN", "Infinity", "-Infinity"] | None, Field(union_mode="left_to_right")]
-_Numbers = Annotated[list[_Number], Field(fail_fast=True)]
-_Rows = Annotated[list[_Numbers], Field(fail_fast=True)]
-
-
-class _Gradient(_Described):
-    W: _Rows
-    b: _Numbers
-
-
-class _State(_Described):
-    z: _Rows
-    a: _Rows
-    delta: _Rows
-
-
-class _Response(_Described):
-    gradients: Annotated[list[_Gradient], Field(fail_fast=True)]
-    loss: _Number = None
-    output: _Rows | None = None
-    input_gradient: _Rows | None = None
-    trace: Annotated[list[_State], Field(fail_fast=True)] | None = None
 
 
 def _document(text: str | bytes, number: Any) -> Any:
@@ -285,7 +223,7 @@ def _off_midpoints(decimal: str) -> float:
     return value if exact == midpoint else nextafter(value, inf if exact > midpoint else -inf)
 
 
-_M = TypeVar("_M", bound=_Described)
+_M = TypeVar("_M", bound=messages.Message)
 
 
 def _validated(model: type[_M], document: Any) -> _M:
@@ -337,7 +275,7 @@ def _said(value: Any) -> str:
     return json.dumps(value)
 
 
-def _function(where: str, named: Callable[..., Any], described: _Function) -> Any:
+def _function(where: str, named: Callable[..., Any], described: messages.Function) -> Any:
     """The activation or loss of that name, with its parameters as floats and tuples of floats."""
     given = described.__pydantic_extra__.items()
     parameters = {name: tuple(value) if isinstance(value, list) else float(value) for name, value in given}

@@ -1,0 +1,109 @@
+"""The report of the protocol (PROTOCOL.md) as a model: what other programs find in ``report.json``.
+
+What the models leave out a report may hold besides, since fields may be added.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from .messages import Finite, Message
+
+Verdict = Literal["WRONG", "SUSPECT", "UNDECIDED", "CONFORMS"]
+Quantity = float | Literal["NaN", "Infinity", "-Infinity"]
+Count = Annotated[int, Field(ge=0)]
+
+
+class Subject(Message):
+    """Who was asked."""
+
+    name: str
+    version: str
+    language: str
+
+
+class Problems(Message):
+    """How many problems were asked, were none of the subject's, and failed."""
+
+    asked: Count
+    unsupported: Count
+    failed: Count
+
+
+class Elements(Message):
+    """How many numbers were judged, and what became of them."""
+
+    judged: Count
+    wrong: Count
+    suspect: Count
+    undecided: Count
+
+
+class Record(Message):
+    """What became of an equation, in all layers or in one."""
+
+    equation: str
+    verdict: Verdict
+    elements: Count
+    wrong: Count
+    suspect: Count = 0
+    undecided: Count = 0
+    follows: Count = 0
+    worst_margin: Quantity
+    floor: Quantity
+
+
+class EquationRecord(Record):
+    """What became of an equation, in all layers and in each."""
+
+    layers: list[Record] = Field(default_factory=list)
+
+
+class Finding(Message):
+    """Something found wrong or suspect: where, what was got and expected, what it fits, and how to replay it."""
+
+    verdict: Verdict
+    kind: Annotated[Literal["ordinary", "extreme"], Field(alias="class")] = "ordinary"
+    equation: str
+    layer: Count
+    element: list[Count]
+    got: Quantity
+    expected: Quantity
+    bound: Quantity
+    faults: list[str]
+    explanation: str
+    problem: str
+
+
+class Robustness(Message):
+    """The verdict at the ends of the range."""
+
+    verdict: Verdict
+    asked: Count
+    wrong: Count
+
+
+class Place(Message):
+    """An equation in a layer."""
+
+    equation: str
+    layer: Count
+
+
+class Report(Message):
+    """What a run over a subject leaves; `following` is what is off, but right given what comes before it."""
+
+    report: Literal[1]
+    complete: bool
+    verdict: Verdict
+    subject: Subject
+    profile: str
+    seed: Count
+    problems: Problems
+    elements: Elements
+    effective_bits: dict[str, Finite]
+    equations: list[EquationRecord]
+    findings: list[Finding]
+    robustness: Robustness | None = None
+    remarks: list[str] = Field(default_factory=list)
+    following: list[Place] = Field(default_factory=list)
