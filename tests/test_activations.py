@@ -11,6 +11,7 @@ import torch
 from certified import radius_used, random
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from conformance.bounds.admitted import Widened
 from conformance.bounds.assumptions import DIVISION, KAPPA
@@ -60,7 +61,7 @@ def check(sigma: Activation) -> None:
             z, g = random(rng, (4, 5), dtype, scale), random(rng, (4, 5), dtype)
             a = sigma.apply(z)
             leaf = torch.tensor(z, requires_grad=True)
-            theirs = twin.ACTIVATIONS[type(sigma)](sigma, leaf)
+            theirs = twin.activated(sigma, leaf)
             theirs.backward(torch.tensor(g))
             value, derivative = Widened(sigma).apply(exact(z)), Widened(sigma).pullback(exact(z), exact(a), exact(g))
             assert a.dtype == derivative.dtype == z.dtype
@@ -75,6 +76,15 @@ def check(sigma: Activation) -> None:
             # <pullback(g), v> = <g, derivative in direction v>, by samples; the right side knows only (A).
             pulled, pushed = (truth * balls(v)).sum(axis=1), (balls(g) * forward_mode(sigma.apply, z, v)).sum(axis=1)
             assert overlap(pulled, pushed)
+
+
+TEXT_ALONE: set[str] = set()
+"""Activations that PyTorch has not: the twin runs their own text, so that only the balls check it."""
+
+
+def test_every_activation_is_beside_one_of_pytorch() -> None:
+    pytorchs = {name for name, kind in ACTIVATIONS.items() if kind in twin.ACTIVATIONS or hasattr(nn, kind.__name__)}
+    assert set(ACTIVATIONS) - pytorchs == TEXT_ALONE
 
 
 def test_A1_D1_identity() -> None:
@@ -228,7 +238,7 @@ def test_at_a_kink_the_documented_convention_holds_and_is_pytorchs(
     z, g = np.array([[kink]]), np.array([[-3.0]])
     assert sigma.pullback(z, sigma.apply(z), g) == derivative * g
     leaf = torch.tensor(z, requires_grad=True)
-    twin.ACTIVATIONS[type(sigma)](sigma, leaf).backward(torch.tensor(g))
+    twin.activated(sigma, leaf).backward(torch.tensor(g))
     assert leaf.grad == derivative * g
 
 

@@ -22,6 +22,7 @@ from conformance.numbers.balls import balls, forward_mode, overlap
 from conformance.subjects import twin
 from reference import (
     L1,
+    LOSSES,
     NLL,
     Activation,
     BinaryCrossEntropy,
@@ -58,12 +59,16 @@ def outputs_and_targets(loss: Loss, dtype: str) -> tuple[np.ndarray, np.ndarray]
     return a, y.clip(low, high)
 
 
+def test_every_loss_is_beside_one_of_pytorch() -> None:
+    assert set(LOSSES.values()) == set(twin.LOSSES)
+
+
 def check(loss: Loss) -> None:
     """Value and gradient of the reference and of PyTorch within bounds, which hold the certified truth."""
     for dtype in DTYPES:
         a, y = outputs_and_targets(loss, dtype)
         leaf = torch.tensor(a, requires_grad=True)
-        theirs = twin.LOSSES[type(loss)](loss, leaf, torch.tensor(y))
+        theirs = twin.losses(loss, leaf, torch.tensor(y))
         c = random(np.random.default_rng(12), (5,), dtype)
         theirs.backward(torch.tensor(c))
         bounds = WidenedLoss(loss)

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor, nn
 
 from conformance import probe_torch
-from conformance.oracle.network.module import ACTIVATIONS as MODULES
 from reference import ACTIVATIONS, Activation, Identity, Tanh
 
 
@@ -61,7 +60,7 @@ def sequential(*activations: nn.Module, widths: tuple[int, ...] = (4, 7, 6, 5), 
     return nn.Sequential(*layers).to(dtype)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", [kind.__name__ for kind in ACTIVATIONS.values() if hasattr(nn, kind.__name__)])
 def test_the_modules_of_pytorch_are_known(name: str) -> None:
     """By the names of their classes; hardsigmoid's own derivative in float64 is a float32, which is found."""
     module: Any = getattr(nn, name)
@@ -70,7 +69,6 @@ def test_the_modules_of_pytorch_are_known(name: str) -> None:
         report = probe_torch(sequential(module(**dim), nn.Tanh(), dtype=dtype), nn.MSELoss())
         departs = name == "Hardsigmoid" and dtype == torch.float64
         assert report.verdict == ("WRONG" if departs else "CONFORMS"), str(report)
-    assert type(MODULES[name](module(**dim))) in ACTIVATIONS.values()
 
 
 LOSSES: list[tuple[Any, tuple[int, ...]]] = [

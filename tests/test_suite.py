@@ -22,7 +22,7 @@ from conformance.subjects.faults import FAULTS
 from conformance.subjects.reference import reference_answer
 from conformance.suite import shards, suite
 from conformance.suite.floors import floors
-from conformance.suite.report import EXPECTED, by_kind
+from conformance.suite.report import by_kind, expected
 from conformance.suite.shards import SIZE, Broken, read, run_in_shards, written
 from conformance.suite.suite import NONE, REACHES, Key, Shard, examine, run, tallied, together
 from conformance.text.edits import planted
@@ -60,7 +60,7 @@ def test_a_shard_adds_up_what_its_problems_come_to() -> None:
     assert by_kind(shard)["equation"]["L3"] == 0
     counts = by_kind(shard)
     assert all(name in counts[kind] for kind, name in shard.reached)
-    assert set(counts) == set(EXPECTED)
+    assert set(counts) == set(expected())
 
 
 def test_tallies_add_the_judgements_of_a_key(violating: Shard) -> None:

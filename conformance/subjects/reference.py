@@ -30,6 +30,6 @@ def reference_answer(problem: Problem, text: ModuleType = reference) -> Answer:
 
 
 def _counterpart(value: object, ours: dict[str, type], theirs: dict[str, type]) -> object:
-    """The value of the same name and parameters in another text."""
+    """The value of the same name and parameters in another text; itself, where that text has none of the name."""
     (name,) = (name for name, kind in ours.items() if kind is type(value))
-    return theirs[name](**vars(value))
+    return theirs[name](**vars(value)) if name in theirs else value

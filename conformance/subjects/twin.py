@@ -20,31 +20,13 @@ from ..arrays import Network
 from ..problems.problem import Answer, Parameters, Problem, State
 
 ACTIVATIONS: dict[type[Activation], Callable[[Any, Tensor], Tensor]] = {
-    reference.Identity: lambda sigma, z: z,
-    reference.Sigmoid: lambda sigma, z: torch.sigmoid(z),
-    reference.Tanh: lambda sigma, z: torch.tanh(z),
-    reference.ReLU: lambda sigma, z: torch.relu(z),
-    reference.LeakyReLU: lambda sigma, z: F.leaky_relu(z, sigma.negative_slope),
-    reference.ELU: lambda sigma, z: F.elu(z, sigma.alpha),
-    reference.Softplus: lambda sigma, z: F.softplus(z, sigma.beta, sigma.threshold),
     reference.Softmax: lambda sigma, z: F.softmax(z, dim=1),
-    reference.SELU: lambda sigma, z: F.selu(z),
-    reference.CELU: lambda sigma, z: F.celu(z, sigma.alpha),
-    reference.GELU: lambda sigma, z: F.gelu(z),
-    reference.GELUTanh: lambda sigma, z: F.gelu(z, approximate="tanh"),
-    reference.SiLU: lambda sigma, z: F.silu(z),
-    reference.Mish: lambda sigma, z: F.mish(z),
-    reference.Softsign: lambda sigma, z: F.softsign(z),
-    reference.Hardtanh: lambda sigma, z: F.hardtanh(z, sigma.min_val, sigma.max_val),
-    reference.ReLU6: lambda sigma, z: F.relu6(z),
-    reference.Hardsigmoid: lambda sigma, z: F.relu6(z + 3) / 6,
-    reference.Hardswish: lambda sigma, z: F.hardswish(z),
-    reference.LogSigmoid: lambda sigma, z: F.logsigmoid(z),
-    reference.Tanhshrink: lambda sigma, z: F.tanhshrink(z),
-    reference.Softshrink: lambda sigma, z: F.softshrink(z, sigma.lambd),
-    reference.Hardshrink: lambda sigma, z: F.hardshrink(z, sigma.lambd),
     reference.LogSoftmax: lambda sigma, z: F.log_softmax(z, dim=1),
+    reference.GELUTanh: lambda sigma, z: F.gelu(z, approximate="tanh"),
+    reference.Hardsigmoid: lambda sigma, z: F.relu6(z + 3) / 6,
 }
+"""What ``torch.nn`` has otherwise than by the same name and parameters; `Hardsigmoid` by parts, since PyTorch's own
+departs from the truth (`conformance.subjects.domain`)."""
 
 LOSSES: dict[type[Loss], Callable[[Any, Tensor, Tensor], Tensor]] = {
     reference.HalfSquaredError: lambda loss, a, y: F.mse_loss(a, y, reduction="none").sum(dim=1) / 2,
@@ -81,6 +63,21 @@ def _smoothed(loss: Any, y: Tensor) -> Tensor:
     return y if weight is None else weight * y
 
 
+def activated(sigma: Activation, z: Tensor) -> Tensor:
+    """sigma(z) by the module of ``torch.nn`` with the same name and parameters; where there is none by sigma's text."""
+    kind = type(sigma)
+    if kind in ACTIVATIONS:
+        return ACTIVATIONS[kind](sigma, z)
+    module = getattr(torch.nn, kind.__name__, None)
+    result: Tensor = module(**vars(sigma))(z) if module else sigma.apply(z)
+    return result
+
+
+def losses(loss: Loss, a: Tensor, y: Tensor) -> Tensor:
+    """The loss of each sample, likewise."""
+    return LOSSES[type(loss)](loss, a, y) if type(loss) in LOSSES else loss.value(a, y)
+
+
 def forward(
     network: Network, parameters: list[tuple[Tensor, Tensor]], x: Tensor
 ) -> tuple[list[Tensor], list[Tensor]]:
@@ -90,7 +87,7 @@ def forward(
     a = x
     for (_, _, sigma), (W, b) in zip(network, parameters, strict=True):
         z = F.linear(a, W, b)
-        a = ACTIVATIONS[type(sigma)](sigma, z)
+        a = activated(sigma, z)
         zs.append(z)
         outputs.append(a)
     return zs, outputs
@@ -99,8 +96,8 @@ def forward(
 def loss_value(network: Network, loss: Loss, reduction: str, z: Tensor, a: Tensor, y: Tensor) -> Tensor:
     """The reduced loss, from z and a of the last layer; of the logits where PyTorch advises it."""
     head = fused(network[-1].sigma, loss)
-    losses = LOSSES[type(head)](head, z, y) if head else LOSSES[type(loss)](loss, a, y)
-    return losses.sum() if reduction == "sum" else losses.mean()
+    of_samples = losses(head, z, y) if head else losses(loss, a, y)
+    return of_samples.sum() if reduction == "sum" else of_samples.mean()
 
 
 def tensors(network: Network) -> list[tuple[Tensor, Tensor]]:

@@ -20,16 +20,20 @@ from .floors import Floor
 from .lockstep import DTYPES, Outcome
 from .suite import OTHERS, REACHES, SUBJECTS, Judged, Shard, Tallies
 
-EXPECTED = {
-    "equation": ("F1", "F2", "B1", "B2", "B3", "B4", "U1", "U2", *(label(kind.value) for kind in LOSSES.values())),
-    "activation": tuple(ACTIVATIONS),
-    "loss": tuple(LOSSES),
-    "layers": tuple(map(str, range(1, DEPTH + 1))),
-    "dtype": DTYPES,
-    "reduction": ("sum", "mean"),
-    **dict.fromkeys("Wxy", PATTERNS),
-}
-"""What a run is to reach."""
+
+def expected() -> dict[str, tuple[str, ...]]:
+    """What a run is to reach."""
+    losses = (label(kind.value) for kind in LOSSES.values())
+    return {
+        "equation": ("F1", "F2", "B1", "B2", "B3", "B4", "U1", "U2", *losses),
+        "activation": tuple(ACTIVATIONS),
+        "loss": tuple(LOSSES),
+        "layers": tuple(map(str, range(1, DEPTH + 1))),
+        "dtype": DTYPES,
+        "reduction": ("sum", "mean"),
+        **dict.fromkeys("Wxy", PATTERNS),
+    }
+
 
 FUSED = {label(kind.value) for kind, head in REQUIRED_HEAD.items() if fused(head(), kind())}
 """The labels of losses that stand for others in a run."""
@@ -122,7 +126,7 @@ def reached(shard: Shard) -> RenderableType:
 
 def _missing(counts: Mapping[str, Mapping[str, int]]) -> str:
     """What no problem has reached."""
-    missing = {kind: [name for name, times in counts[kind].items() if not times] for kind in EXPECTED}
+    missing = {kind: [name for name, times in counts[kind].items() if not times] for kind in expected()}
     said = "; ".join(f"{kind} {', '.join(names)}" for kind, names in missing.items() if names)
     of_logits = [equation for equation in missing["equation"] if equation in FUSED]
     if of_logits:
@@ -132,7 +136,7 @@ def _missing(counts: Mapping[str, Mapping[str, int]]) -> str:
 
 def by_kind(shard: Shard) -> dict[str, dict[str, int]]:
     """How many problems reached each feature of each kind, 0 for none."""
-    return {kind: {name: shard.reached.get((kind, name), 0) for name in names} for kind, names in EXPECTED.items()}
+    return {kind: {name: shard.reached.get((kind, name), 0) for name in names} for kind, names in expected().items()}
 
 
 def generic_floors(floors: Sequence[Floor]) -> Table:

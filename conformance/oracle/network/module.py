@@ -6,6 +6,7 @@ loss is called and ``backward`` too; afterwards everything is as it was.
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,33 +25,6 @@ from .questions import Domain, Targets
 
 if TYPE_CHECKING:
     import torch
-
-ACTIVATIONS: dict[str, Callable[[Any], Activation]] = {
-    "Identity": lambda m: reference.Identity(),
-    "Sigmoid": lambda m: reference.Sigmoid(),
-    "Tanh": lambda m: reference.Tanh(),
-    "ReLU": lambda m: reference.ReLU(),
-    "LeakyReLU": lambda m: reference.LeakyReLU(m.negative_slope),
-    "ELU": lambda m: reference.ELU(m.alpha),
-    "Softplus": lambda m: reference.Softplus(m.beta, m.threshold),
-    "Softmax": lambda m: reference.Softmax(),
-    "SELU": lambda m: reference.SELU(),
-    "CELU": lambda m: reference.CELU(m.alpha),
-    "GELU": lambda m: reference.GELUTanh() if m.approximate == "tanh" else reference.GELU(),
-    "SiLU": lambda m: reference.SiLU(),
-    "Mish": lambda m: reference.Mish(),
-    "Softsign": lambda m: reference.Softsign(),
-    "Hardtanh": lambda m: reference.Hardtanh(m.min_val, m.max_val),
-    "ReLU6": lambda m: reference.ReLU6(),
-    "Hardsigmoid": lambda m: reference.Hardsigmoid(),
-    "Hardswish": lambda m: reference.Hardswish(),
-    "LogSigmoid": lambda m: reference.LogSigmoid(),
-    "Tanhshrink": lambda m: reference.Tanhshrink(),
-    "Softshrink": lambda m: reference.Softshrink(m.lambd),
-    "Hardshrink": lambda m: reference.Hardshrink(m.lambd),
-    "LogSoftmax": lambda m: reference.LogSoftmax(),
-}
-"""PyTorch's activation modules, by the names of their classes in ``torch.nn``."""
 
 PER_SAMPLE: dict[str, Callable[[Any], Loss]] = {
     "CrossEntropyLoss": lambda m: reference.CrossEntropyWithLogits(_weight(m), m.label_smoothing),
@@ -186,16 +160,29 @@ def _sigma(where: str, part: Any, activations: Mapping[type, Activation | str]) 
     name = type(part).__name__
     if isinstance(part, nn.Dropout):
         raise TypeError(f"{where}: Dropout is on, and what it does is none of the reference's equations; call .eval()")
-    if getattr(nn, name, None) is type(part) and name not in ACTIVATIONS:
-        raise TypeError(f"{where}: nn.{name} is none of the reference's equations")
-    if name not in ACTIVATIONS or getattr(nn, name) is not type(part):
+    if getattr(nn, name, None) is not type(part):
         raise TypeError(
             f"{where}: expected a Linear or an activation of torch.nn, got {type(part).__module__}.{name}; "
             f"if it computes one of the reference's, say activations={{{name}: 'tanh'}}"
         )
+    same = of_same_name(part)
+    if same is None:
+        raise TypeError(f"{where}: nn.{name} is none of the reference's equations")
     if name in ("Softmax", "LogSoftmax") and part.dim not in (1, -1):
         raise TypeError(f"{where}: expected {name}(dim=1), over the units, got dim={part.dim}")
-    return ACTIVATIONS[name](part)
+    return same
+
+
+def of_same_name(part: Any) -> Activation | None:
+    """The activation with the name and the parameters of a module of ``torch.nn``; None where there is none."""
+    name = type(part).__name__
+    if name == "GELU" and part.approximate == "tanh":
+        return reference.GELUTanh()
+    kinds: dict[str, Any] = {kind.__name__: kind for kind in reference.ACTIVATIONS.values()}
+    if name not in kinds:
+        return None
+    sigma: Activation = kinds[name](*(getattr(part, field.name) for field in fields(kinds[name])))
+    return sigma
 
 
 def _loss(loss: Any, equation: Loss | str | None, reduction: str | None, outputs: int) -> tuple[Loss, str]:
