@@ -7,7 +7,7 @@ modules list in ``__all__``.
 from . import activations, backpropagation, checks, gradients, losses, training, updates
 from .activations import *
 from .backpropagation import *
-from .checks.names import *
+from .checks.parameters import *
 from .functions import Array
 from .gradients import *
 from .losses import *
@@ -20,19 +20,9 @@ from .training.storage import *
 from .updates import *
 
 __all__ = [
-    "Array",
-    *activations.__all__,
-    *backpropagation.__all__,
-    *checks.names.__all__,
-    *gradients.__all__,
-    *losses.__all__,
-    *training.evaluation.__all__,
-    *training.initialisers.__all__,
-    *training.loop.__all__,
-    *training.outcome.__all__,
-    *training.schedules.__all__,
-    *training.storage.__all__,
-    *updates.__all__,
-]
+    "Array", *activations.__all__, *backpropagation.__all__, *checks.parameters.__all__, *gradients.__all__,
+    *losses.__all__, *training.evaluation.__all__, *training.initialisers.__all__, *training.loop.__all__,
+    *training.outcome.__all__, *training.schedules.__all__, *training.storage.__all__, *updates.__all__,
+]  # fmt: skip
 
 __version__ = "0.1.0"

@@ -63,7 +63,7 @@ class Identity:
 class Sigmoid:
     """The logistic function (A2, D2).
 
-    (A2) is extended by e^z where z < 0: so no exponential is above 1, and both tails are accurate relatively.
+    Where z < 0, (A2) is extended by e^z: no exponential is above 1, and both tails keep their relative accuracy.
     """
 
     def apply(self, z: Array) -> Array:

@@ -12,7 +12,7 @@ The equations of this package name no number type.  They call the functions belo
 Where two formulas are equal on paper and one keeps more digits, `minimum` and `row_maximum` choose; the result is the
 same on either side, so they may guess where a number cannot tell.  True kinks (relu at 0) are written ``z > 0``
 (`where`, `clip`): a number that cannot decide that must raise.  (NumPy orders complex numbers by their real parts
-first, so that a complex step is right but at a kink itself, where it finds a one-sided derivative.)
+first, so that a complex step is right except at a kink itself, where it finds a one-sided derivative.)
 """
 
 import math
@@ -154,7 +154,7 @@ def clip(x: Array, low: float, high: float) -> Array:
 
 
 def bounded(x: Array, limit: int) -> Array:
-    """x, no further from 0 than where the caller's result no longer changes in any float; object arrays as they are."""
+    """x, cut off at a limit beyond which the caller's result is the same in every float; object arrays are not."""
     return x if _library(x) is np and x.dtype.hasobject else clip(x, -limit, limit)
 
 
@@ -170,7 +170,7 @@ def row_maximum(x: Array) -> Array:
 
 
 def decimal(digits: str, like: Array) -> Array | float:
-    """A decimal, as a number of the kind that ``like`` holds: for floats a Python float, which takes any dtype."""
+    """A decimal, as a number of the kind that ``like`` holds: for floats a Python float, which adapts to any dtype."""
     one, fraction = _one(like), Fraction(digits)
     return float(fraction) if one is None else one * fraction.numerator / fraction.denominator
 
@@ -212,7 +212,7 @@ def _elementwise(name: str, x: Any) -> Any:
     if type(x) is np.ndarray and not x.dtype.hasobject:
         return _of_library(np, name)(x)
     if type(x) is float:
-        return getattr(math, name)(x)  # a float that takes any dtype, which NumPy's does not
+        return getattr(math, name)(x)  # a float that adapts to any dtype, which NumPy's does not
     if not hasattr(x, "dtype"):
         return _of_number(name, x)
     library = _library(x)

@@ -42,23 +42,9 @@ def reduced_loss(
 ) -> Cotangent[Array]:
     """Reduce the loss over the batch, and find the cotangent that `backward` starts from.
 
-    A loss that is fused with ``sigma`` (`reference.losses.fused`) is evaluated from z, and g is delta^L itself,
-    which the identity hands on; any other is evaluated from a = sigma(z), and g is dL/da.
-
-    Parameters
-    ----------
-    sigma : Activation
-        Of the last layer.
-    z, a, y : arrays (B, n_L)
-        Weighted sums, activations and targets of the last layer.
-    loss : Loss
-    reduction : "sum" or "mean"
-        N of (R1) and (R2) is 1 for the sum, B for the mean.
-
-    Returns
-    -------
-    Cotangent
-        In the dtype of the arguments.
+    ``sigma`` is the last layer's activation, z and a (B, n_L) are its step's, and y (B, n_L) are the targets.  A loss
+    that is fused with ``sigma`` (`reference.losses.fused`) is evaluated from z, and g is delta^L itself, which the
+    identity hands on; any other is evaluated from a = sigma(z), and g is dL/da.  N is 1 for the sum, B for the mean.
     """
     head = fused(sigma, loss)
     losses = head.value(z, y) if head else loss.value(a, y)
@@ -75,18 +61,7 @@ def loss_and_gradients(
 ) -> Evaluation[Array]:
     """Evaluate the loss of a batch and its gradients, unchecked and on any kind of number: the document's steps 1 to 3.
 
-    Parameters
-    ----------
-    network : tuple of Layer
-    x, y : arrays (B, n_0), (B, n_L)
-        Samples and targets, a row each.
-    loss : Loss
-    reduction : "sum" or "mean"
-
-    Returns
-    -------
-    Evaluation
-        In the dtype of the arguments.
+    The arguments are those of `value_and_gradients`, as arrays x (B, n_0) and y (B, n_L); the result has their dtype.
     """
     steps = forward(network, x)
     value, sigma, g = reduced_loss(network[-1].sigma, steps[-1].z, steps[-1].a, y, loss, reduction)

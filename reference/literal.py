@@ -7,6 +7,7 @@ of EQUATIONS.md.  It is for reading and for checking; `reference.backpropagation
 
 import math
 from collections.abc import Callable, Sequence
+from functools import reduce
 from typing import Any, NamedTuple
 
 Number = Any
@@ -65,16 +66,13 @@ def backward(network: Sequence[Neurons], z: Matrix, a: Matrix, g: Vector) -> tup
 
 def gradients(network: Sequence[Neurons], x: Matrix, y: Matrix) -> tuple[Number, list[Matrix], Matrix]:
     """Loss and gradients of half the squared error, added over the samples."""
-    total: Number = 0
-    sums: tuple[list[Matrix], Matrix] | None = None
+    results = []
     for sample, target in zip(x, y, strict=True):
         z, a = forward(network, sample)
-        total = total + loss(a[-1], target)
-        one = backward(network, z, a, loss_gradient(a[-1], target))
-        sums = one if sums is None else _added(sums, one)
-    if sums is None:
+        results.append((loss(a[-1], target), *backward(network, z, a, loss_gradient(a[-1], target))))
+    if not results:
         raise ValueError("x: expected at least one sample, got none")
-    return total, *sums
+    return reduce(_added, results)
 
 
 def update(network: Sequence[Neurons], dw: list[Matrix], db: Matrix, eta: Number) -> list[Neurons]:

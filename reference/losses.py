@@ -259,14 +259,9 @@ REQUIRED_HEAD: dict[type[Loss], type[Activation]] = {
 """The activation of the last layer with which a loss is defined; a loss not named here takes any."""
 
 TARGETS: dict[type[Loss], tuple[int, float]] = {
-    CrossEntropy: (0, inf),
-    CrossEntropyWithLogits: (0, inf),
-    BinaryCrossEntropy: (0, 1),
-    BinaryCrossEntropyWithLogits: (0, 1),
-    NLL: (0, inf),
-    KLDivergence: (0, inf),
+    **dict.fromkeys((CrossEntropy, CrossEntropyWithLogits, NLL, KLDivergence, PoissonNLL), (0, inf)),
+    **dict.fromkeys((BinaryCrossEntropy, BinaryCrossEntropyWithLogits), (0, 1)),
     Hinge: (-1, 1),
-    PoissonNLL: (0, inf),
 }
 """The smallest and the largest target of a loss; a loss not named here takes any."""
 
@@ -275,7 +270,7 @@ THRESHOLDS: dict[type[Loss], tuple[float, float]] = {
     BinaryCrossEntropyWithLogits: (0, 1 / 2),
     Hinge: (0, 0),
 }
-"""Losses whose outputs are decisions each of its own: the output and the target above which it is yes."""
+"""The losses whose outputs are a decision each: the output and the target above which the decision is yes."""
 
 INDEXED = (CrossEntropy, CrossEntropyWithLogits, NLL)
 """The losses whose targets may be given as class indices (B,), each a row with a single 1."""

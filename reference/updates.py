@@ -53,24 +53,16 @@ def begin(rule: Rule, network: Network[Array]) -> State[Array]:
 def advance(
     rule: Rule, network: Network[Array], gradients: Gradients[Array], state: State[Array], eta: float | None = None
 ) -> tuple[Network[Array], State[Array]]:
-    """One step of the rule: a new network and a new state.
+    """Take one step of the rule: a new network and a new state, in the dtype of the arguments, in memory of their own.
 
     Parameters
     ----------
-    rule : Rule
-    network : tuple of Layer
-    gradients : tuple of Gradient
-        Of that network.
+    rule, network, gradients
+        The gradients are those of the network.
     state : State
-        From `begin`, or from the step before.
+        It comes from `begin`, or from the step before.
     eta : float, optional
-        In place of the rule's own learning rate, for a schedule.
-
-    Returns
-    -------
-    network : tuple of Layer
-        In the dtype of the arguments, sharing no memory with them.
-    state : State
+        It stands in place of the rule's own learning rate, for a schedule.
     """
     t, eta = state.t + 1, rule.eta if eta is None else eta
     layers, slots = [], []
@@ -161,8 +153,7 @@ class Adagrad:
 class RMSprop:
     """Steps divided by the root of an average of squared gradients, or of their variance (U4, U9, U10).
 
-    Where the gradient hardly changes the variance is a rounding, which may be negative, and its root not a number:
-    so it is in PyTorch.
+    Where the gradient hardly changes, roundings may make the variance negative and its root NaN, as in PyTorch.
     """
 
     eta: float = 0.01
@@ -224,7 +215,7 @@ class AdamW:
     amsgrad: bool = False
 
     def start(self, p: Array) -> Slots[Array]:
-        """Adam's."""
+        """The slots of Adam."""
         return Adam().start(p)
 
     def step(self, p: Array, g: Array, slots: Slots[Array], t: int, eta: float) -> tuple[Array, Slots[Array]]:

@@ -1,4 +1,4 @@
-"""What the public doors refuse, before any arithmetic, with a message that says where and what.
+"""What the public functions refuse, before any arithmetic, with a message that says where and what.
 
 Every check raises a TypeError for what is of another kind (no layer, no number, another dtype) and a ValueError for
 what is of the right kind but does not fit (a shape, a range, a name that is unknown, a number that is not finite).

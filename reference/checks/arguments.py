@@ -1,4 +1,4 @@
-"""The arguments of the public doors: networks, losses, samples, targets, update rules and generators.
+"""The arguments of the public functions: networks, losses, samples, targets, update rules and generators.
 
 Each check returns its argument as the equations want it: layers in a tuple, arrays in the network's dtype, parameters
 as Python numbers.
@@ -19,14 +19,8 @@ from .numbers import DType, Numbers, check_number, common_dtype, described, firs
 from .parameters import with_plain_parameters
 
 __all__ = [
-    "check_activation",
-    "check_batch",
-    "check_generator",
-    "check_loss",
-    "check_network",
-    "check_rule",
-    "check_samples",
-]
+    "check_activation", "check_batch", "check_generator", "check_loss", "check_network", "check_rule", "check_samples",
+]  # fmt: skip
 
 REDUCTIONS = ("sum", "mean")
 

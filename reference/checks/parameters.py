@@ -1,39 +1,75 @@
-"""The parameters of activations, losses and update rules: Python numbers, each in its range."""
+"""Activations, losses and update rules by their names in EQUATIONS.md; their parameters are Python numbers in range."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
 from math import inf
 from numbers import Integral, Real
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
+from ..activations import ACTIVATIONS, Activation
+from ..losses import LOSSES, Loss
+from ..updates import UPDATES, Rule
 from .numbers import LARGEST, DType, described, is_number
 
-__all__ = ["by_name"]
+__all__ = ["activation", "loss", "update_rule"]
 
 Function = TypeVar("Function")
 """An activation, a loss or an update rule."""
 
 
-class Range(NamedTuple):
-    """The numbers that a parameter may be, and how a message calls them."""
-
-    holds: Callable[[float], bool]
-    words: str
-
-
-RANGES: dict[str, Range] = {
-    **dict.fromkeys(("beta1", "beta2", "rho", "RMSprop.alpha"), Range(lambda p: 0 <= p < 1, "from 0 to below 1")),
-    **dict.fromkeys(("dampening", "label_smoothing"), Range(lambda p: 0 <= p <= 1, "from 0 to 1")),
-    **dict.fromkeys(("CELU.alpha", "beta", "delta"), Range(lambda p: p > 0, "above 0")),
-    **dict.fromkeys(("eps", "lambd", "weight"), Range(lambda p: p >= 0, "not below 0")),
-    **dict.fromkeys(("lr_decay", "momentum", "momentum_decay", "weight_decay"), Range(lambda p: p >= 0, "not below 0")),
+RANGES: dict[str, tuple[Callable[[float], bool], str]] = {
+    **dict.fromkeys(("beta1", "beta2", "rho", "RMSprop.alpha"), (lambda p: 0 <= p < 1, "from 0 to below 1")),
+    **dict.fromkeys(("dampening", "label_smoothing"), (lambda p: 0 <= p <= 1, "from 0 to 1")),
+    **dict.fromkeys(("CELU.alpha", "beta", "delta"), (lambda p: p > 0, "above 0")),
+    **dict.fromkeys(("eps", "lambd", "weight"), (lambda p: p >= 0, "not below 0")),
+    **dict.fromkeys(("lr_decay", "momentum", "momentum_decay", "weight_decay"), (lambda p: p >= 0, "not below 0")),
 }
-"""The range of a parameter, by its own name or with its class before it; one that is not named may be any number."""
+"""The range of a parameter, and how a message calls it, by the parameter's name or with its class before that."""
 
 UNBOUNDED = ("threshold", "min_val", "max_val", "delta")
 """The parameters that may be infinite."""
+
+
+def activation(name: str, **parameters: float) -> Activation:
+    """Make the activation of that name, with its parameters.
+
+    Raises
+    ------
+    TypeError
+        If a parameter is not a number.
+    ValueError
+        If the name or a parameter is unknown, or a number out of its range.
+
+    Examples
+    --------
+    >>> activation("leaky_relu", negative_slope=0.2)
+    LeakyReLU(negative_slope=0.2)
+    """
+    return by_name("activation", ACTIVATIONS, name, parameters)
+
+
+def loss(name: str, **parameters: float) -> Loss:
+    """Make the loss of that name; this raises like `activation`.
+
+    Examples
+    --------
+    >>> loss("huber", delta=2)
+    Huber(delta=2)
+    """
+    return by_name("loss", LOSSES, name, parameters)
+
+
+def update_rule(name: str, **parameters: float) -> Rule:
+    """Make the update rule of that name; this raises like `activation`.
+
+    Examples
+    --------
+    >>> update_rule("sgd", eta=0.1, momentum=0.9)
+    SGD(eta=0.1, momentum=0.9, dampening=0, weight_decay=0, nesterov=False)
+    """
+    return by_name("update rule", UPDATES, name, parameters)
 
 
 def by_name(kind: str, table: Mapping[str, type[Function]], name: str, parameters: Mapping[str, Any]) -> Function:
@@ -86,7 +122,7 @@ def _plain(where: str, key: str, parameter: Any, dtype: DType) -> Any:
     name = key.rpartition(".")[2]
     if p != p or (abs(p) > LARGEST and not (name in UNBOUNDED and abs(p) == inf)):
         raise ValueError(f"{where}: expected a finite number, got {p!r:.60}")
-    within = RANGES.get(key) or RANGES.get(name)
-    if within and not within.holds(p):
-        raise ValueError(f"{where}: expected a number {within.words}, got {p!r:.60}")
+    holds, words = RANGES.get(key) or RANGES.get(name) or (lambda p: True, "of any size")
+    if not holds(p):
+        raise ValueError(f"{where}: expected a number {words}, got {p!r:.60}")
     return p if own_kind else int(p) if isinstance(p, Integral) else float(p)

@@ -16,7 +16,10 @@ from ..training.outcome import Epoch
 from ..training.storage import save
 from .figures import ENDINGS, digits_figure, draw, xor_figure
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
+app = typer.Typer(
+    help="Examples of backpropagation by the reference.",
+    add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False,
+)  # fmt: skip
 
 
 def in_a_folder(path: Path | None) -> Path | None:
@@ -45,11 +48,6 @@ def write(option: str, path: Path | None, write_to: Callable[[Path], None]) -> N
         except OSError as error:
             print(f"{option}: {path} cannot be written: {error}", file=sys.stderr)
             sys.exit(2)
-
-
-@app.callback()
-def main() -> None:
-    """Examples of backpropagation by the reference."""
 
 
 @app.command("xor")

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ..examples import xor
@@ -38,7 +37,7 @@ def xor_figure(run: xor.Run) -> Figure:
 def digits_figure(history: tuple[Epoch, ...]) -> Figure:
     """Draw the losses on both parts by epoch."""
     figure = Figure(figsize=(6, 4), layout="constrained")
-    axes: Axes = figure.subplots()
+    axes = figure.subplots()
     epochs = [epoch.epoch for epoch in history]
     axes.semilogy(epochs, [epoch.loss for epoch in history], label="training")
     axes.semilogy(epochs, [epoch.validation_loss for epoch in history], label="held out")

@@ -9,9 +9,8 @@ from ..activations import Softmax, Tanh
 from ..losses import CrossEntropy
 from ..training.evaluation import Score, evaluate, split
 from ..training.initialisers import initialised
-from ..training.loop import train
+from ..training.loop import Callback, train
 from ..training.outcome import Training
-from ..training.progress import Callback
 from ..updates import SGD
 
 

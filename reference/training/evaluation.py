@@ -24,8 +24,7 @@ class Score(NamedTuple):
 def predict(network: Sequence[Layer[NDArray[Any]]], x: ArrayLike) -> NDArray[Any]:
     """Compute the network's output (B, n_L) for samples x (B, n_0); both are checked as by `value_and_gradients`."""
     network, dtype = check_network(network)
-    output: NDArray[Any] = forward(network, check_samples(network, dtype, x))[-1].a
-    return output
+    return forward(network, check_samples(network, dtype, x))[-1].a
 
 
 def evaluate(

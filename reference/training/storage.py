@@ -15,9 +15,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from ..activations import ACTIVATIONS, Activation
+from ..activations import ACTIVATIONS
 from ..backpropagation import Layer, Network
-from ..checks import by_name, check_network
+from ..checks import activation, check_network
 from ..updates import State
 from .outcome import Epoch, Training, generator
 
@@ -99,10 +99,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
 
 def _taken_apart(saved: Network[NDArray[Any]] | Training) -> tuple[Description, Arrays]:
     """Name every array, and describe the rest."""
+    layers, arrays = _layers("network", saved.network if isinstance(saved, Training) else saved)
     if not isinstance(saved, Training):
-        layers, arrays = _layers("network", saved)
         return {"format": FORMAT, "layers": layers, "training": None}, arrays
-    layers, arrays = _layers("network", saved.network)
     arrays |= _layers("best", saved.best)[1]
     for l, layer in enumerate(saved.state.slots, start=1):
         for name, slots in zip(("W", "b"), layer, strict=True):
@@ -123,23 +122,20 @@ def _layers(name: str, network: Network[NDArray[Any]]) -> tuple[list[Description
     network, dtype = check_network(network)
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"{name}: expected float32 or float64, got {dtype}")
+    names = {kind: known for known, kind in ACTIVATIONS.items()}
+    layers: list[Description] = []
     arrays: Arrays = {}
-    for l, (W, b, _) in enumerate(network, start=1):
+    for l, (W, b, sigma) in enumerate(network, start=1):
+        if type(sigma) not in names:
+            raise TypeError(f"layer {l}: sigma: expected one of {', '.join(ACTIVATIONS)}, got {type(sigma).__name__}")
+        layers.append({"name": names[type(sigma)], **vars(sigma)})
         arrays |= {f"{name}/{l}/W": W, f"{name}/{l}/b": b}
-    return [_named(l, layer.sigma) for l, layer in enumerate(network, start=1)], arrays
-
-
-def _named(l: int, sigma: Activation) -> Description:
-    """Describe an activation by its name and parameters."""
-    for name, kind in ACTIVATIONS.items():
-        if kind is type(sigma):
-            return {"name": name, **vars(sigma)}
-    raise TypeError(f"layer {l}: sigma: expected one of {', '.join(ACTIVATIONS)}, got {type(sigma).__name__}")
+    return layers, arrays
 
 
 def _put_together(description: Description, arrays: Arrays) -> Network[NDArray[Any]] | Training:
     """Make the network or training that was taken apart."""
-    sigmas = [by_name("activation", ACTIVATIONS, layer.pop("name"), layer) for layer in description["layers"]]
+    sigmas = [activation(layer.pop("name"), **layer) for layer in description["layers"]]
 
     def network(name: str) -> Network[NDArray[Any]]:
         layers = [Layer(arrays[f"{name}/{l}/W"], arrays[f"{name}/{l}/b"], s) for l, s in enumerate(sigmas, start=1)]
