@@ -12,6 +12,7 @@ from torch import nn
 
 import reference
 from conformance import by_autograd, check, check_pullback, probe, probe_torch
+from conformance.arrays import Array
 from conformance.problems.problem import Architecture, GivenAnswer, Parameters, Problem, fill
 from conformance.problems.strategies import activations, architectures
 from conformance.problems.wire import parse_problem, problem_json
@@ -20,7 +21,7 @@ from conformance.subjects.correct import PROGRAMS
 from conformance.subjects.reference import reference_answer
 from conformance.suite.report import by_kind
 from conformance.suite.suite import examine, run
-from reference import ACTIVATIONS, Array, HalfSquaredError, Layer, Tanh
+from reference import ACTIVATIONS, HalfSquaredError, Layer, Tanh
 from reference.functions import exp
 
 QUIET = settings(max_examples=500, database=None, derandomize=True, deadline=None)
