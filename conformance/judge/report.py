@@ -21,6 +21,7 @@ class Finding(NamedTuple):
     """Something found wrong or suspect, for a reader; ``kind`` is "ordinary" or "extreme".
 
     ``faults`` names the known mistakes that the numbers fit, best first.  ``problem`` is a file that replays it, or "".
+    ``factor`` is the number by which all are multiplied, where one explains them.
     """
 
     verdict: str
@@ -34,6 +35,7 @@ class Finding(NamedTuple):
     explanation: str
     faults: tuple[str, ...] = ()
     problem: str = ""
+    factor: float = np.nan
 
 
 class Subject(NamedTuple):

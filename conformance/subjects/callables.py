@@ -10,6 +10,7 @@ import numpy as np
 from ..arrays import Array
 from ..problems.layouts import numbers
 from ..problems.problem import GivenAnswer, Parameters, Problem
+from ..problems.wire import Malformed
 
 Ask = Callable[[Problem], GivenAnswer]
 """A subject, as the oracle sees it: a problem in, an answer out; `Refused` where it cannot."""
@@ -87,11 +88,11 @@ def _array(part: Any, where: str) -> Array:
 
 
 def check_shapes(problem: Problem, answer: GivenAnswer) -> None:
-    """Raise ValueError where a part of an answer has another shape or dtype than the problem asks for."""
+    """Raise `Malformed` where a part of an answer has another shape or dtype than the problem asks for."""
     B, dtype = len(problem.x), problem.dtype
     for name, parts in (("gradients", answer.gradients), ("trace", answer.trace)):
         if parts is not None and len(parts) != len(problem.network):
-            raise ValueError(f"{name}: expected {len(problem.network)} layers, got {len(parts)}")
+            raise Malformed(f"{name}: expected {len(problem.network)} layers, got {len(parts)}")
     K = problem.network[-1].W.shape[0]
     expected: list[tuple[str, Any, tuple[int, ...]]] = [
         (f"{field}, layer {l}", getattr(got, field), shape)
@@ -104,6 +105,6 @@ def check_shapes(problem: Problem, answer: GivenAnswer) -> None:
         expected += [(f"trace, layer {l}, {f}", getattr(state, f), (B, len(layer.b))) for f in ("z", "a", "delta")]
     for where, part, shape in expected:
         if part is not None and (part.shape != shape or part.dtype != dtype):
-            raise ValueError(
+            raise Malformed(
                 f"{where}: expected shape {shape} and dtype {dtype}, got {part.shape} and {part.dtype}"
             )

@@ -11,9 +11,11 @@ import numpy as np
 from ...judge import precision
 from ...judge.judgement import Judgement
 from ...judge.report import Finding, Report
-from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG
+from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED
 from ...problems.problem import Problem
 from ...text.labels import documented
+from .. import precision
+from ..finding import factor, found
 from .questions import Question
 from .reading import Reading, evaluation_order
 
@@ -55,14 +57,14 @@ def explained(violations: Sequence[Violation]) -> list[Finding]:
         for judgement in attributed(violation, in_batches_only=not single):
             named.setdefault(judgement.equation, []).append(Named(violation, judgement))
 
-    def likelihood(found: list[Named]) -> tuple[bool, tuple[int, int, str]]:
+    def likelihood(shown: list[Named]) -> tuple[bool, tuple[int, int, str]]:
         """What is violated in most of the questions that show it is the cause; of such, the first to be evaluated."""
-        equation = found[0].judgement.equation
+        equation = shown[0].judgement.equation
         showing = sum(any(j.equation == equation for j in _judged(v)) for v in single or violations)
-        return 2 * len({id(f.violation) for f in found}) < showing, evaluation_order(found[0].judgement)
+        return 2 * len({id(f.violation) for f in shown}) < showing, evaluation_order(shown[0].judgement)
 
     order = sorted(named.values(), key=likelihood)
-    return [_finding(found, violations, "F" in named) for found in order[:SHOWN]]
+    return [_finding(shown, violations, "F" in named) for shown in order[:SHOWN]]
 
 
 def _judged(violation: Violation) -> Sequence[Judgement]:
@@ -87,16 +89,16 @@ def attributed(violation: Violation, in_batches_only: bool) -> list[Judgement]:
     return [*volunteered, of_b[both]._replace(equation=equation)]
 
 
-def _finding(found: Sequence[Named], violations: Sequence[Violation], forward_too: bool) -> Finding:
-    violation = found[0].violation  # the smallest question that shows it
-    j = min((f.judgement for f in found if f.violation is violation), key=evaluation_order)
+def _finding(shown: Sequence[Named], violations: Sequence[Violation], forward_too: bool) -> Finding:
+    violation = shown[0].violation  # the smallest question that shows it
+    j = min((f.judgement for f in shown if f.violation is violation), key=evaluation_order)
     sentences = [_violated(j), _factor(j, violation.question.problem), _follows(violation), _where(violations)]
     if j.equation == "B1" and forward_too:
         sentences.append("The last layer's a is not reported, so that its (F1) and (F2) cannot be told from (B1).")
     if violation.question.why:
         sentences.append(f"Seen in: {violation.question.why}.")
     said = " ".join(sentence for sentence in sentences if sentence)
-    return Finding(WRONG, violation.question.kind, j.equation, j.layer, j.element, j.got, j.expected, j.bound, said)
+    return found(violation.question.kind, j, said)
 
 
 def _violated(j: Judgement) -> str:
@@ -114,16 +116,13 @@ def _violated(j: Judgement) -> str:
 
 def _factor(j: Judgement, problem: Problem) -> str:
     """Whether all numbers are a simple multiple of what is expected."""
-    r = j.factor
-    if not np.isfinite(r):
+    if not np.isfinite(j.factor):
         return ""
-    if r == 0:
+    if j.factor == 0:
         return "All of them are zero."
     B, K = len(problem.x), problem.network[-1].W.shape[0]
-    named = ((-1, "-1"), (2, "2"), (1 / 2, "1/2"), (B, f"B = {B}"), (1 / B, f"1/B = 1/{B}"), (K, f"K = {K}"))
-    close = ((value, said) for value, said in (*named, (1 / K, f"1/K = 1/{K}")) if value != 1)
-    names = [said for value, said in close if abs(r - value) <= abs(value) * SAME]
-    name = " (or ".join(names) + ")" * (len(names) - 1) or f"{r:.4g}"
+    known = ((-1, "-1"), (2, "2"), (1 / 2, "1/2"), (B, f"B = {B}"), (1 / B, f"1/B = 1/{B}"), (K, f"K = {K}"))
+    name = factor(j.factor, (*known, (1 / K, f"1/K = 1/{K}")), SAME) or f"{j.factor:.4g}"
     return f"All of them are {name} times what is expected."
 
 
@@ -188,6 +187,6 @@ def summary(report: Report) -> Iterator[str]:
         yield "Nothing breaks a bound that may accuse; an estimate of the usual rounding speaks against it."
     # A mistake in one equation, or by a factor, is none of the precision's.
     named = {finding.equation for finding in report.findings}
-    if len(named) != 1 and not any("times what is expected" in finding.explanation for finding in report.findings):
+    if len(named) != 1 and not any(np.isfinite(finding.factor) for finding in report.findings):
         said = (precision.said(dtype, bits) for dtype, bits in report.effective_bits.items())
         yield from (f"{sentence}  The rest may be no more than that." for sentence in said if sentence)

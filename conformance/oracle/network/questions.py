@@ -63,7 +63,7 @@ class Question(NamedTuple):
     at_work: tuple[Array, ...] = ()
 
     @property
-    def judged(self) -> Problem:
+    def core(self) -> Problem:
         """The problem that is judged: the small network of the units at work, to whose sums the others add zeros."""
         return restricted_problem(self.problem, self.at_work) if self.at_work else self.problem
 

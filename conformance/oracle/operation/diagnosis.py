@@ -10,7 +10,7 @@ from reference import Activation, Softmax
 from ...arrays import Array
 from ...bounds.rounded import Rounded
 from ...judge.judgement import Judgement
-from ...judge.precision import nearest
+from ..precision import nearest
 
 CLUES = 3
 """How many numbers, at least, must share a factor that is no simple one."""

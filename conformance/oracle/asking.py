@@ -1,0 +1,92 @@
+"""Asking: somebody's code is called, and what became of that, whether it is a network's or a single operation's."""
+
+from collections.abc import Callable, Iterable
+from enum import Enum
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+
+from reference import Array
+
+from ..judge.judgement import Judgement
+from ..problems.layouts import numbers
+from ..problems.wire import Malformed, Refused
+
+Asked = TypeVar("Asked")
+Given = TypeVar("Given")
+
+
+class Failure(Enum):
+    """Why there is no answer."""
+
+    UNSUPPORTED = "the subject says that it does not take such a question"
+    REFUSED = "the subject says that it failed"
+    RAISED = "the subject's code raised"
+    MALFORMED = "what came is no answer to the question"
+
+
+class Failed(NamedTuple):
+    """No answer: why, in words, and by what exception."""
+
+    failure: Failure
+    said: str
+    error: Exception | None = None
+
+
+class Reply(NamedTuple, Generic[Given]):
+    """What came of asking once; ``changed`` names the arguments that the subject altered."""
+
+    answer: Given | None
+    failed: Failed | None = None
+    changed: tuple[str, ...] = ()
+
+
+class Outcome(NamedTuple, Generic[Asked, Given]):
+    """What became of a question.
+
+    ``judgements`` are those that may accuse; ``alone`` those of each equation on the subject's own numbers, of a
+    network that reported enough.
+    """
+
+    question: Asked
+    reply: Reply[Given]
+    judgements: tuple[Judgement, ...] = ()
+    alone: tuple[Judgement, ...] | None = None
+
+    @property
+    def answer(self) -> Given:
+        """Of one that did not fail."""
+        assert self.reply.answer is not None
+        return self.reply.answer
+
+    @property
+    def failed(self) -> Failed | None:
+        """Why there is no answer, if there is none."""
+        return self.reply.failed
+
+    @property
+    def unsupported(self) -> bool:
+        """Whether the subject said that it has no answer to such a question."""
+        return self.failed is not None and self.failed.failure is Failure.UNSUPPORTED
+
+    @property
+    def wrong(self) -> bool:
+        """Whether a bound that may accuse is broken."""
+        return any(j.wrong for j in self.judgements)
+
+
+def reply(call: Callable[[], Given], lent: Iterable[tuple[str, Array, Any]]) -> Reply[Given]:
+    """Call somebody's code, which may raise anything; ``lent`` are its arguments' names, their numbers, and they."""
+    try:
+        with np.errstate(all="ignore"):  # what overflows is the judge's to see
+            answer = call()
+    except Refused as error:
+        said = Failure.UNSUPPORTED if error.kind == "unsupported" else Failure.REFUSED
+        return Reply(None, Failed(said, str(error), error))
+    except NotImplementedError as error:
+        return Reply(None, Failed(Failure.UNSUPPORTED, f"unsupported: {error}", error))
+    except Malformed as error:
+        return Reply(None, Failed(Failure.MALFORMED, str(error), error))
+    except Exception as error:
+        return Reply(None, Failed(Failure.RAISED, f"{type(error).__name__}: {error}", error))
+    return Reply(answer, changed=tuple(name for name, x, now in lent if not np.array_equal(x, numbers(now))))
