@@ -37,6 +37,11 @@ class Judgement(NamedTuple):
     factor: float = np.nan
     spread: Mapping[int, int] = {}
 
+    @property
+    def violated(self) -> bool:
+        """Whether a number is outside its bound, or suspect."""
+        return bool(self.wrong or self.suspect)
+
 
 def compare(equation: str, layer: int, got: Array | Rounded, expected: Rounded) -> Judgement:
     """Hold numbers against what is admitted: midpoints and radii.

@@ -14,6 +14,7 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from .judgement import Judgement
 from .verdict import CONFORMS, EXIT_STATUS, SUSPECT, UNDECIDED, WRONG, Tally, added, worst_of
 
 
@@ -36,6 +37,17 @@ class Finding(NamedTuple):
     faults: tuple[str, ...] = ()
     problem: str = ""
     factor: float = np.nan
+
+
+def found(kind: str, j: Judgement, said: str, faults: tuple[str, ...] = (), problem: str = "") -> Finding:
+    """A finding of numbers that are wrong or suspect."""
+    verdict, numbers = WRONG if j.wrong else SUSPECT, (j.element, j.got, j.expected, j.bound)
+    return Finding(verdict, kind, j.equation, j.layer, *numbers, said, faults, problem, j.factor)
+
+
+def unnumbered(kind: str, equation: str, said: str, faults: tuple[str, ...] = ()) -> Finding:
+    """A finding of something wrong that is no number."""
+    return Finding(WRONG, kind, equation, 0, (), np.nan, np.nan, np.nan, said, faults)
 
 
 class Subject(NamedTuple):

@@ -70,9 +70,9 @@ class Outcome(NamedTuple, Generic[Asked, Given]):
         return self.failed is not None and self.failed.failure is Failure.UNSUPPORTED
 
     @property
-    def wrong(self) -> bool:
-        """Whether a bound that may accuse is broken."""
-        return any(j.wrong for j in self.judgements)
+    def violated(self) -> bool:
+        """Whether a number is outside its bound, or suspect."""
+        return any(j.violated for j in self.judgements)
 
 
 def reply(call: Callable[[], Given], lent: Iterable[tuple[str, Array, Any]]) -> Reply[Given]:

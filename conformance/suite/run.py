@@ -14,8 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from reference import __version__
 
-from ..judge.report import Finding, Report, Subject, number
-from ..judge.terminal import show
+from ..judge.report import Finding, Report, Subject, found, number
 from ..judge.verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, added, merged
 from ..problems import files
 from ..problems.wire import Malformed, parse_problem
@@ -182,7 +181,7 @@ def as_report(run: Run) -> Report:
     return Report(
         Subject("reference and PyTorch twin", f"{__version__}, torch {torch.__version__}"),
         dict(sorted(alone.items())),
-        tuple(_finding(found, run.saved) for found in run.wrong),
+        tuple(_finding(judged, run.saved) for judged in run.wrong),
         asked=shard.problems,
         remarks=tuple(remarks),
         profile=run.profile.name,
@@ -191,20 +190,9 @@ def as_report(run: Run) -> Report:
     )
 
 
-def _finding(found: Judged, saved: Path | None) -> Finding:
-    j = found.judgement
-    return Finding(
-        WRONG,
-        "ordinary",
-        j.equation,
-        j.layer,
-        j.element,
-        j.got,
-        j.expected,
-        j.bound,
-        explanation=report.finding_line(found).plain,
-        problem="/".join(saved.parts[-2:]) if saved else "",
-    )
+def _finding(judged: Judged, saved: Path | None) -> Finding:
+    said, problem = report.finding_line(judged).plain, "/".join(saved.parts[-2:]) if saved else ""
+    return found("ordinary", judged.judgement, said, problem=problem)
 
 
 def as_json(run: Run) -> dict[str, Any]:

@@ -10,12 +10,12 @@ import numpy as np
 
 from ...judge import precision
 from ...judge.judgement import Judgement
-from ...judge.report import Finding, Report
+from ...judge.report import Finding, Report, found
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED
 from ...problems.problem import Problem
 from ...text.labels import documented
 from .. import precision
-from ..finding import factor, found
+from ..diagnosis import factor
 from .questions import Question
 from .reading import Reading, evaluation_order
 

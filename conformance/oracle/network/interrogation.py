@@ -15,12 +15,11 @@ from ...arrays import Array
 from ...bounds.lifted import Lifted, lifted
 from ...judge import precision
 from ...judge.judgement import Judgement
-from ...judge.report import Finding, Report, Robustness, Subject
+from ...judge.report import Finding, Report, Robustness, Subject, unnumbered
 from ...judge.verdict import CONFORMS, WRONG, by_equation_and_layer
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...subjects.callables import Ask, check_shapes
 from .. import asking, precision
-from ..finding import unnumbered
 from .explanation import Violation, explained, following, summary
 from .questions import Domain, Question, questions
 from .reading import Reading, detection, explanation, from_x, idle, restricted
@@ -58,7 +57,7 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0) -> R
     violations = _violations(judged, recursive, domain)
     findings = [*_failures(failed), *([state] if state else []), *explained(violations)]
     extremes = [outcome for outcome in answered if outcome.question.kind == "extreme"]
-    broken = [outcome for outcome in extremes if outcome.wrong]
+    broken = [outcome for outcome in extremes if outcome.violated]
     if not findings:
         findings += explained(_violations(broken, False, domain))
     bits = precision.effective_bits([(o.question.core, _core(o.question, o.answer)) for o in ordinary])
@@ -94,7 +93,7 @@ def _outcome(question: Question, ask: Ask, domain: Domain, recursive: bool) -> O
     idling: tuple[Judgement, ...] = ()
     if question.at_work:
         idling = tuple(idle(question.problem, outcome.answer, question.at_work, conventions))
-    within = alone is not None and not _violated(alone.judgements) and (recursive or domain.batch[1] > 1)
+    within = alone is not None and not alone.violated and (recursive or domain.batch[1] > 1)
     if within and not any(judgement.wrong for judgement in idling):
         return outcome
     carried = tuple(map(question.placed, from_x(of, given)))
@@ -136,7 +135,7 @@ def _state(outcomes: Sequence[Outcome], ask: Ask) -> Finding | None:
             found = _differs(before, after, domain)
             if found is not None:
                 return found
-    wrong = [o for o in outcomes if o.wrong and not o.question.again]
+    wrong = [o for o in outcomes if o.violated and not o.question.again]
     for before in wrong[:REPEATS]:
         found = _differs(before, _asked(before.question, ask), domain)
         if found is not None:
@@ -182,17 +181,13 @@ def _flat(answer: GivenAnswer) -> list[Array]:
 def _works_by_the_recursion(small: Iterable[Outcome]) -> bool:
     """Whether every equation holds alone in every small network with a single sample: only then may it accuse."""
     readings = [o.alone for o in small if o.question.kind == "ordinary" and o.alone is not None]
-    return bool(readings) and not any(_violated(judgements) for judgements in readings)
-
-
-def _violated(judgements: Iterable[Judgement]) -> bool:
-    return any(judgement.wrong for judgement in judgements)
+    return bool(readings) and not any(j.violated for judgements in readings for j in judgements)
 
 
 def _counted(outcome: Outcome, recursive: bool) -> Iterator[Judgement]:
     """The judgements of an outcome that count: those that may accuse, and those that name."""
     alone, accusing = outcome.alone, recursive and outcome.question.role == "locate"
-    if outcome.wrong or (accusing and alone is not None and _violated(alone)):
+    if outcome.violated or (accusing and any(j.violated for j in alone or ())):
         reading = _explained(outcome, domain)
         yield from reading.judgements if reading else outcome.judgements
     elif accusing and alone is not None:
@@ -209,12 +204,12 @@ def _explained(outcome: Outcome) -> Reading | None:
     return question.placed_in(explanation(question.core, _core(question, outcome.answer), domain.conventions))
 
 
-def _violations(outcomes: Sequence[Outcome], recursive: bool) -> list[Violation]:
-    conforming = tuple(o.question for o in outcomes if not o.wrong)
+def _violations(outcomes: Sequence[Outcome], recursive: bool, domain: Domain) -> list[Violation]:
+    conforming = tuple(o.question for o in outcomes if not o.violated)
     found = []
     for o in outcomes:
-        alone = recursive and o.question.role == "locate" and o.alone is not None and _violated(o.alone)
-        if o.wrong or alone:
+        alone = recursive and o.question.role == "locate" and any(j.violated for j in o.alone or ())
+        if o.violated or alone:
             reading = _explained(o, domain)
             found.append(Violation(o.question, o.judgements, reading, conforming))
     return found

@@ -4,7 +4,7 @@
 functions of the `Outcome`s alone.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,10 +14,23 @@ from ...bounds.assumptions import KAPPA
 from ...bounds.formats import format_of
 from ...bounds.rounded import Format, Rounded
 from ...judge.judgement import Judgement, compare
-from ...judge.report import Finding, Report, Robustness, Subject
-from ...judge.verdict import SUSPECT, WRONG, Tally, merged, tally
-from ...problems.layouts import Layout, broadcast, dtype_name, is_tensor, layouts, like, numbers, repeated, share_memory
-from .diagnosis import Diagnosis, Mistaken, diagnosed
+from ...judge.report import Finding, Report, Robustness, Subject, found, unnumbered
+from ...judge.verdict import by_equation_and_layer
+from ...problems.layouts import (
+    Layout,
+    broadcast,
+    dtype_name,
+    format_of,
+    is_tensor,
+    layouts,
+    like,
+    numbers,
+    repeated,
+    share_memory,
+)
+from .. import asking
+from ..asking import Failed, Failure
+from ..diagnosis import Diagnosis, Mistaken, diagnosed
 from .truth import Truth, generator, plain_output
 
 COTANGENTS = 3
@@ -57,54 +70,43 @@ class Operation(NamedTuple):
         return dtype_name(self.given[0])
 
 
-class Question(NamedTuple):
-    """The numbers of the inputs and of the cotangent, and how they lie in memory, in words where it is unusual."""
+class Call(NamedTuple):
+    """The numbers of the inputs and of the cotangent, what is admitted, and how they lie in memory.
+
+    ``where`` says that in words where it is unusual; such a call may be refused.
+    """
 
     values: Sequence[Array]
     g: Array | None
+    admitted: Sequence[Rounded]
     layout: Layout = like
     where: str = ""
 
 
-class Answer(NamedTuple):
-    """The numbers of each array that came, in the format judged, or why there are none; and the arrays themselves.
+class Gradients(NamedTuple):
+    """The numbers of each array that came, in the format judged, or why there are none; the arrays; and remarks."""
 
-    ``changed`` names the arguments that the call changed; ``remarks`` say what else is notable.
-    """
-
-    parts: tuple[Array | str, ...]
+    parts: tuple[Array | Failed, ...]
     came: Sequence[Any] = ()
-    changed: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
 
 
-class Outcome(NamedTuple):
-    """A question, its answer, and for each part of that what was admitted and what became of it."""
-
-    question: Question
-    answer: Answer
-    admitted: Sequence[Rounded]
-    judgements: tuple[Judgement, ...]
-
-    @property
-    def violated(self) -> bool:
-        """Whether any number is outside its bound."""
-        return any(_is_violated(j) for j in self.judgements)
+Outcome = asking.Outcome[Call, Gradients]
 
 
 class Examination(NamedTuple):
-    """The first question, the same one again, the others, why some were refused; and the value."""
+    """The first call, the same one again, the others, and those that were refused; and the value."""
 
     truth: Truth
     first: Outcome
     again: Outcome
     others: tuple[Outcome, ...]
-    refused: tuple[str, ...]
+    refused: tuple[Outcome, ...]
     value: Outcome | None
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
-        """Of all questions but that asked again."""
+        """Of all calls but that made again."""
         return (self.first, *self.others)
 
 
@@ -144,88 +146,99 @@ def _examination(operation: Operation, values: Sequence[Array], seed: int) -> Ex
         drawn = (rng.standard_normal(operation.output) for _ in range(COTANGENTS))
         gs = [numbers(like(g, operation.given[0])) for g in drawn]
     truth = operation.truth(values, gs)
-    same = Question(values, gs[0] if gs else None)
-    first, again = (_outcome(operation, same, truth) for _ in range(2))
+    calls = [Call(values, g, of_g) for g, of_g in zip(gs or [None], truth.expected, strict=True)]
+    first, again = (_outcome(operation, calls[0], truth.estimated) for _ in range(2))
     value = _of_value(operation, values, truth.value) if operation.forward and truth.value else None
-    others, refused = [], []
-    if not first.answer.changed and (first.violated or not again.violated):
-        for c, g in enumerate(gs[1:], start=1):
-            others.append(_outcome(operation, Question(values, g), truth, c))
-        for question, of_question in _laid_out(operation, same, truth):
-            try:
-                others.append(_outcome(operation, question, of_question))
-            except Exception as error:  # somebody else's code may raise anything
-                refused.append(f"refuses {question.where}: {type(error).__name__}: {error}")
-    return Examination(truth, first, again, tuple(others), tuple(refused), value)
+    others: list[Outcome] = []
+    if not first.reply.changed and (first.violated or not again.violated):
+        further = [*calls[1:], *_laid_out(operation, calls[0], truth)]
+        others = [_outcome(operation, call, truth.estimated) for call in further]
+    answered = tuple(outcome for outcome in others if not outcome.failed)
+    return Examination(truth, first, again, answered, tuple(o for o in others if o.failed), value)
 
 
-def _laid_out(operation: Operation, question: Question, truth: Truth) -> Iterator[tuple[Question, Truth]]:
+def _laid_out(operation: Operation, call: Call, truth: Truth) -> Iterator[Call]:
     """The same numbers in other layouts, and the first of them at every place of the first axis."""
     for name, layout in layouts(operation.given[0]):
-        yield question._replace(layout=layout, where=f"inputs {name}"), truth
-    if not any(x.ndim and len(x) > 1 for x in question.values):
+        yield call._replace(layout=layout, where=f"inputs {name}")
+    if not any(x.ndim and len(x) > 1 for x in call.values):
         return
-    values = [repeated(x) for x in question.values]
+    values = [repeated(x) for x in call.values]
     # The cotangent of a sum over the first axis comes with a stride of zero.
-    g = repeated(question.g) if question.g is not None else None
+    g = repeated(call.g) if call.g is not None else None
     try:
         of_repeated = operation.truth(values, [g] if g is not None else [])
     except Exception:  # a forward function may refuse equal rows
         return
     if of_repeated.estimated == truth.estimated:
-        yield Question(values, g, broadcast, "inputs broadcast with strides of zero"), of_repeated
+        yield Call(values, g, of_repeated.expected[0], broadcast, "inputs broadcast with strides of zero")
 
 
-def _outcome(operation: Operation, question: Question, truth: Truth, c: int = 0) -> Outcome:
-    """Ask, and judge by the truth of the c-th cotangent."""
-    answer, admitted = _asked(operation, question), truth.expected[c]
-    judgements = tuple(
-        _judged(operation.equation, k, operation.dtype, got, of_input, truth.estimated)
-        for k, (got, of_input) in enumerate(zip(answer.parts, admitted, strict=True), start=1)
+def _outcome(operation: Operation, call: Call, estimated: bool) -> Outcome:
+    """Ask and judge; what fails with arrays that lie in memory as usual raises."""
+    reply = _asked(operation, call)
+    if reply.failed and not call.where:
+        assert reply.failed.error
+        raise reply.failed.error
+    outcome: Outcome = asking.Outcome(call, reply)
+    if reply.failed:
+        return outcome
+    each = zip(outcome.answer.parts, call.admitted, strict=True)
+    return outcome._replace(
+        judgements=tuple(
+            _judgement(operation.equation, k, operation.dtype, got, of_input, estimated)
+            for k, (got, of_input) in enumerate(each, start=1)
+        )
     )
-    return Outcome(question, answer, admitted, judgements)
 
 
-def _asked(operation: Operation, question: Question) -> Answer:
-    names, before = [f"input {k}" for k in range(1, len(question.values) + 1)], list(question.values)
+def _asked(operation: Operation, call: Call) -> asking.Reply[Gradients]:
+    names, before = [f"input {k}" for k in range(1, len(call.values) + 1)], list(call.values)
     kinds = list(operation.given)
-    if question.g is not None:
-        names, before, kinds = [*names, "the cotangent"], [*before, question.g], [*kinds, kinds[0]]
-    arguments = [question.layout(x, kind) for x, kind in zip(before, kinds, strict=True)]
-    returned = operation.pullback(*arguments)
+    if call.g is not None:
+        names, before, kinds = [*names, "the cotangent"], [*before, call.g], [*kinds, kinds[0]]
+    arguments = [call.layout(x, kind) for x, kind in zip(before, kinds, strict=True)]
+    lent = list(zip(names, before, arguments, strict=True))
+    return asking.reply(lambda: _gradients(operation, call, operation.pullback(*arguments), lent), lent)
+
+
+def _gradients(operation: Operation, call: Call, returned: Any, lent: Iterable[tuple[str, Array, Any]]) -> Gradients:
+    """What a pullback returned, taken apart."""
     came = list(returned) if isinstance(returned, tuple | list) else [returned]
     if len(came) != operation.judged:
         expected = f"{operation.judged} gradient{'s' if operation.judged > 1 else ''}, one for each input"
         raise TypeError(f"pullback: expected {expected}, got {len(came)}")
-    parts = tuple(_gradient(part, x, operation) for part, x in zip(came, question.values, strict=False))
+    parts = tuple(_gradient(part, x, operation) for part, x in zip(came, call.values, strict=False))
     remarks = [
         f"the gradient by input {k} came as {dtype_name(part)} and was rounded to {operation.dtype}"
         for k, (part, got) in enumerate(zip(came, parts, strict=True), start=1)
-        if not isinstance(got, str) and dtype_name(part) != operation.dtype
+        if not isinstance(got, Failed) and dtype_name(part) != operation.dtype
     ]
     remarks += [
         f"the gradient by input {k} shares memory with {name}"
         for k, part in enumerate(came, start=1)
-        for name, argument in zip(names, arguments, strict=True)
+        for name, _, argument in lent
         if share_memory(part, argument)
     ]
-    changed = [
-        name for name, x, y in zip(names, before, arguments, strict=True) if not np.array_equal(x, numbers(y))
-    ]
-    return Answer(parts, came, tuple(changed), tuple(remarks))
+    return Gradients(parts, came, tuple(remarks))
 
 
-def _gradient(part: Any, x: Array, operation: Operation) -> Array | str:
+def _gradient(part: Any, x: Array, operation: Operation) -> Array | Failed:
     """The numbers of a gradient by x in the format judged, or why there are none."""
     if part is None:
-        return "no gradient came"
+        return Failed(Failure.MALFORMED, "no gradient came")
     if not isinstance(part, np.ndarray | np.generic) and not is_tensor(part):
-        return f"expected an array, got {type(part).__name__}"
+        return Failed(Failure.MALFORMED, f"expected an array, got {type(part).__name__}")
     got = numbers(part)
     if got.dtype.kind != "f":
-        return f"expected real numbers of dtype {operation.dtype}, got {got.dtype}"
+        return Failed(Failure.MALFORMED, f"expected real numbers of dtype {operation.dtype}, got {got.dtype}")
     if got.shape != x.shape:
-        return f"expected shape {x.shape}, as the input has, got {got.shape}{_unsummed(got.shape, x.shape)}"
+        said = f"expected shape {x.shape}, as the input has, got {got.shape}{_unsummed(got.shape, x.shape)}"
+        return Failed(Failure.MALFORMED, said)
+    return _in_format(got, operation)
+
+
+def _in_format(got: Array, operation: Operation) -> Array:
     with np.errstate(over="ignore"):
         return got.astype(operation.format.dtype)
 
@@ -243,33 +256,31 @@ def _unsummed(got: tuple[int, ...], expected: tuple[int, ...]) -> str:
 # Judging.
 
 
-def _judged(
-    equation: str, k: int, dtype: str, got: Array | str, admitted: Rounded, estimated: bool = False
+def _judgement(
+    equation: str, k: int, dtype: str, got: Array | Failed, admitted: Rounded, estimated: bool = False
 ) -> Judgement:
     """Of numbers; where there are none, all are wrong, which is a fact and no estimate."""
-    if isinstance(got, str):
+    if isinstance(got, Failed):
         n = admitted.mid.size
         return Judgement(equation, k, dtype, n, n, 0, np.inf, 0.0, (), np.nan, np.nan, 0.0)
     j = compare(equation, k, got, admitted)._replace(dtype=dtype)
     return j._replace(wrong=0, suspect=j.wrong) if estimated else j
 
 
-def _is_violated(j: Judgement) -> bool:
-    return bool(j.wrong or j.suspect)
+def _violated(outcome: Outcome) -> list[int]:
+    """Of which inputs the gradients are wrong, or suspect."""
+    return [k for k, j in enumerate(outcome.judgements) if j.violated]
 
 
 def _of_value(operation: Operation, values: Sequence[Array], admitted: Rounded) -> Outcome:
     """Of the value that a forward function of a named equation gives."""
     assert operation.forward is not None
-    got: Array | str
-    got = plain_output(operation.forward, [like(x, given) for x, given in zip(values, operation.given, strict=True)])
-    if got.shape != admitted.shape:
-        got = f"expected a value of shape {admitted.shape}, got {got.shape}"
-    else:
-        with np.errstate(over="ignore"):
-            got = got.astype(operation.format.dtype)
-    judgement = _judged(operation.value, 1, operation.dtype, got, admitted)
-    return Outcome(Question(values, None), Answer((got,)), [admitted], (judgement,))
+    came = plain_output(operation.forward, [like(x, given) for x, given in zip(values, operation.given, strict=True)])
+    got: Array | Failed = _in_format(came, operation)
+    if came.shape != admitted.shape:
+        got = Failed(Failure.MALFORMED, f"expected a value of shape {admitted.shape}, got {came.shape}")
+    judgement = _judgement(operation.value, 1, operation.dtype, got, admitted)
+    return asking.Outcome(Call(values, None, [admitted]), asking.Reply(Gradients((got,))), (judgement,))
 
 
 # Reporting.
@@ -277,25 +288,22 @@ def _of_value(operation: Operation, values: Sequence[Array], admitted: Rounded) 
 
 def _report(operation: Operation, e: Examination, seed: int) -> Report:
     judgements = [j for outcome in e.outcomes for j in outcome.judgements]
-    if not e.first.violated and not e.first.answer.changed:
+    if not e.first.violated and not e.first.reply.changed:
         judgements += [j._replace(equation="state") for j in e.again.judgements]
     if e.value is not None:
         judgements += e.value.judgements
-    tallies: dict[tuple[str, int], Tally] = {}
-    for j in judgements:
-        tallies = merged(tallies, {(j.equation, j.layer): tally(j)})
-    found = list(_found(operation, e))
-    bits = next((diagnosis.bits for _, diagnosis in found if diagnosis.bits is not None), None)
+    findings = list(_found(operation, e))
+    bits = next((diagnosis.bits for _, diagnosis in findings if diagnosis.bits is not None), None)
     remarks = (
         *e.truth.remarks,
         *(remark for outcome in e.outcomes for remark in outcome.answer.remarks),
         *_kept(e.first.answer, e.again.answer),
-        *e.refused,
+        *(f"refuses {o.question.where}: {o.failed.said}" for o in e.refused if o.failed),
     )
     return Report(
         operation.subject,
-        tallies,
-        tuple(finding for finding, _ in found),
+        by_equation_and_layer(judgements),
+        tuple(finding for finding, _ in findings),
         asked=len(e.outcomes) + 1,
         unsupported=len(e.refused),
         effective_bits={operation.dtype: bits} if bits is not None else {},
@@ -307,12 +315,11 @@ def _report(operation: Operation, e: Examination, seed: int) -> Report:
 
 def _found(operation: Operation, e: Examination) -> Iterator[tuple[Finding, Diagnosis]]:
     """What is wrong, each input's gradient once, in the first question that shows it; state comes first."""
-    changing = [outcome.answer.changed for outcome in e.outcomes if outcome.answer.changed]
+    changing = [outcome.reply.changed for outcome in e.outcomes if outcome.reply.changed]
     if changing:
         text = f"The call changes {' and '.join(changing[0])}, which the caller still needs."
-        faults = ("changes its arguments",)
-        yield Finding(WRONG, "ordinary", "state", 0, (), np.nan, np.nan, 0.0, text, faults), Diagnosis()
-    if not e.first.violated and not e.first.answer.changed:
+        yield unnumbered("ordinary", "state", text, ("changes its arguments",)), Diagnosis()
+    if not e.first.violated and not e.first.reply.changed:
         for k in _violated(e.again):
             yield _of_state(e.again, k)
     shown: set[int] = set()
@@ -323,34 +330,31 @@ def _found(operation: Operation, e: Examination) -> Iterator[tuple[Finding, Diag
         shown.update(_violated(outcome))
     if e.value is not None and e.value.violated:
         j, got = e.value.judgements[0], e.value.answer.parts[0]
-        yield _finding(j, f"({j.equation}), the value: {_counted(j, got)}."), Diagnosis()
-
-
-def _violated(outcome: Outcome) -> list[int]:
-    return [k for k, j in enumerate(outcome.judgements) if _is_violated(j)]
+        yield found("ordinary", j, f"({j.equation}), the value: {_counted(j, got)}."), Diagnosis()
 
 
 def _of_gradient(operation: Operation, outcome: Outcome, k: int) -> tuple[Finding, Diagnosis]:
     """A wrong gradient by the k-th input."""
-    question, j, got = outcome.question, outcome.judgements[k], outcome.answer.parts[k]
-    where = f" with {question.where}" if question.where else ""
+    call, j, got = outcome.question, outcome.judgements[k], outcome.answer.parts[k]
+    where = f" with {call.where}" if call.where else ""
     text, diagnosis = f"({j.equation}) by input {k + 1}{where}: {_counted(j, got)}.", Diagnosis()
-    if not isinstance(got, str):
-        sizes = [*got.shape, got.size, *(n for x in question.values for n in x.shape)]
-        mistakes = operation.mistakes(question.values, question.g) if question.g is not None else ()
-        diagnosis = diagnosed(j, got, outcome.admitted[k], sizes, mistakes)
-        if not diagnosis.faults and not _is_linear(operation, question, k, got):
+    if not isinstance(got, Failed):
+        sizes = [*got.shape, got.size, *(n for x in call.values for n in x.shape)]
+        mistakes = operation.mistakes(call.values, call.g) if call.g is not None else ()
+        diagnosis = diagnosed(j, got, call.admitted[k], sizes, mistakes)
+        if not diagnosis.faults and not _is_linear(operation, call, k, got):
             said = "It is not linear in the cotangent: twice the cotangent does not give twice the gradient."
             diagnosis = Diagnosis(said, ("not linear in the cotangent",))
-    return _finding(j, f"{text} {diagnosis.said}".rstrip(), diagnosis.faults), diagnosis
+    return found("ordinary", j, f"{text} {diagnosis.said}".rstrip(), diagnosis.faults), diagnosis
 
 
-def _is_linear(operation: Operation, question: Question, k: int, got: Array) -> bool:
+def _is_linear(operation: Operation, call: Call, k: int, got: Array) -> bool:
     """Whether twice the cotangent gives twice the gradient, which is exact but for underflow."""
-    if question.g is None:
+    if call.g is None:
         return True
-    double = _asked(operation, Question(question.values, 2 * question.g)).parts[k]
-    if isinstance(double, str):
+    answer = _asked(operation, Call(call.values, 2 * call.g, ())).answer
+    double = answer.parts[k] if answer else None
+    if not isinstance(double, np.ndarray):
         return True
     format = operation.format
     with np.errstate(all="ignore"):
@@ -361,20 +365,21 @@ def _is_linear(operation: Operation, question: Question, k: int, got: Array) -> 
 def _of_state(again: Outcome, k: int) -> tuple[Finding, Diagnosis]:
     """A wrong gradient by the k-th input in the second answer, of which the first was right."""
     j, got = again.judgements[k]._replace(equation="state"), again.answer.parts[k]
-    if isinstance(got, str):
-        return _finding(j, f"By input {k + 1} a second call with the same arguments fails: {got}."), Diagnosis()
-    diagnosis = diagnosed(j, got, again.admitted[k], [*got.shape, got.size], ())
+    if isinstance(got, Failed):
+        said = f"By input {k + 1} a second call with the same arguments fails: {got.said}."
+        return found("ordinary", j, said), Diagnosis()
+    diagnosis = diagnosed(j, got, again.question.admitted[k], [*got.shape, got.size], ())
     text = (
         f"By input {k + 1} the first answer is right, and the second answer to the same question is not: "
         f"{_counted(j, got)}. {diagnosis.said} Something is kept from one call to the next."
     )
-    return _finding(j, text, ("keeps state",)), diagnosis
+    return found("ordinary", j, text, ("keeps state",)), diagnosis
 
 
-def _counted(j: Judgement, got: Array | str) -> str:
+def _counted(j: Judgement, got: Array | Failed) -> str:
     """How many numbers are outside, and the worst; or why there are none."""
-    if isinstance(got, str):
-        return got
+    if isinstance(got, Failed):
+        return got.said
     n = j.wrong + j.suspect
     outside = "is outside its bound" if n == 1 else "are outside their bounds"
     return (
@@ -383,17 +388,12 @@ def _counted(j: Judgement, got: Array | str) -> str:
     )
 
 
-def _finding(j: Judgement, text: str, faults: tuple[str, ...] = ()) -> Finding:
-    verdict = WRONG if j.wrong else SUSPECT
-    return Finding(verdict, "ordinary", j.equation, j.layer, j.element, j.got, j.expected, j.bound, text, faults)
-
-
-def _kept(first: Answer, again: Answer) -> Iterator[str]:
+def _kept(first: Gradients, again: Gradients) -> Iterator[str]:
     """Remarks on what a second answer, and those after it, show of the first."""
     for k, (part, p, q) in enumerate(zip(first.came, first.parts, again.parts, strict=True), start=1):
-        if isinstance(p, str):
+        if isinstance(p, Failed):
             continue
-        if not isinstance(q, str) and not np.array_equal(p, q, equal_nan=True):
+        if not isinstance(q, Failed) and not np.array_equal(p, q, equal_nan=True):
             yield f"input {k}: the same question twice gives other bits"
         with np.errstate(over="ignore"):
             now = numbers(part).astype(p.dtype)

@@ -51,7 +51,7 @@ from ...bounds.rounded import Format
 from ...judge.report import Report, Subject
 from ...problems.layouts import is_tensor, like, numbers
 from ...text.labels import label
-from .diagnosis import mistaken
+from ..diagnosis import mistaken
 from .examination import Operation, examined
 from .truth import Truth, of_activation, of_forward, of_loss, plain_output
 

@@ -7,10 +7,9 @@ import numpy as np
 
 from reference import Activation, Softmax
 
-from ...arrays import Array
-from ...bounds.rounded import Rounded
-from ...judge.judgement import Judgement
-from ..precision import nearest
+from ..bounds.rounded import Rounded
+from ..judge.judgement import Judgement
+from .precision import nearest
 
 CLUES = 3
 """How many numbers, at least, must share a factor that is no simple one."""
@@ -64,19 +63,22 @@ def diagnosed(
     return _of_precision(got, admitted)
 
 
+def factor(r: float, known: Iterable[tuple[float, str]], within: float) -> str:
+    """The names of the known factor nearest to r, where that is so near, relatively; else "" ."""
+    named = [(value, name) for value, name in known if value != 1]
+    nearest = min((value for value, _ in named), key=lambda value: abs(r / value - 1))
+    names = dict.fromkeys(name for value, name in named if value == nearest)
+    return " (or ".join(names) + ")" * (len(names) - 1) if abs(r / nearest - 1) <= within else ""
+
+
 def _factor(j: Judgement, sizes: Iterable[int], known: bool) -> str:
     """The name of the factor that all numbers have in common; or "", also where it is neither ``known`` nor simple."""
-    r = j.factor
-    if not np.isfinite(r):
+    if not np.isfinite(j.factor):
         return ""
-    named = {-1.0: "-1"}
+    simple = [(-1.0, "-1")]
     for n in dict.fromkeys((2, *sizes)):
-        if n > 1:
-            named |= {1.0 * n: f"{n}", 1 / n: f"1/{n}", -1.0 * n: f"-{n}", -1 / n: f"-1/{n}"}
-    simple = min(named, key=lambda factor: abs(r / factor - 1))
-    if abs(r / simple - 1) <= min(2 * j.floor, SIMPLE):
-        return named[simple]
-    return f"{r:.6g}" if known else ""
+        simple += [(1.0 * n, f"{n}"), (1 / n, f"1/{n}"), (-1.0 * n, f"-{n}"), (-1 / n, f"-1/{n}")] if n > 1 else []
+    return factor(j.factor, simple, min(2 * j.floor, SIMPLE)) or (f"{j.factor:.6g}" if known else "")
 
 
 def _fits(got: Array, mid: Array, admitted: Rounded) -> bool:
