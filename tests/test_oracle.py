@@ -24,7 +24,6 @@ from conformance.judge.report import WIDTH, Subject
 from conformance.judge.verdict import EXIT_STATUS
 from conformance.oracle.network.interrogation import interrogated
 from conformance.oracle.network.questions import Domain
-from conformance.oracle.precision import NOTABLE
 from conformance.subjects.callables import Ask
 from conformance.subjects.correct import PROGRAMS, Program
 from conformance.subjects.faults import FAULTS, KEEPING

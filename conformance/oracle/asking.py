@@ -6,8 +6,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 
 import numpy as np
 
-from reference import Array
-
+from ..arrays import Array
 from ..judge.judgement import Judgement
 from ..problems.layouts import numbers
 from ..problems.wire import Malformed, Refused
@@ -45,13 +44,14 @@ class Outcome(NamedTuple, Generic[Asked, Given]):
     """What became of a question.
 
     ``judgements`` are those that may accuse; ``alone`` those of each equation on the subject's own numbers, of a
-    network that reported enough.
+    network that reported enough; ``lifted`` is the network's problem, as it was judged.
     """
 
     question: Asked
     reply: Reply[Given]
     judgements: tuple[Judgement, ...] = ()
     alone: tuple[Judgement, ...] | None = None
+    lifted: Any = None
 
     @property
     def answer(self) -> Given:

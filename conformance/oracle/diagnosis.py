@@ -7,9 +7,10 @@ import numpy as np
 
 from reference import Activation, Softmax
 
+from ..arrays import Array
 from ..bounds.rounded import Rounded
 from ..judge.judgement import Judgement
-from .precision import nearest
+from ..judge.precision import nearest
 
 CLUES = 3
 """How many numbers, at least, must share a factor that is no simple one."""

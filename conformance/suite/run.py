@@ -15,6 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from reference import __version__
 
 from ..judge.report import Finding, Report, Subject, found, number
+from ..judge.terminal import show
 from ..judge.verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, added, merged
 from ..problems import files
 from ..problems.wire import Malformed, parse_problem

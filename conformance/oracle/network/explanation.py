@@ -14,7 +14,6 @@ from ...judge.report import Finding, Report, found
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED
 from ...problems.problem import Problem
 from ...text.labels import documented
-from .. import precision
 from ..diagnosis import factor
 from .questions import Question
 from .reading import Reading, evaluation_order

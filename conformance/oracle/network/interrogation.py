@@ -12,14 +12,14 @@ from itertools import pairwise
 import numpy as np
 
 from ...arrays import Array
-from ...bounds.lifted import Lifted, lifted
+from ...bounds.lifted import lifted
 from ...judge import precision
 from ...judge.judgement import Judgement
 from ...judge.report import Finding, Report, Robustness, Subject, unnumbered
 from ...judge.verdict import CONFORMS, WRONG, by_equation_and_layer
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...subjects.callables import Ask, check_shapes
-from .. import asking, precision
+from .. import asking
 from .explanation import Violation, explained, following, summary
 from .questions import Domain, Question, questions
 from .reading import Reading, detection, explanation, from_x, idle, restricted
@@ -52,15 +52,15 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0) -> R
     failed = [outcome for outcome in first if outcome.failed and not outcome.unsupported]
     answered = [outcome for outcome in first if not outcome.failed]
     ordinary = [outcome for outcome in answered if outcome.question.kind == "ordinary"]
-    state = _state(outcomes, ask, domain)
+    state = _state(outcomes, ask)
     judged = [] if state else ordinary  # state imitates every mistake
-    violations = _violations(judged, recursive, domain)
+    violations = _violations(judged, recursive)
     findings = [*_failures(failed), *([state] if state else []), *explained(violations)]
     extremes = [outcome for outcome in answered if outcome.question.kind == "extreme"]
     broken = [outcome for outcome in extremes if outcome.violated]
     if not findings:
-        findings += explained(_violations(broken, False, domain))
-    bits = precision.effective_bits([(o.question.core, _core(o.question, o.answer)) for o in ordinary])
+        findings += explained(_violations(broken, False))
+    bits = precision.effective_bits([(o.lifted, _core(o.question, o.answer)) for o in ordinary])
     report = Report(
         subject,
         by_equation_and_layer(j for outcome in judged for j in _counted(outcome, recursive)),
@@ -85,14 +85,14 @@ def _outcome(question: Question, ask: Ask, domain: Domain, recursive: bool) -> O
     outcome = _asked(question, ask)
     if outcome.failed:
         return outcome
-    problem, given, conventions = question.core, _core(question, outcome.answer), domain.conventions
-    alone = detection(problem, given, conventions) if question.kind == "ordinary" and not question.again else None
-    outcome = outcome._replace(alone=alone and tuple(map(question.placed, alone.judgements)))
+    of, given = lifted(question.core, domain.conventions), _core(question, outcome.answer)
+    alone = detection(of, given) if question.kind == "ordinary" and not question.again else None
+    outcome = outcome._replace(alone=alone and tuple(map(question.placed, alone.judgements)), lifted=of)
     if question.again:
         return outcome
     idling: tuple[Judgement, ...] = ()
     if question.at_work:
-        idling = tuple(idle(question.problem, outcome.answer, question.at_work, conventions))
+        idling = tuple(idle(question.problem, outcome.answer, question.at_work, of))
     within = alone is not None and not alone.violated and (recursive or domain.batch[1] > 1)
     if within and not any(judgement.wrong for judgement in idling):
         return outcome
@@ -132,27 +132,26 @@ def _state(outcomes: Sequence[Outcome], ask: Ask) -> Finding | None:
     """Whether the same question gets another answer, beyond what rounding explains: that imitates every fault."""
     for before, after in pairwise(outcomes):
         if after.question.again and not before.failed:
-            found = _differs(before, after, domain)
+            found = _differs(before, after)
             if found is not None:
                 return found
     wrong = [o for o in outcomes if o.violated and not o.question.again]
     for before in wrong[:REPEATS]:
-        found = _differs(before, _asked(before.question, ask), domain)
+        found = _differs(before, _asked(before.question, ask))
         if found is not None:
             return found
     return None
 
 
-def _differs(before: Outcome, again: Outcome, domain: Domain) -> Finding | None:
+def _differs(before: Outcome, again: Outcome) -> Finding | None:
     """A finding where two answers to one question are further apart than two right answers can be."""
-    question, problem = before.question, before.question.core
+    question, of = before.question, before.lifted
     if again.failed:
         said = f"Asked the same question again ({question.why}), it failed: {again.failed.said}"
         return unnumbered(question.kind, "state", said)
     answers = [_core(question, answer) for answer in (before.answer, again.answer)]
     if all(map(np.array_equal, *map(_flat, answers))):
         return None
-    of = before.lifted
     for l, (gradient, _) in zip(range(len(of.network), 0, -1), of.along_paths(of.states), strict=True):
         for field in Parameters._fields:
             first, second = (precision.plain(getattr(given.gradients[l - 1], field)) for given in answers)
@@ -188,7 +187,7 @@ def _counted(outcome: Outcome, recursive: bool) -> Iterator[Judgement]:
     """The judgements of an outcome that count: those that may accuse, and those that name."""
     alone, accusing = outcome.alone, recursive and outcome.question.role == "locate"
     if outcome.violated or (accusing and any(j.violated for j in alone or ())):
-        reading = _explained(outcome, domain)
+        reading = _explained(outcome)
         yield from reading.judgements if reading else outcome.judgements
     elif accusing and alone is not None:
         yield from alone
@@ -201,16 +200,16 @@ def _counted(outcome: Outcome, recursive: bool) -> Iterator[Judgement]:
 def _explained(outcome: Outcome) -> Reading | None:
     """The reading that explains what is wrong."""
     question = outcome.question
-    return question.placed_in(explanation(question.core, _core(question, outcome.answer), domain.conventions))
+    return question.placed_in(explanation(outcome.lifted, _core(question, outcome.answer)))
 
 
-def _violations(outcomes: Sequence[Outcome], recursive: bool, domain: Domain) -> list[Violation]:
+def _violations(outcomes: Sequence[Outcome], recursive: bool) -> list[Violation]:
     conforming = tuple(o.question for o in outcomes if not o.violated)
     found = []
     for o in outcomes:
         alone = recursive and o.question.role == "locate" and any(j.violated for j in o.alone or ())
         if o.violated or alone:
-            reading = _explained(o, domain)
+            reading = _explained(o)
             found.append(Violation(o.question, o.judgements, reading, conforming))
     return found
 

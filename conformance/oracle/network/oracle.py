@@ -20,7 +20,6 @@ from ...judge.report import Report, Subject
 from ...judge.verdict import CONFORMS, by_equation_and_layer
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...subjects.callables import asking, check_shapes, layers_of
-from .. import precision
 from . import estimate
 from .explanation import Violation, explained, following, summary
 from .interrogation import interrogated

@@ -20,7 +20,6 @@ from ...problems.layouts import (
     Layout,
     broadcast,
     dtype_name,
-    format_of,
     is_tensor,
     layouts,
     like,
@@ -146,7 +145,7 @@ def _examination(operation: Operation, values: Sequence[Array], seed: int) -> Ex
         drawn = (rng.standard_normal(operation.output) for _ in range(COTANGENTS))
         gs = [numbers(like(g, operation.given[0])) for g in drawn]
     truth = operation.truth(values, gs)
-    calls = [Call(values, g, of_g) for g, of_g in zip(gs or [None], truth.expected, strict=True)]
+    calls = [Call(values, g, of_g) for g, of_g in zip(gs or (None,), truth.expected, strict=True)]
     first, again = (_outcome(operation, calls[0], truth.estimated) for _ in range(2))
     value = _of_value(operation, values, truth.value) if operation.forward and truth.value else None
     others: list[Outcome] = []
