@@ -76,7 +76,7 @@ def selection() -> Selection:
     """
     named: dict[str, list[str]] = {}
     rest: list[str] = []
-    for path in sorted(TESTS.glob("test_*.py"), key=lambda path: _rank(path.name)):
+    for path in sorted(TESTS.rglob("test_*.py"), key=lambda path: _rank(path.name)):
         tree = ast.parse(path.read_text())
         editing = _editing(tree)
         for function in tree.body:
@@ -84,7 +84,7 @@ def selection() -> Selection:
                 continue
             if not function.name.startswith("test_"):
                 continue
-            test = f"tests/{path.name}::{function.name}"
+            test = f"{path.relative_to(ROOT).as_posix()}::{function.name}"
             for label in re.findall(r"(?<=_)[A-Z]\d+(?=_|$)", function.name):
                 named.setdefault(label, []).append(test)
             if path.name in SELECTION:
@@ -334,6 +334,7 @@ def _tested(copy: Path, tests: Sequence[str]) -> dict[str, str]:
     os.environ["PYTHONPATH"] = f"{copy.parent}:{ROOT}"
     recorder = _Recorder()
     options = ["-p", "no:cacheprovider", "-p", "no:xdist", "-q", "-x", "--no-header", "--tb=short", "-o", "addopts="]
+    options += ["--import-mode=importlib"]  # which leaves the way to the altered text alone
     options += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # what is loaded before is not to be rewritten
     # -o addopts= leaves out the doctests of the test files, of which there are none.
     status = pytest.main([*options, *tests], plugins=[recorder]) if tests else 0

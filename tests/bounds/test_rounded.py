@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from certified import radius_used, random
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,6 +21,8 @@ from conformance.numbers.balls import balls
 from conformance.numbers.enclosure import Unbounded, Undecided
 from reference import Identity, Layer, ReLU, Sigmoid, Softmax, Tanh, backward, forward
 from reference.functions import erfc, exp, expm1, log, log1p, minimum, row_maximum, sqrt, tanh, where
+
+from ..certified import radius_used, random
 
 DTYPES = ("float32", "float64")
 SEEDS = st.integers(0, 2**32 - 1)

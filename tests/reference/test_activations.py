@@ -8,7 +8,6 @@ from typing import Literal
 import numpy as np
 import pytest
 import torch
-from certified import radius_used, random
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
@@ -47,6 +46,8 @@ from reference import (
     Tanhshrink,
     activations,
 )
+
+from ..certified import radius_used, random
 
 DTYPES = ("float32", "float64")
 SCALES = (0.01, 2.0, 60.0)

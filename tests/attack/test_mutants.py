@@ -22,7 +22,7 @@ def named(name: str) -> Mutant:
 WRONG = named("D2@15: g * (a * (1 - a)) -> (a * (1 - a))")
 EQUAL = named("A15@33: z -> (-z)")
 """|-z| is |z|."""
-BLIND = ("tests/test_losses.py::test_L1_has_the_half_and_L2_the_mean",)
+BLIND = ("tests/reference/test_losses.py::test_L1_has_the_half_and_L2_the_mean",)
 """A test that sees neither."""
 
 
@@ -71,13 +71,13 @@ def test_what_the_tests_do_not_see_survives_and_what_is_equal_is_not_called_kill
 
 def test_a_test_that_fails_on_the_text_kills_nothing() -> None:
     with pytest.raises(Unsound, match="expected every test to pass on the unaltered text"):
-        list(kill([WRONG], Selection({"D2": ("tests/test_losses.py::test_that_is_not_there",)}, ())))
+        list(kill([WRONG], Selection({"D2": ("tests/reference/test_losses.py::test_that_is_not_there",)}, ())))
 
 
 def test_no_test_that_edits_the_text_may_kill() -> None:
     tests = {test for of in selection().named.values() for test in of} | set(selection().rest)
-    assert "tests/test_updates.py::test_U3_U5_U6_sgd" in tests
-    assert "tests/test_updates.py::test_planted_mistake_leaves_the_bound" not in tests
+    assert "tests/reference/test_updates.py::test_U3_U5_U6_sgd" in tests
+    assert "tests/reference/test_updates.py::test_planted_mistake_leaves_the_bound" not in tests
     assert set(selection().named) == set(digests())
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from certified import radius_used, random
 
 from conformance.arrays import Array
 from conformance.bounds.assumptions import MOVING
@@ -38,6 +37,8 @@ from reference import (
     update_rule,
 )
 from reference.backpropagation import Gradient
+
+from ..certified import radius_used, random
 
 DTYPES = ("float32", "float64")
 STEPS = 7

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from certified import radius_used, random
 from hypothesis import given
 from hypothesis import strategies as st
 from torch.nn import functional as F
@@ -43,6 +42,8 @@ from reference import (
 )
 from reference.gradients import reduced_loss
 from reference.losses import HEADS, REQUIRED_HEAD, TARGETS, smoothed
+
+from ..certified import radius_used, random
 
 DTYPES = ("float32", "float64")
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from certified import radius_used
 from torch.nn import functional as F
 
 from conformance.bounds.admitted import Widened
@@ -16,6 +15,8 @@ from conformance.subjects import twin
 from conformance.subjects.domain import DEPARTURES
 from reference import BinaryCrossEntropyWithLogits, CrossEntropyWithLogits, Hardsigmoid, Sigmoid, Softmax, Softplus
 from reference.activations import log1p_exp
+
+from ..certified import radius_used
 
 
 def leaf(*numbers: float, dtype: torch.dtype = torch.float64) -> torch.Tensor:

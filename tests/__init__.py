@@ -1,0 +1,1 @@
+"""Tests of the reference and of the suite, in folders like theirs."""

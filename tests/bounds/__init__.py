@@ -1,0 +1,1 @@
+"""Tests of the bounds: sound, and no wider than assumed."""

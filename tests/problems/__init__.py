@@ -1,0 +1,1 @@
+"""Tests of problems and answers, on the wire and on disk."""

@@ -1,0 +1,1 @@
+"""Tests of those who answer: right programs, faults, and where PyTorch departs."""
