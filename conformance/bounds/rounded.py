@@ -292,8 +292,8 @@ def _power(x: Rounded, exponent: Rounded) -> Rounded:
 
 def _exp(x: Rounded) -> Rounded:
     """e^x of numbers within r of m lies from e^(m - r) to e^(m + r), whose middle is e^m cosh r."""
-    e = np.exp(x.mid)
-    mid, carried = np.where(x.rad == 0, e, e * np.cosh(x.rad)), np.where(x.rad == 0, 0, e * np.sinh(x.rad))
+    e, r = np.exp(x.mid), x.rad.astype(x.format.wide)
+    mid, carried = np.where(r == 0, e, e * np.cosh(r)), np.where(r == 0, 0, e * np.sinh(r))
     return Rounded(mid, _up(carried + x.format.kappa * x.format.u * (mid + carried) + x.format.tiny), x.format)
 
 

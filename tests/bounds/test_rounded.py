@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from conformance.arrays import Array
 from conformance.bounds.admitted import Widened
+from conformance.bounds.assumptions import DIVISION, KAPPA
 from conformance.bounds.rounded import FORMATS, Rounded, exact, gamma
 from conformance.judge.judgement import compare
-from conformance.numbers.balls import balls
+from conformance.numbers.balls import balls, distance
 from conformance.numbers.enclosure import Unbounded, Undecided
 from reference import Identity, Layer, ReLU, Sigmoid, Softmax, Tanh, backward, forward
 from reference.functions import erfc, exp, expm1, log, log1p, minimum, row_maximum, sqrt, tanh, where
@@ -94,6 +95,68 @@ def test_random_expressions_stay_within(seed: int, f: Expression, dtype: str, n:
     bounded = np.isfinite(admitted.rad)
     keep = Rounded(np.where(bounded, admitted.mid, 0), np.where(bounded, admitted.rad, 0), admitted.format)
     assert within([np.where(bounded, program, 0) for program in programs], np.where(bounded, truth, 0), keep)
+
+
+N = 6
+CLAIMS: dict[str, tuple[Callable[..., Any], float, Callable[..., Array]]] = {
+    "add": (lambda p, q: p + q, -np.inf, lambda u, p, q: u * abs(p + q)),
+    "subtract": (lambda p, q: p - q, -np.inf, lambda u, p, q: u * abs(p - q)),
+    "multiply": (lambda p, q: p * q, -np.inf, lambda u, p, q: u * abs(p * q)),
+    "divide": (lambda p, q: p / q, 0, lambda u, p, q: DIVISION * u * abs(p / q)),
+    "square": (lambda p, _: p**2, -np.inf, lambda u, p, _: u * p**2),
+    "exp": (lambda p, _: exp(p), -np.inf, lambda u, p, _: KAPPA * u * exp(p)),
+    "expm1": (lambda p, _: expm1(p), -np.inf, lambda u, p, _: KAPPA * u * abs(expm1(p))),
+    "log": (lambda p, _: log(p), 0, lambda u, p, _: KAPPA * u * abs(log(p))),
+    "log1p": (lambda p, _: log1p(p), -1, lambda u, p, _: KAPPA * u * abs(log1p(p))),
+    "sqrt": (lambda p, _: sqrt(p), 0, lambda u, p, _: KAPPA * u * sqrt(p)),
+    "tanh": (lambda p, _: tanh(p), -np.inf, lambda u, p, _: KAPPA * u * abs(tanh(p))),
+    "erfc": (lambda p, _: erfc(p), -np.inf, lambda u, p, _: (KAPPA + p**2) * u * erfc(p)),
+    "minimum": (lambda p, q: minimum(p, q), -np.inf, lambda u, p, q: 0 * p),
+    "where": (lambda p, q: where(p > q, p, -q), -np.inf, lambda u, p, q: 0 * p),
+    "largest": (lambda p, _: row_maximum(p), -np.inf, lambda u, p, _: 0 * p[:, :1]),
+    "sum": (
+        lambda p, _: p.sum(axis=1), -np.inf, lambda u, p, _: ((1 + u) ** (N - 1) - 1) * abs(p).sum(axis=1),
+    ),
+    "matmul": (lambda p, q: p @ q.T, -np.inf, lambda u, p, q: ((1 + u) ** N - 1) * (abs(p) @ abs(q).T)),
+    "affine": (
+        lambda p, q: q - p @ q.T, -np.inf, lambda u, p, q: ((1 + u) ** (N + 1) - 1) * (abs(q) + abs(p) @ abs(q).T),
+    ),
+}  # fmt: skip
+"""An operation, the end of its domain, and how far a program may be off that is given exact operands."""
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", CLAIMS)
+@given(SEEDS)
+def test_every_operation_holds_what_it_may_give_within_its_operands_radii(name: str, dtype: str, seed: int) -> None:
+    """The operands at either end of their radii or inside, in balls, and then as far off as a program may be."""
+    f, least, off = CLAIMS[name]
+    rng, u = np.random.default_rng(seed), Fraction(float(np.finfo(dtype).eps)) / 2
+    m = random(rng, (2, N, N), dtype)
+    if least > -np.inf:
+        m = (abs(m) + least + np.dtype(dtype).type(2.0**-10)).astype(dtype)
+    share = 2.0 ** rng.integers(-30, 1, (2, N, 1)) * 0.9 * rng.integers(0, 2, (2, 1, 1))
+    r = share * np.where(least > -np.inf, abs(m - least), abs(m)).astype(float)
+    wide = [exact(array).widened(radius) for array, radius in zip(m, r, strict=True)]
+    result = f(*wide)
+    ends = [(balls(operand.mid), balls(operand.rad)) for operand in wide]
+    for t in (rng.integers(-2, 3, m.shape) / 2, rng.choice([-1.0, 1.0], m.shape), np.ones(m.shape), -np.ones(m.shape)):
+        # Radii are enlarged a little where they are made: the operands are a little inside.
+        p, q = (mid + balls(inside) * rad for (mid, rad), inside in zip(ends, t, strict=True))
+        truth, most = f(p, q), off(balls(np.array(u)), p, q)
+        for sign in (-1, 1):
+            for at, ball in np.ndenumerate(truth + sign * most):
+                assert distance(result.mid[at], ball) <= result.rad[at], (at, t)
+
+
+def test_an_order_is_decided_where_it_is() -> None:
+    zero, one = exact(np.array([0.0])), exact(np.array([1.0]))
+    for order, yes in ((one > zero, True), (zero > zero, False), (zero > one, False), (zero < one, True),
+                       (zero == zero, True), (zero == one, False), (one == zero, False)):  # fmt: skip
+        assert (order.yes, order.no) == (yes, not yes)
+    near = zero.widened(2.0)
+    for order in (near > one, one > near, near == one):
+        assert (order.yes, order.no) == (False, False)
 
 
 def test_a_bound_that_forgets_an_operation_is_left() -> None:
@@ -180,6 +243,8 @@ def test_what_may_overflow_is_not_bounded(dtype: str) -> None:
     for result in (a + a, 2 * a, a.sum(), (a + b).sum(axis=1), a @ (4 * b).T):
         assert np.isinf(result.rad).all()
     assert np.isfinite((a * b).rad).all()
+    assert np.isinf(exact(np.array([0.9 * largest], dtype)).widened(0.2 * largest).rad).all()
+    assert np.isinf((exact(np.zeros(1, dtype)) * exact(np.ones(1, dtype)).widened(np.inf)).rad).all()
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
