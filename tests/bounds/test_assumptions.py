@@ -136,14 +136,20 @@ def test_parameters() -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_moving_averages(dtype: str) -> None:
-    """m + (1 - beta) (x - m): not within the roundings of beta m + (1 - beta) x, but within MOVING more."""
-    rng, u = np.random.default_rng(7), unit(dtype)
+    """m + (1 - beta) (x - m): within MOVING, and not without it where 1 - beta is rounded and m is small."""
+    rng, u, one = np.random.default_rng(7), unit(dtype), np.dtype(dtype).type(1)
     m, x = (1 + random(rng, (2000,), dtype) / 8 for _ in range(2))
-    m, x = m.astype(dtype), -x.astype(dtype)
-    for beta in (0.9, 0.5, 0.999):
-        program = m + np.dtype(dtype).type(1 - beta) * (x - m)
-        admitted = averaged(exact(m), exact(x), beta).widened(MOVING * u * (abs(m) + abs(x)))
-        assert radius_used(program, averaged(balls(m), balls(x), beta), admitted) <= 1
+    x = -x.astype(dtype)
+    without = []
+    for small in (m.astype(dtype), (m / 64).astype(dtype)):
+        for beta in (0.9, 0.5, 0.999):
+            truth, roundings = averaged(balls(small), balls(x), beta), averaged(exact(small), exact(x), beta)
+            admitted = roundings.widened(MOVING * u * (abs(small) + abs(x)))
+            for weight in (one.dtype.type(1 - beta), one - one.dtype.type(beta)):
+                program = small + weight * (x - small)
+                without.append(radius_used(program, truth, roundings))
+                assert radius_used(program, truth, admitted) <= 1
+    assert (max(without) > 1) == (dtype == "float32")  # in float64 1 - beta is exact
 
 
 def test_no_fast_products() -> None:
