@@ -233,6 +233,9 @@ def test_underflow_stays_within(seed: int, dtype: str, scale: int) -> None:
     truth, admitted = balls(a) * balls(b), exact(a) * exact(b)
     assert within([product, flushed], truth, admitted)
     assert within([summed, flushed.sum(axis=1)], truth.sum(axis=1), admitted.sum(axis=1))
+    products = a[:, None] * b
+    each = np.where(abs(products) < tiny, 0, products).astype(dtype).sum(axis=2)
+    assert within([a @ b.T, each], balls(a) @ balls(b).T, exact(a) @ exact(b).T)
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
