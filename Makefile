@@ -5,11 +5,12 @@ BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 
-.PHONY: help conformance test bench kill-matrix clean
+.PHONY: help conformance test thorough bench kill-matrix clean
 
 help:
 	@echo "make conformance   compare the reference with its PyTorch twin, equation by equation, then train both"
 	@echo "make test          lint, who imports whom, types, tests, doctests"
+	@echo "make thorough      whole what make test samples: more examples, 2,400 random problems, every mutant (half an hour)"
 	@echo "make bench         speed and memory, as ratios to PyTorch and others"
 	@echo "make kill-matrix   alter every labelled line in every way; some test must fail (some minutes)"
 	@echo "make clean         remove the environment and all caches"
@@ -22,6 +23,11 @@ test: .venv/ready
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/mypy --no-error-summary
 	$(BIN)/pytest -q -n auto
+
+thorough: .venv/ready
+	$(BIN)/pytest -q -n auto --hypothesis-profile standard
+	$(BIN)/python -m conformance run --profile standard
+	$(BIN)/python -m conformance kill-matrix
 
 bench: .venv/ready
 	$(BIN)/python -m conformance bench
