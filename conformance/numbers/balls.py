@@ -14,6 +14,7 @@ import numpy as np
 from flint import arb, arb_mat, ctx
 
 from ..arrays import Array
+from .derivatives import Function, function
 from .dual import dual, tangent
 from .enclosure import Unbounded, Undecided
 
@@ -22,7 +23,7 @@ ctx.prec = 256
 
 
 class Ball:
-    """An element: a real number, enclosed.
+    """An element: a real number, enclosed, with the functions of `conformance.numbers.derivatives` as its methods.
 
     Raises
     ------
@@ -105,65 +106,16 @@ class Ball:
             raise Undecided(f"Ball: {p} {sign} {q} is true of some numbers in the balls and false of others")
         return bool(surely(p, q))
 
-    def exp(self) -> "Ball":
-        """e^x."""
-        return self._function("exp")
+    def __getattr__(self, name: str) -> Callable[[], "Ball"]:
+        f = function("Ball", name)
+        return lambda: _function(self, name, f)
 
-    def expm1(self) -> "Ball":
-        """e^x - 1."""
-        return self._function("expm1")
 
-    def log(self) -> "Ball":
-        """The natural logarithm."""
-        return self._function("log")
-
-    def log1p(self) -> "Ball":
-        """log(1 + x)."""
-        return self._function("log1p")
-
-    def sqrt(self) -> "Ball":
-        """The square root."""
-        return self._function("sqrt")
-
-    def tanh(self) -> "Ball":
-        """The hyperbolic tangent."""
-        return self._function("tanh")
-
-    def sinh(self) -> "Ball":
-        """The hyperbolic sine."""
-        return self._function("sinh")
-
-    def cosh(self) -> "Ball":
-        """The hyperbolic cosine."""
-        return self._function("cosh")
-
-    def sin(self) -> "Ball":
-        """The sine."""
-        return self._function("sin")
-
-    def cos(self) -> "Ball":
-        """The cosine."""
-        return self._function("cos")
-
-    def tan(self) -> "Ball":
-        """The tangent."""
-        return self._function("tan")
-
-    def atan(self) -> "Ball":
-        """The inverse tangent."""
-        return self._function("atan")
-
-    arctan = atan
-
-    def erfc(self) -> "Ball":
-        """The complementary error function."""
-        return self._function("erfc")
-
-    def _function(self, name: str) -> "Ball":
-        value = getattr(self.arb, name)()
-        if not value.is_finite():
-            raise Unbounded(f"Ball: {name} has no value, or none that is bounded, somewhere in {self.arb}")
-        return Ball(value)
+def _function(x: Ball, name: str, f: Function) -> Ball:
+    value = f.value(x.arb)
+    if not value.is_finite():
+        raise Unbounded(f"Ball: {name} has no value, or none that is bounded, somewhere in {x.arb}")
+    return Ball(value)
 
 
 def _arb(number: Any) -> Any:

@@ -5,18 +5,20 @@ duals).  Put through the reference's text in object arrays it carries the deriva
 (B1) to (B4) by a way that uses none of them; `backward` on duals gives Hessian-vector products.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from reference.functions import atan, erfc, exp, expm1, log, log1p, pi, sqrt, tanh
-
 from ..arrays import Array
+from .derivatives import Function, function
 from .enclosure import Unbounded, Undecided
 
 
 class Dual:
     """real + tangent * epsilon, with epsilon^2 = 0; comparisons are those of the real parts.
+
+    It has the functions of `conformance.numbers.derivatives` as its methods.
 
     Raises
     ------
@@ -97,76 +99,17 @@ class Dual:
 
     __hash__ = None  # type: ignore[assignment]  # equal reals may differ in their tangents
 
-    def exp(self) -> "Dual":
-        """e^x."""
-        value = _of(exp, self.real)
-        return Dual(value, value * self.tangent)
-
-    def expm1(self) -> "Dual":
-        """e^x - 1."""
-        return Dual(_of(expm1, self.real), _of(exp, self.real) * self.tangent)
-
-    def log(self) -> "Dual":
-        """The natural logarithm."""
-        return Dual(_of(log, self._positive("log", self.real)), self.tangent / self.real)
-
-    def log1p(self) -> "Dual":
-        """log(1 + x)."""
-        self._positive("log1p", 1 + self.real)
-        return Dual(_of(log1p, self.real), self.tangent / (1 + self.real))
-
-    def sqrt(self) -> "Dual":
-        """The square root."""
-        value = _of(sqrt, self._positive("sqrt", self.real))
-        return Dual(value, self.tangent / (2 * value))
-
-    def tanh(self) -> "Dual":
-        """The hyperbolic tangent."""
-        value = _of(tanh, self.real)
-        return Dual(value, (1 - value * value) * self.tangent)
-
-    def sinh(self) -> "Dual":
-        """The hyperbolic sine."""
-        return Dual(_of(np.sinh, self.real), _of(np.cosh, self.real) * self.tangent)
-
-    def cosh(self) -> "Dual":
-        """The hyperbolic cosine."""
-        return Dual(_of(np.cosh, self.real), _of(np.sinh, self.real) * self.tangent)
-
-    def sin(self) -> "Dual":
-        """The sine."""
-        return Dual(_of(np.sin, self.real), _of(np.cos, self.real) * self.tangent)
-
-    def cos(self) -> "Dual":
-        """The cosine."""
-        return Dual(_of(np.cos, self.real), -_of(np.sin, self.real) * self.tangent)
-
-    def tan(self) -> "Dual":
-        """The tangent."""
-        value = _of(np.tan, self.real)
-        return Dual(value, (1 + value * value) * self.tangent)
-
-    def atan(self) -> "Dual":
-        """The inverse tangent."""
-        return Dual(_of(atan, self.real), self.tangent / (1 + self.real * self.real))
-
-    arctan = atan
-
-    def erfc(self) -> "Dual":
-        """The complementary error function."""
-        x = _array(self.real)
-        slope = -2 * exp(-x * x) / sqrt(pi(x))
-        return Dual(_of(erfc, self.real), slope.item() * self.tangent)
-
-    def _positive(self, name: str, real: Any) -> Any:
-        if not real > 0:
-            raise Unbounded(f"Dual: {name} has no derivative at {self}")
-        return real
+    def __getattr__(self, name: str) -> Callable[[], "Dual"]:
+        f = function("Dual", name)
+        return lambda: _function(self, name, f)
 
 
-def _of(function: Any, real: Any) -> Any:
-    """A function of one number of any kind; a kind without it is an error that says so."""
-    return function(_array(real))[0]
+def _function(x: Dual, name: str, f: Function) -> Dual:
+    if f.positive is not None and not f.positive(x.real) > 0:
+        raise Unbounded(f"Dual: {name} has no derivative at {x}")
+    real = np.array([x.real])  # an array, of which every kind of number is an element
+    value = f.value(real)
+    return Dual(value[0], f.slope(real, value)[0] * x.tangent)
 
 
 def _is_zero(real: Any) -> bool:
@@ -175,11 +118,6 @@ def _is_zero(real: Any) -> bool:
         return bool(real == 0)
     except Undecided:
         return False
-
-
-def _array(number: Any) -> Array:
-    """An array of one number, for the functions that know every kind."""
-    return np.array([number])
 
 
 def _dual(x: Any) -> Dual:

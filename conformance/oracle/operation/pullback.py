@@ -1,4 +1,4 @@
-"""Cotangents of a function's outputs, taken back through the tape of its run by the chain rule alone."""
+"""Cotangents, pulled back through a tape of `Traced` numbers by the chain rule: the true ones, and what is admitted."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -7,8 +7,6 @@ from typing import Any, NamedTuple
 from flint import arb
 
 from .traced import Tape, Traced, arranged, is_constant
-
-_ZERO = arb(0)
 
 
 class Pulled(NamedTuple):
@@ -19,7 +17,7 @@ class Pulled(NamedTuple):
 
 
 class Cotangent(NamedTuple):
-    """Of one number, of the paths so far: its true value, the ball of what is admitted, the sum of absolute values."""
+    """A number's cotangent along the paths so far: its true value, the ball of what is admitted, the absolute sum."""
 
     truth: Any
     near: Any
@@ -27,15 +25,15 @@ class Cotangent(NamedTuple):
 
 
 def pull_back(tape: Tape, outputs: Iterable[Any], gs: Sequence[Sequence[float]]) -> Pulled:
-    """Every cotangent of the outputs pulled back to the leaves.
+    """Pull every cotangent of the outputs back to the leaves.
 
     Parameters
     ----------
     tape : Tape
-        Of the run.
+        What `conformance.oracle.operation.traced.follow` has recorded.
     outputs : sequence of Traced and plain numbers
     gs : sequence of cotangents
-        Each a number for every output.
+        Each is a number for every output.
     """
     _widen(tape)
     sums: dict[int, list[Cotangent]] = {}
@@ -60,15 +58,15 @@ def pull_back(tape: Tape, outputs: Iterable[Any], gs: Sequence[Sequence[float]])
         for x, (slope, wide) in zip(node.operands, node.slopes(node), strict=True):
             if not is_constant(x):
                 size = abs(wide)
-                underflow = tape.tiny if size != 1 else _ZERO
+                underflow = tape.tiny if size != 1 else arb(0)
                 arrive(x, [_carried(c, slope, wide, size, underflow) for c in here])
-    none = [Cotangent(_ZERO, _ZERO, _ZERO)] * len(gs)
+    none = [Cotangent(arb(0), arb(0), arb(0))] * len(gs)
     by_g = list(zip(*(sums.get(leaf, none) for leaf in range(tape.leaves)), strict=True))
     return Pulled([[c.truth for c in of_g] for of_g in by_g], [[c.near for c in of_g] for of_g in by_g])
 
 
 def _carried(c: Cotangent, slope: Any, wide: Any, size: Any, underflow: Any) -> Cotangent:
-    """Times a partial derivative; an exact zero does not underflow."""
+    """Multiply by a partial derivative; an exact zero does not underflow."""
     near = wide * c.near
     return Cotangent(slope * c.truth, near if near.is_zero() else near + underflow, size * c.absolute)
 
@@ -78,10 +76,10 @@ def _added(p: Cotangent, q: Cotangent) -> Cotangent:
 
 
 def _widen(tape: Tape) -> None:
-    """Let ``wide`` hold what an operand may be when it is had back from a result."""
+    """Let ``wide`` hold what an operand may be when it is taken back from a result."""
     for node in reversed(tape.nodes):
         if node.inverse is not None:
             radius = node.wide.rad()
             for x in node.operands:
-                if x.operands and (had := node.inverse(x.near, radius).abs_upper()) > x.wide.rad():
-                    x.wide = x.near + arb(0, had)
+                if x.operands and (back := node.inverse(x.near, radius).abs_upper()) > x.wide.rad():
+                    x.wide = x.near + arb(0, back)

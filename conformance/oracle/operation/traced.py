@@ -14,7 +14,7 @@ What counts as legitimate, and thereby the bound:
   some functions absolutely (`Function.absolute`);
 * each of these, and each product with a partial derivative, may underflow: a smallest normal number is added.  What
   may overflow has no bound;
-* a partial derivative is taken of the operand or of the result (1 - t^2), and an operand may be had back from a later
+* a partial derivative is taken of the operand or of the result (1 - t^2), and an operand may be taken back from a later
   result (e^-z from 1 + e^-z), with the errors of that;
 * a cotangent is a sum over all paths from a number to the outputs, in any arrangement: where m terms meet it is off by
   gamma_(m + ARRANGED) of the sum of the absolute products along the paths (as in `conformance.bounds.paths`).
@@ -33,7 +33,7 @@ from flint import arb
 from ...arrays import Array
 from ...bounds.rounded import Format, gamma
 from ...numbers.balls import Ball
-from ...numbers.derivatives import FUNCTIONS, Function
+from ...numbers.derivatives import FUNCTIONS, Function, function
 
 ARRANGED = 4
 """Roundings granted for each product and quotient of a forward text: an arrangement that is as right, of the same
@@ -100,8 +100,9 @@ class Traced:
     """An element: its true value, a ball of what legitimate programs have for it, and where it came from.
 
     ``near`` holds every value that the operations so far may give in the format judged.  ``wide`` holds also what the
-    number may be when it is had back from a later result, by the ``inverse`` of that; `pull_back` sets it.
-    It has no float(): what would leave the trace raises TypeError.
+    number may be when it is taken back from a later result, by the ``inverse`` of that; pulling back sets it.
+    It has the functions of `conformance.numbers.derivatives` as its methods, and no float(): what would leave the
+    trace raises TypeError.
     """
 
     __slots__ = ("index", "inverse", "near", "operands", "slopes", "summed", "tape", "truth", "wide")
@@ -199,9 +200,8 @@ class Traced:
         return bool(self.truth != 0)
 
     def __getattr__(self, name: str) -> Any:
-        if name not in FUNCTIONS:
-            raise AttributeError(f"Traced: no derivative is known of {name}")
-        return lambda: _function(self, FUNCTIONS[name])
+        f = function("Traced", name)
+        return lambda: _function(self, f)
 
 
 _ONE = arb(1)
@@ -263,7 +263,7 @@ def _product(x: Traced, y: Traced) -> Traced:
 def _quotient(x: Traced, y: Traced) -> Traced:
     def slopes(z: Traced) -> Slopes:
         of_x, of_x_wide = 1 / y.truth, 1 / y.wide + x.tape.tiny
-        # Of the quotient itself, which may be had back from a later result.
+        # Of the quotient itself, which may be taken back from a later result.
         of_y_wide = ((x.wide * of_x_wide).union(z.wide) + x.tape.tiny) * of_x_wide + x.tape.tiny
         return (of_x, of_x_wide), (-z.truth * of_x, -of_y_wide)
 
@@ -279,7 +279,7 @@ def _relative(near: Any, x: Traced, y: Traced) -> Callable[[Any, Any], Any] | No
 
 
 def is_constant(x: Traced) -> bool:
-    """Whether it is a number that stands in the text."""
+    """Whether a number stands in the text: it comes from no operation, and is no input."""
     return not x.operands and x.index >= x.tape.leaves
 
 
@@ -311,10 +311,8 @@ def _function(x: Traced, f: Function) -> Traced:
     near = value if value.is_zero() else tape.rounded(value, tape.format.kappa) + absolute
 
     def slopes(z: Traced) -> Slopes:
-        wide = tape.rounded(f.slope(x.wide), tape.format.kappa)
-        if f.of_result is not None:
-            wide = wide.union(f.of_result(z.wide))
-        return ((f.slope(x.truth), wide),)
+        wide = tape.rounded(f.slope(x.wide, f.value(x.wide)), tape.format.kappa)
+        return ((f.slope(x.truth, z.truth), wide.union(f.slope(x.wide, z.wide))),)
 
     return Traced(tape, f.value(x.truth), near, (x,), slopes, f.inverse)
 
