@@ -190,6 +190,15 @@ def observed(array: Array) -> Rounded:
     return numbers.widened(numbers.format.u * _magnitude(numbers.mid))
 
 
+def held_wider(array: Array) -> Rounded:
+    """As `observed`; what is reported as zero or subnormal may have been a number that underflowed only in the report.
+
+    It is for a and delta.  Of z a reported zero is taken as zero: that is where the kinks are.
+    """
+    numbers = observed(array)
+    return numbers.widened(np.where(_magnitude(numbers.mid) < numbers.format.tiny, numbers.format.tiny, 0.0))
+
+
 def _rounded(x: Any, format: Format) -> Rounded:
     """An operand as a Rounded: arrays and whole numbers are exact, other constants are within a rounding."""
     if isinstance(x, Rounded):

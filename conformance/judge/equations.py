@@ -14,7 +14,7 @@ from reference import Gradient, backward, input_gradient, update
 from ..arrays import Array
 from ..bounds.admitted import loss_label, once_more
 from ..bounds.lifted import Lifted
-from ..bounds.rounded import Rounded, exact, observed
+from ..bounds.rounded import Rounded, exact, held_wider, observed
 from ..problems.problem import Answer, Problem, State
 from .judgement import Judgement, compare
 
@@ -71,7 +71,7 @@ def local(lifted: Lifted, answer: Answer) -> Iterator[Judgement]:
     """
     problem = lifted.problem
     check_answer(problem, answer)
-    states = [State(*map(observed, state)) for state in answer.trace]
+    states = [State(observed(z), held_wider(a), held_wider(delta)) for z, a, delta in answer.trace]
     yield from alone(lifted, states, _reported(answer))
     yield loss(lifted, states[-1].z, states[-1].a, answer.value)
     # The rate carries its own rounding, and two more where it is folded with 1/B before it meets the gradient.
@@ -148,7 +148,7 @@ def path(lifted: Lifted, answer: Answer) -> Iterator[Judgement]:
         (B1) or (B2), (B3) and (B4) of every layer, and (B2) of layer 0, dL/dx.
     """
     check_answer(lifted.problem, answer)
-    states = [(observed(z), observed(a)) for z, a, _ in answer.trace]
+    states = [(observed(z), held_wider(a)) for z, a, _ in answer.trace]
     deltas = [state.delta for state in answer.trace]
     yield from led_back(lifted, states, deltas, answer.gradients, answer.input_gradient)
 

@@ -16,7 +16,7 @@ from conformance.subjects.faults import FAULTS
 from conformance.subjects.formulas import edited, summed
 from conformance.subjects.reference import reference_answer
 from conformance.subjects.routes import forward_mode, numbers, sample_by_sample
-from reference import CrossEntropy, HalfSquaredError, Identity, Sigmoid, Softmax, Tanh
+from reference import CrossEntropy, HalfSquaredError, Identity, Layer, Sigmoid, Softmax, Tanh
 
 EXAMPLES = settings(
     max_examples=10,
@@ -150,3 +150,16 @@ def test_forward_mode_breaks_the_bound_of_one_equation_alone() -> None:
 
 def test_programs_have_names_of_their_own() -> None:
     assert len({program.name for program in PROGRAMS}) == len(PROGRAMS)
+
+
+def test_what_underflows_only_in_the_report_is_no_mistake() -> None:
+    """In float64 delta^1 is about 2^-151, which float32 reports as 0; dL/dW^1, 2^10 times that, it can hold."""
+    first = Layer(np.array([[2.0**-90, -(2.0**-91)]], np.float32), np.array([2.0**-80], np.float32), Identity())
+    last = Layer(np.array([[2.0**-80], [2.0**-81], [-(2.0**-82)]], np.float32), np.zeros(3, np.float32), Identity())
+    x, y = np.array([[2.0**10, 2.0**9]], np.float32), np.array([[2.0**-71, 2.0**-72, 2.0**-74]], np.float32)
+    problem = Problem((first, last), x, y, HalfSquaredError(), "sum", 0.125)
+    (wider,) = (program for program in PROGRAMS if program.name == "in-wider-registers")
+    answer = wider.answer(problem)
+    assert not answer.trace[0].delta.any()
+    assert answer.gradients[0].W.all()
+    assert not accusations(problem, answer)

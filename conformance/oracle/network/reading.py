@@ -19,7 +19,7 @@ from reference import Layer
 from ...arrays import Array
 from ...bounds.admitted import held
 from ...bounds.lifted import Lifted
-from ...bounds.rounded import Format, Rounded, exact, observed
+from ...bounds.rounded import Format, Rounded, exact, held_wider, observed
 from ...judge.equations import Reported, alone, led_back
 from ...judge.equations import loss as judged_loss
 from ...judge.judgement import Judgement, compare
@@ -85,7 +85,7 @@ def from_trace(of: Lifted, answer: GivenAnswer) -> Iterator[Judgement]:
     """
     if answer.trace is None:
         return
-    states, a_prev = [(observed(z), observed(a)) for z, a, _ in answer.trace], of.x
+    states, a_prev = [(observed(z), held_wider(a)) for z, a, _ in answer.trace], of.x
     for l, (z, a) in enumerate(states, start=1):
         yield compare("F1", l, z, of.weighted_sum(l, a_prev))
         yield compare("F2", l, a, of.activation(l, z))
@@ -109,7 +109,7 @@ def readings(of: Lifted, answer: GivenAnswer) -> Iterator[Reading]:
     The first is the one that detects; the others take less from the subject and are for naming what the first finds.
     """
     if answer.trace is not None:
-        states = [State(observed(z), observed(a), observed(delta), seen=True) for z, a, delta in answer.trace]
+        states = [State(observed(z), held_wider(a), held_wider(delta), True) for z, a, delta in answer.trace]
         yield _reading("its trace", of, answer, states, traced=True)
     if len(of.problem.x) == 1:
         deltas = [_row(b) for _, b in gradients(answer)]
