@@ -105,7 +105,7 @@ def test_judged_with_everybody_who_is_asked(dtype: str) -> None:
 
 def test_in_a_run_and_its_report() -> None:
     shard = run(120, seed=3)
-    assert shard.violation is None
+    assert shard.counterexample is None
     assert by_kind(shard)["activation"]["gaussian"] > 0
 
 

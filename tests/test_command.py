@@ -199,13 +199,13 @@ def test_lockstep_judges_every_step() -> None:
     assert data.test_x.shape == (360, 64)
     assert data.train_x.dtype == data.train_y.dtype == np.float32
     assert np.bincount(data.test_y.argmax(axis=1)).min() >= 34  # equal shares: 174 to 183 of each digit in all
-    outcome, tallies = lockstep("float32", 0, epochs=1)
-    assert outcome.steps == -(-1437 // 32)
+    training, tallies = lockstep("float32", 0, epochs=1)
+    assert training.steps == -(-1437 // 32)
     assert {key.equation for key in tallies} == {"F1", "F2", "L4", "B1", "B2", "B3", "B4", "U1", "U2"}
     assert not any(tally.wrong for tally in tallies.values())
-    assert len(outcome.drift) == 1
-    assert outcome.unexplained == 0
-    Console(file=StringIO()).print(report.trainings([outcome]))
+    assert len(training.drift) == 1
+    assert training.unexplained == 0
+    Console(file=StringIO()).print(report.trainings([training]))
 
 
 def test_examples_draw_and_save(tmp_path: Path) -> None:

@@ -31,7 +31,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ..text.edits import copied
 from .equivalence import proof
-from .kills import ASSERTION, ERROR, SURVIVED, TABLE, TIME, Outcome, table
+from .kills import ASSERTION, ERROR, SURVIVED, TABLE, TIME, Fate, table
 from .mutants import ROOT, TESTS, Mutant, mutants
 
 SELECTION = (
@@ -115,8 +115,8 @@ def _rank(name: str) -> tuple[int, str]:
 
 def kill(
     attacked: Sequence[Mutant], tests: Selection | None = None, processes: int = PROCESSES
-) -> Generator[Outcome, None, None]:
-    """Run the tests with each mutant as the reference; outcomes as they come.
+) -> Generator[Fate, None, None]:
+    """Run the tests with each mutant as the reference; fates as they come.
 
     First the tests named after its label.  What they leave is proved equal to the text, or meets all the tests.
 
@@ -149,7 +149,7 @@ def kill(
                     f"expected every test to pass on the unaltered text, but {answer['killer']} fails; mend it first\n"
                     f"{answer['said']}"
                 )
-            yield Outcome(attacked[answer["index"]], answer["how"], answer["killer"], answer.get("proof", ""))
+            yield Fate(attacked[answer["index"]], answer["how"], answer["killer"], answer.get("proof", ""))
 
 
 @contextlib.contextmanager
@@ -197,8 +197,8 @@ class _Run(NamedTuple):
 
 
 def _serve() -> None:
-    """Read the jobs and work through them; a line of JSON for each outcome."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt comes by way of the process that reads the outcomes
+    """Read the jobs and work through them; a line of JSON for each fate."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt comes by way of the process that reads the fates
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     jobs = json.load(sys.stdin)
     for name in PRELOADED:
@@ -366,30 +366,30 @@ def kill_matrix(console: Console, only: Sequence[str] | None = None) -> int:
         console.print(f"expected labels of EQUATIONS.md, got {', '.join(unknown)}", highlight=False)
         return 2
     try:
-        outcomes = _outcomes([mutant for mutant in mutants() if not only or mutant.label in only], console)
+        fates = _fates([mutant for mutant in mutants() if not only or mutant.label in only], console)
     except Unsound as error:
         console.print(str(error), highlight=False, markup=False)
         return 2
-    unexplained = sum(not outcome.explained for outcome in outcomes)
-    equal = sum(bool(outcome.proof) for outcome in outcomes)
+    unexplained = sum(not fate.explained for fate in fates)
+    equal = sum(bool(fate.proof) for fate in fates)
     if not only:
-        TABLE.write_text(table(outcomes))
+        TABLE.write_text(table(fates))
         console.print(f"Written to {TABLE}.", highlight=False, soft_wrap=True)
     console.print(
-        f"{len(outcomes):,} mutants of {len({o.mutant.label for o in outcomes})} lines: "
-        f"{len(outcomes) - equal - unexplained:,} stopped, {equal:,} proved equal, {unexplained:,} unexplained.",
+        f"{len(fates):,} mutants of {len({fate.mutant.label for fate in fates})} lines: "
+        f"{len(fates) - equal - unexplained:,} stopped, {equal:,} proved equal, {unexplained:,} unexplained.",
         highlight=False, soft_wrap=True,
     )
     return 1 if unexplained else 0
 
 
-def _outcomes(attacked: Sequence[Mutant], console: Console) -> list[Outcome]:
-    """The outcomes, with a bar of progress; what is unexplained is printed at once."""
+def _fates(attacked: Sequence[Mutant], console: Console) -> list[Fate]:
+    """The fates, with a bar of progress; what is unexplained is printed at once."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    outcomes: list[Outcome] = []
+    fates: list[Fate] = []
     with Progress(*columns, console=console) as progress, contextlib.closing(kill(attacked)) as found:
-        for outcome in progress.track(found, total=len(attacked), description="mutants"):
-            outcomes.append(outcome)
-            if not outcome.explained:
-                progress.console.print(f"unexplained: {outcome.mutant.name}", highlight=False, markup=False)
-    return outcomes
+        for fate in progress.track(found, total=len(attacked), description="mutants"):
+            fates.append(fate)
+            if not fate.explained:
+                progress.console.print(f"unexplained: {fate.mutant.name}", highlight=False, markup=False)
+    return fates

@@ -11,7 +11,7 @@ from .mutants import Mutant, digests, mutants
 TABLE = Path(__file__).with_name("KILLS.md")
 
 
-class Outcome(NamedTuple):
+class Fate(NamedTuple):
     """What became of a mutant: ``killer`` is the test that failed, ``how`` one of `HOW`, ``proof`` of an equal one."""
 
     mutant: Mutant
@@ -30,14 +30,14 @@ HOW = ASSERTION, ERROR, TIME, SURVIVED
 """A check that failed, an exception of the altered text or of a number that refuses it, no end, no failure."""
 
 
-def table(outcomes: Iterable[Outcome]) -> str:
-    """The outcomes of all mutants in Markdown: a row for each label, then those that are equal to the text."""
-    by_label: dict[str, list[Outcome]] = {}
-    for outcome in outcomes:
-        by_label.setdefault(outcome.mutant.label, []).append(outcome)
+def table(fates: Iterable[Fate]) -> str:
+    """The fates of all mutants in Markdown: a row for each label, then those that are equal to the text."""
+    by_label: dict[str, list[Fate]] = {}
+    for fate in fates:
+        by_label.setdefault(fate.mutant.label, []).append(fate)
     hashes = digests()
     rows = [_row(label, hashes[label], by_label[label]) for label in sorted(by_label, key=_order)]
-    every = [outcome for of in by_label.values() for outcome in of]
+    every = [fate for of in by_label.values() for fate in of]
     left = sorted((o for o in every if o.how == SURVIVED), key=lambda o: (_order(o.mutant.label), o.mutant))
     equal = [f"- `{o.mutant.name}` ({o.proof})" for o in left if o.proof]
     unexplained = [f"- `{o.mutant.name}`" for o in left if not o.proof]
@@ -80,10 +80,10 @@ SAID = {
 }
 
 
-def _row(label: str, digest: str, of: Sequence[Outcome]) -> str:
-    counts = Counter(outcome.how for outcome in of)
-    equal = sum(bool(outcome.proof) for outcome in of)
-    killers = Counter(sorted(outcome.killer for outcome in of if outcome.how in (ASSERTION, ERROR)))
+def _row(label: str, digest: str, of: Sequence[Fate]) -> str:
+    counts = Counter(fate.how for fate in of)
+    equal = sum(bool(fate.proof) for fate in of)
+    killers = Counter(sorted(fate.killer for fate in of if fate.how in (ASSERTION, ERROR)))
     names = ", ".join(f"`{name}` {times}" for name, times in killers.most_common())
     cells = [counts[how] for how in (ASSERTION, ERROR, TIME)] + [equal, counts[SURVIVED] - equal]
     return f"| {label} | `{digest}` | {len(of)} | {' | '.join(map(str, cells))} | {names} |"

@@ -95,7 +95,7 @@ class Watched:
         return [(gradient.W, gradient.b) for gradient in gradients]
 
 
-def judged(size: Size) -> tuple[Report, Watched, float]:
+def probed(size: Size) -> tuple[Report, Watched, float]:
     """One probe: its report, the subject, the judge's own seconds."""
     watched, start = Watched(), time.perf_counter()
     report = probe(
@@ -107,11 +107,11 @@ def judged(size: Size) -> tuple[Report, Watched, float]:
 
 def measure(size: Size) -> Cost:
     """What judging that size costs; the memory in a run of its own, since watching it takes time."""
-    report, watched, _ = judged(size)
-    seconds = float(np.median([judged(size)[2] for _ in range(ROUNDS)]))
+    report, watched, _ = probed(size)
+    seconds = float(np.median([probed(size)[2] for _ in range(ROUNDS)]))
     tracemalloc.start()
     try:
-        judged(size)
+        probed(size)
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

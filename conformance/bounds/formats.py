@@ -29,7 +29,7 @@ def format_of(x: Any) -> Format:
     return NAMED_FORMATS[dtype_name(x)]
 
 
-def checked(inputs: Any) -> tuple[Any, ...]:
+def check_inputs(inputs: Any) -> tuple[Any, ...]:
     """The inputs as a tuple: arrays or tensors of one floating dtype, not empty, and finite.
 
     Raises

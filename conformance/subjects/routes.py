@@ -127,7 +127,7 @@ def _pass(problem: Problem, network: Network, x: Array) -> Pass:
     return Pass(cotangent.value, tuple((step.z, step.a) for step in steps))
 
 
-def _differentiated(problem: Problem, run: Pass, derivatives: Array) -> Answer:
+def _from_directions(problem: Problem, run: Pass, derivatives: Array) -> Answer:
     """The answer, from a pass and the derivative of its loss in each direction."""
     directions = _directions(problem)
     gradients = tuple(
@@ -169,7 +169,7 @@ def forward_mode(problem: Problem) -> Answer:
     whole = Dual(0) + value  # a dual even where nothing moves it
     derivatives = np.broadcast_to(np.asarray(whole.tangent, problem.dtype), directions.total)
     run = Pass(np.asarray(whole.real, problem.dtype), tuple((real(z), real(a)) for z, a in states))
-    return _differentiated(problem, run, derivatives)
+    return _from_directions(problem, run, derivatives)
 
 
 STEP = 1e-200
@@ -193,7 +193,7 @@ def complex_step(problem: Problem) -> Answer:
         for k in range(directions.total)
     ]
     run = Pass(runs[0].value.real, tuple((z.real, a.real) for z, a in runs[0].states))
-    return _differentiated(problem, run, np.array([run.value.imag for run in runs]) / STEP)
+    return _from_directions(problem, run, np.array([run.value.imag for run in runs]) / STEP)
 
 
 def numbers(answer: Answer) -> list[Array]:

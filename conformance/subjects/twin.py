@@ -112,7 +112,7 @@ def twin_answer(problem: Problem) -> Answer:
         zs, outputs = forward(problem.network, parameters, x)
         return Pass(zs, outputs, loss_value(problem.network, problem.loss, problem.reduction, zs[-1], outputs[-1], y))
 
-    return _differentiated(problem, evaluated)
+    return _by_autograd(problem, evaluated)
 
 
 def text_answer(problem: Problem) -> Answer:
@@ -125,7 +125,7 @@ def text_answer(problem: Problem) -> Answer:
         value = reduced_loss(head, z, a, y, problem.loss, problem.reduction).value
         return Pass([step.z for step in steps], [step.a for step in steps], value)
 
-    return _differentiated(problem, evaluated)
+    return _by_autograd(problem, evaluated)
 
 
 class Pass(NamedTuple):
@@ -136,7 +136,7 @@ class Pass(NamedTuple):
     value: Tensor
 
 
-def _differentiated(
+def _by_autograd(
     problem: Problem, evaluated: Callable[[list[tuple[Tensor, Tensor]], Tensor, Tensor], Pass]
 ) -> Answer:
     """What autograd makes of a forward pass, and an optimiser of that."""

@@ -25,7 +25,7 @@ from ..bounds.rounded import exact
 from ..judge.verdict import merged
 from ..problems.problem import Problem
 from ..subjects import twin
-from .suite import Tallies, asked, judged, tallied
+from .suite import Tallies, asked, judgements, tallied
 
 SEEDS = (0, 1, 2, 3, 4)
 """Of the splits, the first weights and the shuffling."""
@@ -44,7 +44,7 @@ class Digits(NamedTuple):
     test_y: Array
 
 
-class Outcome(NamedTuple):
+class Training(NamedTuple):
     """What a training in lockstep came to.
 
     ``drift`` is the largest difference between a weight of the reference's and one of the freely trained twin,
@@ -71,8 +71,8 @@ def digits(seed: int, dtype: str) -> Digits:
     return Digits(parts[0], parts[2], parts[1], parts[3])
 
 
-def lockstep(dtype: str, seed: int, epochs: int = EPOCHS) -> tuple[Outcome, Tallies]:
-    """Train on one split of the digits; the outcome, and the findings of all steps."""
+def lockstep(dtype: str, seed: int, epochs: int = EPOCHS) -> tuple[Training, Tallies]:
+    """Train on one split of the digits; the training, and the tallies of all steps."""
     data, rng = digits(seed, dtype), np.random.default_rng(seed)
     network = initialised(rng, WIDTHS, (Tanh(), Softmax()), torch_default, dtype)
     free = twin.tensors(network)
@@ -83,7 +83,7 @@ def lockstep(dtype: str, seed: int, epochs: int = EPOCHS) -> tuple[Outcome, Tall
         for start in range(0, len(order), BATCH):
             rows = order[start : start + BATCH]
             problem = Problem(network, data.train_x[rows], data.train_y[rows], CrossEntropy(), "mean", ETA)
-            tallies = merged(tallies, tallied(judged(problem, asked(problem))))
+            tallies = merged(tallies, tallied(judgements(problem, asked(problem))))
             network = update(network, loss_and_gradients(*problem[:5]).gradients, ETA)
             _free_step(problem, free, optimiser)
             steps += 1
@@ -92,7 +92,7 @@ def lockstep(dtype: str, seed: int, epochs: int = EPOCHS) -> tuple[Outcome, Tall
     ours = forward(network, data.test_x)[-1].z.argmax(axis=1)
     theirs = twin.forward(network, free, torch.tensor(data.test_x))[0][-1].detach().numpy().argmax(axis=1)
     differing, unexplained = _same_predictions(network, data.test_x)
-    return Outcome(
+    return Training(
         dtype,
         seed,
         steps,
@@ -104,14 +104,14 @@ def lockstep(dtype: str, seed: int, epochs: int = EPOCHS) -> tuple[Outcome, Tall
     ), tallies
 
 
-def all_in_lockstep() -> Iterator[tuple[Outcome, Tallies]]:
+def all_in_lockstep() -> Iterator[tuple[Training, Tallies]]:
     """Every dtype and seed, two at a time in processes of their own, which an interruption ends."""
     tasks = [(dtype, seed) for seed in SEEDS for dtype in DTYPES]
     with multiprocessing.get_context("spawn").Pool(len(DTYPES), initializer=_quiet) as pool:
         yield from pool.imap(_lockstep, tasks)
 
 
-def _lockstep(task: tuple[str, int]) -> tuple[Outcome, Tallies]:
+def _lockstep(task: tuple[str, int]) -> tuple[Training, Tallies]:
     return lockstep(*task)
 
 

@@ -10,4 +10,4 @@ def test_every_equation_is_within_its_bound(asked: Asked, record_property: Calla
     """One shard; what it came to goes to the process that gathers the shards."""
     shard = run(asked.problems, asked.seed)
     record_property("shard", written(shard))
-    assert shard.violation is None
+    assert shard.counterexample is None

@@ -17,7 +17,7 @@ from ..problems.problem import PATTERNS, Problem
 from ..problems.strategies import DEPTH
 from ..text.labels import label
 from .floors import Floor
-from .lockstep import DTYPES, Outcome
+from .lockstep import DTYPES, Training
 from .suite import OTHERS, REACHES, SUBJECTS, Judged, Shard, Tallies
 
 
@@ -95,7 +95,7 @@ def _floor(tallies: list[Tally]) -> str:
     return f"{_whole(tallies).floor:.0e}" if tallies else ""
 
 
-def judged(tallies: Tallies) -> Text:
+def undecided(tallies: Tallies) -> Text:
     """All elements, and the share that no bound could decide, by reach."""
     shares = []
     for reach in REACHES:
@@ -164,7 +164,7 @@ def generic_floors(floors: Sequence[Floor]) -> Table:
     return table
 
 
-def trainings(outcomes: Sequence[Outcome]) -> Table:
+def trainings(completed: Sequence[Training]) -> Table:
     """A row for each training in lockstep."""
     table = titled("Lockstep on digits: 64-32-10, tanh, softmax with cross-entropy")
     table.caption = (
@@ -173,15 +173,15 @@ def trainings(outcomes: Sequence[Outcome]) -> Table:
     )
     for name in ("dtype", "seed", "steps", "accuracy", "free twin", "drift", "differ"):
         table.add_column(name, justify="left" if name == "dtype" else "right")
-    for o in outcomes:
+    for training in completed:
         table.add_row(
-            o.dtype,
-            str(o.seed),
-            f"{o.steps:,}",
-            f"{o.accuracy:.2%}",
-            f"{o.free_accuracy:.2%}",
-            f"{o.drift[0]:.0e} to {o.drift[-1]:.0e}",
-            str(o.differing),
+            training.dtype,
+            str(training.seed),
+            f"{training.steps:,}",
+            f"{training.accuracy:.2%}",
+            f"{training.free_accuracy:.2%}",
+            f"{training.drift[0]:.0e} to {training.drift[-1]:.0e}",
+            str(training.differing),
         )
     return table
 

@@ -21,7 +21,7 @@ from ..problems import files
 from ..problems.wire import Malformed, parse_problem
 from . import report
 from .floors import Floor, floors
-from .lockstep import DTYPES, SEEDS, Outcome, all_in_lockstep
+from .lockstep import DTYPES, SEEDS, Training, all_in_lockstep
 from .profiles import Profile
 from .shards import Broken, run_in_shards
 from .suite import NONE, REACHES, SUBJECTS, Judged, Shard, Tallies, examine
@@ -43,7 +43,7 @@ class Run(NamedTuple):
     seed: int
     shard: Shard = NONE
     floors: tuple[Floor, ...] = ()
-    outcomes: tuple[Outcome, ...] = ()
+    trainings: tuple[Training, ...] = ()
     trained: Tallies = Tallies()
     saved: Path | None = None
     complete: bool = False
@@ -51,24 +51,24 @@ class Run(NamedTuple):
     @property
     def wrong(self) -> tuple[Judged, ...]:
         """What is outside its bound."""
-        of_problem = self.shard.violation.findings if self.shard.violation else ()
+        of_problem = self.shard.counterexample.judged if self.shard.counterexample else ()
         of_training = (Judged(key.subject, key.reach, t.worst) for key, t in self.trained.items() if t.wrong)
         return (*of_problem, *of_training)
 
     @property
     def accuracy(self) -> float:
         """The mean over the trainings, on images held out."""
-        return sum(outcome.accuracy for outcome in self.outcomes) / len(self.outcomes)
+        return sum(training.accuracy for training in self.trainings) / len(self.trainings)
 
     @property
     def unexplained(self) -> int:
         """Predictions in which reference and twin differ by more than their bounds."""
-        return sum(outcome.unexplained for outcome in self.outcomes)
+        return sum(training.unexplained for training in self.trainings)
 
     @property
     def verdict(self) -> str:
         """The report's; UNDECIDED for a run that was cut short without a finding."""
-        if self.outcomes and (self.accuracy < TARGET or self.unexplained):
+        if self.trainings and (self.accuracy < TARGET or self.unexplained):
             return WRONG
         return as_report(self).verdict if self.wrong or self.complete else UNDECIDED
 
@@ -85,8 +85,8 @@ def conformance(console: Console, profile: Profile, seed: int, workers: int, rep
     try:
         with Progress(*COLUMNS, console=console, transient=True, disable=not console.is_terminal) as progress:
             _ask(run, workers, progress, grown)
-        run = run._replace(complete=run.shard.violation is None)
-        if run.shard.violation:
+        run = run._replace(complete=run.shard.counterexample is None)
+        if run.shard.counterexample:
             run = run._replace(saved=_saved(run.shard, report_to.parent if report_to else Path()))
         _show(console, run)
         status = EXIT_STATUS[run.verdict]
@@ -115,17 +115,17 @@ def _ask(run: Run, workers: int, progress: Progress, grown: Callable[[Run], None
         grown(run)
     if run.profile.lockstep and not run.wrong:
         trainings = progress.add_task("trainings in lockstep", total=len(SEEDS) * len(DTYPES))
-        for outcome, found in all_in_lockstep():
-            run = run._replace(outcomes=(*run.outcomes, outcome), trained=merged(run.trained, found))
+        for training, tallies in all_in_lockstep():
+            run = run._replace(trainings=(*run.trainings, training), trained=merged(run.trained, tallies))
             grown(run)
             progress.advance(trainings)
 
 
 def _saved(shard: Shard, folder: Path) -> Path | None:
     """The file of the violating problem; None, and a line on standard error, where it cannot be written."""
-    assert shard.violation is not None
+    assert shard.counterexample is not None
     try:
-        return files.save_problem(folder, parse_problem(shard.violation.problem))
+        return files.save_problem(folder, parse_problem(shard.counterexample.problem))
     except OSError as error:
         print(f"The problem cannot be saved: {error}", file=sys.stderr)
         return None
@@ -136,31 +136,31 @@ def _show(console: Console, run: Run) -> None:
     shard = run.shard
     if run.complete:
         title = f"{shard.problems:,} random problems, {len(shard.architectures):,} architectures, seed {run.seed}"
-        parts = [report.equations(title, shard.tallies), report.judged(shard.tallies), report.reached(shard)]
+        parts = [report.equations(title, shard.tallies), report.undecided(shard.tallies), report.reached(shard)]
         if run.floors:
             parts.append(report.generic_floors(run.floors))
-        if run.outcomes:
-            parts += [report.equations("Every step of the lockstep", run.trained), report.trainings(run.outcomes)]
+        if run.trainings:
+            parts += [report.equations("Every step of the lockstep", run.trained), report.trainings(run.trainings)]
         show(console, *parts)
     if run.wrong:
         show(console, report.findings(run.wrong))
-    if run.saved and shard.violation:
+    if run.saved and shard.counterexample:
         console.print("The problem, as small as it could be made, is saved; this judges it again:", soft_wrap=True)
-        console.print(f"  {report.replay(run.saved, shard.violation.eta)}\n", highlight=False, soft_wrap=True)
+        console.print(f"  {report.replay(run.saved, shard.counterexample.eta)}\n", highlight=False, soft_wrap=True)
     console.print(_verdict(run), highlight=False, soft_wrap=True)
 
 
 def _verdict(run: Run) -> str:
     """One plain line."""
-    if run.shard.violation:
+    if run.shard.counterexample:
         return f"Verdict: WRONG. Stopped at the first violation, after {run.shard.problems:,} problems."
     said = f"Verdict: {run.verdict}. "
     said += f"Reference and PyTorch twin on {len(run.shard.architectures):,} random architectures"
-    if run.outcomes:
-        said += f" and {sum(o.steps for o in run.outcomes):,} training steps"
+    if run.trainings:
+        said += f" and {sum(training.steps for training in run.trainings):,} training steps"
     worst = max(tally.worst.margin for tally in (*run.shard.tallies.values(), *run.trained.values()))
     said += f": largest error {report.shown_margin(worst)} of its bound"
-    if run.outcomes:
+    if run.trainings:
         said += f"; test accuracy {run.accuracy:.2%}; {run.unexplained} predictions differ beyond the bound"
     undecided = [equation for equation, tally in as_report(run).equations.items() if tally.verdict == UNDECIDED]
     if undecided:
@@ -175,7 +175,7 @@ def as_report(run: Run) -> Report:
     remarks = []
     if shard.problems < run.profile.problems:
         remarks.append(f"cut short after {shard.problems} of {run.profile.problems} random problems")
-    if run.outcomes and run.accuracy < TARGET:
+    if run.trainings and run.accuracy < TARGET:
         remarks.append(f"trained on digits, test accuracy is {run.accuracy:.2%}; expected {TARGET:.0%}")
     if run.unexplained:
         remarks.append(f"{run.unexplained} predictions of reference and twin differ beyond their bounds")
@@ -219,7 +219,7 @@ def as_json(run: Run) -> dict[str, Any]:
         ],
         "reached": report.by_kind(shard),
         "generic_floors": [floor._asdict() | {"floor": number(floor.floor)} for floor in run.floors],
-        "lockstep": [outcome._asdict() for outcome in run.outcomes],
+        "lockstep": [training._asdict() for training in run.trainings],
     }
 
 
@@ -243,11 +243,11 @@ def replay(console: Console, path: Path, eta: float) -> int:
     except (Malformed, OSError) as error:
         print(f"replay: {error}", file=sys.stderr)
         return NOT_PUT
-    findings = list(examine(problem))
-    wrong = [finding for finding in findings if finding.judgement.wrong]
+    judged = list(examine(problem))
+    wrong = [one for one in judged if one.judgement.wrong]
     if wrong:
         show(console, report.findings(wrong))
-    worst = max(finding.judgement.margin for finding in findings)
+    worst = max(one.judgement.margin for one in judged)
     console.print(
         f"Verdict: {WRONG if wrong else CONFORMS}. {' and '.join(SUBJECTS)} on {path}, {report.described(problem)}: "
         f"largest error {report.shown_margin(worst)} of its bound.",

@@ -21,7 +21,7 @@ import torch
 
 from ..judge.judgement import Judgement
 from ..judge.verdict import Tally
-from .suite import NONE, Judged, Key, Shard, Violation, together
+from .suite import NONE, Counterexample, Judged, Key, Shard, together
 
 SIZE = 25
 """Problems of a shard."""
@@ -68,7 +68,7 @@ def processors() -> int:
 
 
 def run_in_shards(count: int, seed: int, workers: int, arrived: Callable[[Shard], object]) -> Shard:
-    """Examine that many random problems, up to the first shard with a violation.
+    """Examine that many random problems, up to the first shard with a counterexample.
 
     Parameters
     ----------
@@ -92,7 +92,7 @@ def run_in_shards(count: int, seed: int, workers: int, arrived: Callable[[Shard]
         status = pytest.main([*arguments, str(Path(__file__).with_name("properties.py"))], plugins=[gathering])
     if gathering.interrupted:
         raise KeyboardInterrupt
-    if gathering.total.violation is None and (gathering.broken or gathering.gathered < len(asked)):
+    if gathering.total.counterexample is None and (gathering.broken or gathering.gathered < len(asked)):
         raise Broken(gathering.broken or f"pytest ended with status {status}")
     return gathering.total
 
@@ -137,7 +137,7 @@ class _Gathering:
                 self.total = together(self.total, self.waiting.pop(self.gathered))
                 self.gathered += 1
                 self.arrived(self.total)
-                if self.total.violation:
+                if self.total.counterexample:
                     self._end()
         elif report.failed:
             self._break(report.longreprtext)
@@ -189,9 +189,9 @@ def _set(variables: dict[str, str | None]) -> None:
 
 def written(shard: Shard) -> str:
     """A shard as JSON, for `read`; equal shards as equal text, NaN and all."""
-    problems, architectures, reached, tallies, violation = shard
+    problems, architectures, reached, tallies, counterexample = shard
     counted = dict(sorted(reached.items())), dict(sorted(tallies.items()))
-    return json.dumps(_plain((problems, sorted(architectures), *counted, violation)))
+    return json.dumps(_plain((problems, sorted(architectures), *counted, counterexample)))
 
 
 def _plain(value: Any) -> Any:
@@ -203,13 +203,13 @@ def _plain(value: Any) -> Any:
 
 def read(text: str) -> Shard:
     """The shard that was `written`, equal to it in all its numbers."""
-    problems, architectures, reached, tallies, violation = json.loads(text)
+    problems, architectures, reached, tallies, counterexample = json.loads(text)
     return Shard(
         problems,
         frozenset(architectures),
         {(kind, name): times for (kind, name), times in reached},
         {Key(*key): _tally(fields) for key, fields in tallies},
-        violation and _violation(*violation),
+        counterexample and _counterexample(*counterexample),
     )
 
 
@@ -218,8 +218,8 @@ def _tally(fields: list[Any]) -> Tally:
     return tally._replace(floors=dict(tally.floors), worst=_judgement([*tally.worst]), spread=dict(tally.spread))
 
 
-def _violation(problem: str, eta: float, findings: list[Any]) -> Violation:
-    return Violation(problem, eta, tuple(Judged(subject, reach, _judgement(j)) for subject, reach, j in findings))
+def _counterexample(problem: str, eta: float, judged: list[Any]) -> Counterexample:
+    return Counterexample(problem, eta, tuple(Judged(subject, reach, _judgement(j)) for subject, reach, j in judged))
 
 
 def _judgement(fields: list[Any]) -> Judgement:

@@ -57,9 +57,9 @@ class Key(NamedTuple):
 Tallies = dict[Key, Tally]
 
 
-def tallied(findings: Iterable[Judged]) -> Tallies:
-    """Findings, added up."""
-    return added((Key(subject, reach, j.equation, j.layer, j.dtype), tally(j)) for subject, reach, j in findings)
+def tallied(judged: Iterable[Judged]) -> Tallies:
+    """Judgements, added up."""
+    return added((Key(subject, reach, j.equation, j.layer, j.dtype), tally(j)) for subject, reach, j in judged)
 
 
 def examine(problem: Problem) -> Iterator[Judged]:
@@ -68,7 +68,7 @@ def examine(problem: Problem) -> Iterator[Judged]:
     if other:
         with np.errstate(all="ignore"):  # where the truth overflows, as the judge sees
             answers[OTHERS] = other.answer(problem)
-    yield from judged(problem, answers, alone={*SUBJECTS, *([OTHERS] if other and other.recursive else [])})
+    yield from judgements(problem, answers, alone={*SUBJECTS, *([OTHERS] if other and other.recursive else [])})
 
 
 def asked(problem: Problem) -> dict[str, Answer]:
@@ -76,7 +76,7 @@ def asked(problem: Problem) -> dict[str, Answer]:
     return {subject: ask(problem) for subject, ask in SUBJECTS.items()}
 
 
-def judged(problem: Problem, answers: Mapping[str, Answer], alone: Container[str] = SUBJECTS) -> Iterator[Judged]:
+def judgements(problem: Problem, answers: Mapping[str, Answer], alone: Container[str] = SUBJECTS) -> Iterator[Judged]:
     """Judge answers; ``alone`` names those that work by the documented recursion, whose equations hold alone."""
     of = lifted(problem)
     for subject, answer in answers.items():
@@ -85,31 +85,31 @@ def judged(problem: Problem, answers: Mapping[str, Answer], alone: Container[str
                 yield Judged(subject, REACHES[0], judgement)
         for judgement in path(of, answer):
             yield Judged(subject, REACHES[1], judgement)
-    for judgements in end_to_end(of, *answers.values()):
-        for subject, judgement in zip(answers, judgements, strict=True):
+    for of_each in end_to_end(of, *answers.values()):
+        for subject, judgement in zip(answers, of_each, strict=True):
             yield Judged(subject, REACHES[2], judgement)
 
 
-class Violation(NamedTuple):
+class Counterexample(NamedTuple):
     """A problem outside a bound, as the wire writes it, with its learning rate, and what is wrong there."""
 
     problem: str
     eta: float
-    findings: tuple[Judged, ...]
+    judged: tuple[Judged, ...]
 
 
 class Shard(NamedTuple):
     """What some random problems came to: plain records that merge.
 
     ``architectures`` are digests, the seeds left out.  ``reached`` counts the problems with each feature, a pair such
-    as ("activation", "relu").  Behind a ``violation`` nothing more was asked.
+    as ("activation", "relu").  Behind a ``counterexample`` nothing more was asked.
     """
 
     problems: int
     architectures: frozenset[str]
     reached: Mapping[tuple[str, str], int]
     tallies: Tallies
-    violation: Violation | None
+    counterexample: Counterexample | None
 
 
 NONE = Shard(0, frozenset(), {}, {}, None)
@@ -117,13 +117,13 @@ NONE = Shard(0, frozenset(), {}, {}, None)
 
 
 def together(p: Shard, q: Shard) -> Shard:
-    """Two shards as one; of two violations the first counts."""
+    """Two shards as one; of two counterexamples the first counts."""
     return Shard(
         p.problems + q.problems,
         p.architectures | q.architectures,
         Counter(p.reached) + Counter(q.reached),
         merged(p.tallies, q.tallies),
-        p.violation or q.violation,
+        p.counterexample or q.counterexample,
     )
 
 
@@ -134,7 +134,7 @@ class _Violated(AssertionError):
 def run(count: int, seed: Hashable) -> Shard:
     """Examine that many random problems, deterministically from the seed.
 
-    At the first problem with a wrong element no more are drawn: Hypothesis shrinks it, and it is the violation.
+    At the first problem with a wrong element no more are drawn: Hypothesis shrinks it, and it is the counterexample.
 
     Parameters
     ----------
@@ -168,16 +168,16 @@ def run(count: int, seed: Hashable) -> Shard:
             candidates += bool(wrong)
             if candidates > CANDIDATES:
                 return
-            findings = list(examine(fill(architecture)))
-            for equation in sorted({finding.judgement.equation for finding in findings}):
+            judged = list(examine(fill(architecture)))
+            for equation in sorted({one.judgement.equation for one in judged}):
                 event(f"equation {equation}")
-            if any(finding.judgement.wrong for finding in findings):
-                wrong[architecture] = findings
+            if any(one.judgement.wrong for one in judged):
+                wrong[architecture] = judged
             elif not wrong:
                 problems += 1
                 met.add(_digest(architecture))
-                reached.update(_features(architecture, findings))
-                tallies = merged(tallies, tallied(findings))
+                reached.update(_features(architecture, judged))
+                tallies = merged(tallies, tallied(judged))
         if architecture in wrong:
             smallest = architecture  # the last that Hypothesis tries is the smallest
             raise _Violated
@@ -186,19 +186,19 @@ def run(count: int, seed: Hashable) -> Shard:
         every_equation_is_within_its_bound()
     except _Violated:
         assert smallest is not None
-        findings, problem = wrong[smallest], fill(smallest)
-        violation = Violation(
-            problem_json(problem), problem.eta, tuple(finding for finding in findings if finding.judgement.wrong)
+        judged, problem = wrong[smallest], fill(smallest)
+        counterexample = Counterexample(
+            problem_json(problem), problem.eta, tuple(one for one in judged if one.judgement.wrong)
         )
         met.add(_digest(smallest))
-        reached.update(_features(smallest, findings))
-        return Shard(problems + 1, frozenset(met), reached, merged(tallies, tallied(findings)), violation)
+        reached.update(_features(smallest, judged))
+        return Shard(problems + 1, frozenset(met), reached, merged(tallies, tallied(judged)), counterexample)
     return Shard(problems, frozenset(met), reached, tallies, None)
 
 
-def _features(architecture: Architecture, findings: Iterable[Judged]) -> set[tuple[str, str]]:
+def _features(architecture: Architecture, judged: Iterable[Judged]) -> set[tuple[str, str]]:
     """What the problem is and which equations were judged, each once."""
-    return {*features(architecture), *(("equation", finding.judgement.equation) for finding in findings)}
+    return {*features(architecture), *(("equation", one.judgement.equation) for one in judged)}
 
 
 def _digest(architecture: Architecture) -> str:

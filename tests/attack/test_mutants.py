@@ -6,7 +6,7 @@ import pytest
 
 from conformance.attack.attack import Selection, Unsound, kill, selection
 from conformance.attack.equivalence import proof
-from conformance.attack.kills import ASSERTION, SURVIVED, TABLE, Outcome, changed, committed, table
+from conformance.attack.kills import ASSERTION, SURVIVED, TABLE, Fate, changed, committed, table
 from conformance.attack.mutants import Mutant, digests, mutants, rotating
 from conformance.text.labels import LABEL, modules
 
@@ -55,17 +55,17 @@ def test_what_changed_and_a_rotating_part_are_killed_again() -> None:
     was = committed(TABLE.read_text())
     attacked = dict.fromkeys((*changed(was), *rotating(ROTATING)))
     alive = [mutant for mutant in attacked if mutant.name not in was.equal]
-    unexplained = [outcome.mutant.name for outcome in kill(alive) if not outcome.explained]
+    unexplained = [fate.mutant.name for fate in kill(alive) if not fate.explained]
     unexplained += [mutant.name for mutant in attacked if mutant.name in was.equal and not proof(mutant)]
     assert not unexplained
 
 
 def test_what_the_tests_do_not_see_survives_and_what_is_equal_is_not_called_killed() -> None:
     blind = Selection({"D2": BLIND, "A15": BLIND}, ())
-    wrong, equal = sorted(kill([WRONG, EQUAL], blind), key=lambda outcome: bool(outcome.proof))
-    assert wrong == Outcome(WRONG, SURVIVED)
+    wrong, equal = sorted(kill([WRONG, EQUAL], blind), key=lambda fate: bool(fate.proof))
+    assert wrong == Fate(WRONG, SURVIVED)
     assert not wrong.explained
-    assert equal == Outcome(EQUAL, SURVIVED, proof="symbols")
+    assert equal == Fate(EQUAL, SURVIVED, proof="symbols")
     assert equal.explained
 
 
@@ -102,9 +102,9 @@ def test_what_is_proved_equal_is_equal(label: str, change: str, how: str) -> Non
 
 
 def test_a_table_reads_back() -> None:
-    outcomes = [Outcome(mutant, ASSERTION, "test_D2") for mutant in mutants() if mutant.label == "D2"]
-    outcomes += [Outcome(EQUAL, SURVIVED, proof="symbols"), Outcome(WRONG, SURVIVED)]
-    read = committed(table(outcomes))
+    fates = [Fate(mutant, ASSERTION, "test_D2") for mutant in mutants() if mutant.label == "D2"]
+    fates += [Fate(EQUAL, SURVIVED, proof="symbols"), Fate(WRONG, SURVIVED)]
+    read = committed(table(fates))
     assert read.digests == {label: digests()[label] for label in ("A15", "D2")}
     assert read.equal == {EQUAL.name: "symbols"}
     assert read.unexplained == (WRONG.name,)

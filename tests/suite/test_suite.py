@@ -51,7 +51,7 @@ def test_a_shard_adds_up_what_its_problems_come_to() -> None:
     shard = run(12, "a seed")
     assert written(shard) == written(run(12, "a seed"))
     assert shard.architectures != run(12, "another").architectures
-    assert (shard.problems, shard.violation) == (12, None)
+    assert (shard.problems, shard.counterexample) == (12, None)
     assert 8 < len(shard.architectures) <= 12
     for kind in ("loss", "layers", "dtype", "reduction", "W", "x", "y"):
         assert sum(times for (of_kind, _), times in shard.reached.items() if of_kind == kind) == 12
@@ -64,8 +64,8 @@ def test_a_shard_adds_up_what_its_problems_come_to() -> None:
 
 
 def test_tallies_add_the_judgements_of_a_key(violating: Shard) -> None:
-    assert violating.violation is not None
-    found = list(examine(parse_problem(violating.violation.problem)))
+    assert violating.counterexample is not None
+    found = list(examine(parse_problem(violating.counterexample.problem)))
     tallies = tallied([*found, *found])
     for subject, reach, j in found:
         tally = tallies[Key(subject, reach, j.equation, j.layer, j.dtype)]
@@ -74,9 +74,9 @@ def test_tallies_add_the_judgements_of_a_key(violating: Shard) -> None:
 
 
 def test_what_is_written_is_read_again(violating: Shard) -> None:
-    assert violating.violation is not None
+    assert violating.counterexample is not None
     assert written(read(written(violating))) == written(violating)
-    assert repr(read(written(violating)).violation) == repr(violating.violation)  # NaN and all
+    assert repr(read(written(violating)).counterexample) == repr(violating.counterexample)  # NaN and all
     assert read(written(NONE)) == NONE
 
 
@@ -88,15 +88,15 @@ def test_shards_add_up_in_any_grouping() -> None:
 
 
 def test_a_violation_is_small_and_reproduces(monkeypatch: pytest.MonkeyPatch, violating: Shard) -> None:
-    assert violating.violation is not None
+    assert violating.counterexample is not None
     assert violating.problems <= SIZE
-    problem = parse_problem(violating.violation.problem, violating.violation.eta)
+    problem = parse_problem(violating.counterexample.problem, violating.counterexample.eta)
     assert len(problem.network) == 2  # one hidden layer
     assert max(problem.x.size, *(layer.W.size for layer in problem.network)) <= 9
     assert not [finding for finding in examine(problem) if finding.judgement.wrong]
     monkeypatch.setitem(suite.SUBJECTS, "reference", faulty("hidden-derivative-missing"))
     again = [finding for finding in examine(problem) if finding.judgement.wrong]
-    assert repr(tuple(again)) == repr(violating.violation.findings)
+    assert repr(tuple(again)) == repr(violating.counterexample.judged)
     assert {finding.subject for finding in again} == {"reference"}
     assert {(j.equation, j.layer) for _, reach, j in again if reach == "alone"} == {("B2", 1)}
     counted = {key: tally.wrong for key, tally in violating.tallies.items() if tally.wrong}
@@ -116,7 +116,7 @@ def test_a_violation_that_shows_only_once_is_still_one(monkeypatch: pytest.Monke
         return answer
 
     monkeypatch.setitem(suite.SUBJECTS, "reference", once)
-    assert run(SIZE, "0, 0").violation is not None
+    assert run(SIZE, "0, 0").counterexample is not None
 
 
 def test_shrinking_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,7 +129,7 @@ def test_shrinking_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         return answer
 
     monkeypatch.setitem(suite.SUBJECTS, "reference", counted)
-    assert run(SIZE, "0, 0").violation is not None
+    assert run(SIZE, "0, 0").counterexample is not None
     assert len(asked) - asked.index(True) <= 1 + 3
 
 
@@ -139,7 +139,7 @@ def test_the_run_ends_with_the_first_shard_that_has_a_violation(
     came: list[int] = []
     monkeypatch.setattr("conformance.suite.properties.run", lambda count, seed: violating if seed == "0, 2" else NONE)
     total = run_in_shards(10 * SIZE, 0, 0, lambda so_far: came.append(so_far.problems))
-    assert repr(total.violation) == repr(violating.violation)
+    assert repr(total.counterexample) == repr(violating.counterexample)
     assert came == [0, 0, violating.problems]
 
 

@@ -178,7 +178,7 @@ def check(
     TypeError, ValueError
         If the problem is none, or the answer has other shapes or another dtype.
     """
-    problem, held_to = checked(problem), declared(conventions)
+    problem, held_to = check_problem(problem), declared(conventions)
     if not isinstance(answer, GivenAnswer):
         answer = GivenAnswer(layers_of(answer, [W.shape for W, _, _ in problem.network], problem.dtype))
     check_shapes(problem, answer)
@@ -206,7 +206,7 @@ def check(
     return report._replace(remarks=tuple(summary(report)))
 
 
-def checked(problem: Problem) -> Problem:
+def check_problem(problem: Problem) -> Problem:
     """The problem, every part of it checked as by `reference.value_and_gradients`; raises like it."""
     network, dtype = check_network(problem.network)
     if dtype not in (np.float32, np.float64):

@@ -46,7 +46,7 @@ from reference.losses import TARGETS
 
 from ...arrays import Array
 from ...bounds import assumptions
-from ...bounds.formats import checked, format_of
+from ...bounds.formats import check_inputs, format_of
 from ...bounds.rounded import Format
 from ...judge.report import Report, Subject
 from ...problems.layouts import is_tensor, like, numbers
@@ -92,7 +92,7 @@ def check_pullback(forward: Any, pullback: Any, inputs: Any, *, equation: Any = 
     ValueError
         No input, an empty one, or one that is not finite; an unknown equation, or a shape that it does not take.
     """
-    given = checked(inputs)
+    given = check_inputs(inputs)
     function: Any
     function, named = (_applied(forward), equation) if _is_function(forward) else (None, forward)
     ask = _pullback(function, pullback)
@@ -169,7 +169,7 @@ def check_loss(
     (G1) by input 1: 4 of 4 elements are outside their bounds, the worst at (1, 1): got 0.5, expected -0.5 within \
 1e-16. It is -1 times the truth throughout.
     """
-    given = checked((outputs, targets))
+    given = check_inputs((outputs, targets))
     _check_reduced(given, reduction)
     function, named = (loss, equation) if _is_function(loss) else (None, loss)
     if not callable(gradient):
