@@ -4,13 +4,16 @@ BIN := .venv/bin
 # Small matrices are fastest on one thread, and the test processes do not compete.
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
+# What of the tests meets other packages.
+LOWEST := reference tests/reference tests/numbers tests/problems tests/oracle/test_module.py tests/test_command.py tests/test_protocol.py
 
-.PHONY: help conformance test thorough bench kill-matrix clean
+.PHONY: help conformance test thorough lowest bench kill-matrix clean
 
 help:
 	@echo "make conformance   compare the reference with its PyTorch twin, equation by equation, then train both"
 	@echo "make test          lint, who imports whom, types, tests, doctests"
 	@echo "make thorough      whole what make test samples: more examples, 2,400 random problems, every mutant (half an hour)"
+	@echo "make lowest        tests on the oldest versions of all packages that pyproject.toml allows"
 	@echo "make bench         speed and memory, as ratios to PyTorch and others"
 	@echo "make kill-matrix   alter every labelled line in every way; some test must fail (some minutes)"
 	@echo "make clean         remove the environment and all caches"
@@ -29,6 +32,15 @@ thorough: .venv/ready
 	$(BIN)/python -m conformance run --profile standard
 	$(BIN)/python -m conformance kill-matrix
 
+# Where a package can be had in other versions only: make lowest WITH="torch==2.13.0 sympy==1.13.3"
+lowest:
+	$(PYTHON) -m venv --clear .venv-lowest
+	$(PYTHON) tests/lowest.py $(WITH) > .venv-lowest/versions.txt
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check -r .venv-lowest/versions.txt
+	.venv-lowest/bin/pip install --quiet --disable-pip-version-check --no-deps -e .
+	.venv-lowest/bin/python -m pytest -q -o filterwarnings= $(LOWEST)
+	rm -rf .venv-lowest
+
 # glibc may give freed memory back to the system after each step and take it again page by page, or not, by chance.
 bench: .venv/ready
 	MALLOC_TRIM_THRESHOLD_=536870912 MALLOC_MMAP_THRESHOLD_=536870912 $(BIN)/python -m conformance bench
@@ -45,4 +57,4 @@ kill-matrix: .venv/ready
 	touch $@
 
 clean:
-	rm -rf .venv .hypothesis .mypy_cache .pytest_cache .ruff_cache build *.egg-info
+	rm -rf .venv .venv-lowest .hypothesis .mypy_cache .pytest_cache .ruff_cache build *.egg-info
