@@ -4,11 +4,15 @@ A `Ball` is a midpoint of 256 bits and a radius, by Arb in python-flint; every o
 result for every number in its operands.  `balls` makes an object array of them from floats, exactly, and the
 reference's text runs on it unchanged; matrix products go through Arb's own, a hundred times faster than element by
 element.
+
+Arb rounds to a precision that is global.  Whatever rounds here is `precise`: it has 256 bits, whatever a caller has
+set, and leaves the caller's precision as it was.
 """
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
-from typing import Any
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 from flint import arb, arb_mat, ctx
@@ -18,8 +22,28 @@ from .derivatives import Function, function
 from .dual import dual, tangent
 from .enclosure import Unbounded, Undecided
 
-ctx.prec = 256
-"""Bits of a midpoint: far beyond float64, and enough for the cancellations of these equations."""
+BITS = 256
+"""The precision of a midpoint: far beyond float64, and enough for the cancellations of these equations."""
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+def precise(computation: Callable[_P, _T]) -> Callable[_P, _T]:
+    """Make a computation round to `BITS`, and put back the precision that it found."""
+
+    @wraps(computation)
+    def at_precision(*args: _P.args, **kwargs: _P.kwargs) -> _T:
+        before = ctx.prec
+        if before == BITS:
+            return computation(*args, **kwargs)
+        ctx.prec = BITS
+        try:
+            return computation(*args, **kwargs)
+        finally:
+            ctx.prec = before
+
+    return at_precision
 
 
 class Ball:
@@ -28,9 +52,9 @@ class Ball:
     Raises
     ------
     Undecided
-        By a comparison that does not hold for all numbers in both operands alike.
+        If a comparison holds for some numbers in the operands, and not for others.
     Unbounded
-        By a division by what holds zero, or a function where some number in its operand has no value.
+        If a divisor holds zero, or a function has no value for some number in its operand.
     """
 
     __slots__ = ("arb",)
@@ -47,6 +71,7 @@ class Ball:
     def __pos__(self) -> "Ball":
         return self
 
+    @precise
     def __neg__(self) -> "Ball":
         return Ball(-self.arb)
 
@@ -75,6 +100,7 @@ class Ball:
     def __rtruediv__(self, other: Any) -> "Ball":
         return _binary(other, lambda p: p / _nonzero(self.arb))
 
+    @precise
     def __pow__(self, exponent: int) -> "Ball":
         if exponent != int(exponent):
             raise TypeError(f"Ball: expected a whole exponent, got {exponent}; the root of a ball is its sqrt")
@@ -111,6 +137,7 @@ class Ball:
         return lambda: _function(self, name, f)
 
 
+@precise
 def _function(x: Ball, name: str, f: Function) -> Ball:
     value = f.value(x.arb)
     if not value.is_finite():
@@ -124,10 +151,9 @@ def _arb(number: Any) -> Any:
     if isinstance(number, Ball):
         return number.arb
     if isinstance(number, Fraction):
-        return arb(number.numerator) / number.denominator
-    if isinstance(number, np.longdouble):  # as the exact sum of two doubles
-        high = float(number)
-        return arb(high) + arb(float(number - high))
+        return _quotient(number.numerator, number.denominator)
+    if isinstance(number, np.longdouble):
+        return _sum(float(number), float(number - float(number)))
     if isinstance(number, float | np.floating):
         return arb(float(number))
     if isinstance(number, int | np.integer):  # booleans are whole numbers too
@@ -135,6 +161,18 @@ def _arb(number: Any) -> Any:
     raise TypeError(f"Ball: expected a real number, got {type(number).__name__}")
 
 
+@precise
+def _quotient(p: int, q: int) -> Any:
+    return arb(p) / q
+
+
+@precise
+def _sum(high: float, low: float) -> Any:
+    """Add two doubles, which make a long double."""
+    return arb(high) + low
+
+
+@precise
 def _binary(other: Any, operation: Callable[[Any], Any]) -> "Ball":
     try:
         operand = _arb(other)
@@ -150,8 +188,9 @@ def _nonzero(divisor: Any) -> Any:
 
 
 class Balls(np.ndarray[Any, Any]):
-    """An object array of numbers, in which a product of matrices of balls is Arb's."""
+    """An object array of numbers, which leaves a product of matrices of balls to Arb."""
 
+    @precise
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
         plain = [x.view(np.ndarray) if isinstance(x, Balls) else x for x in inputs]
         if ufunc is np.matmul and all(x.ndim == 2 and _holds_balls(x) for x in plain):
@@ -187,13 +226,13 @@ def _shaped(numbers: Iterable[Any], shape: tuple[int, ...]) -> Balls:
 
 
 def balls(array: Array) -> Balls:
-    """The numbers of an array as balls, exactly: floats, integers, fractions, or balls already."""
+    """Make balls of the numbers of an array, exactly: of floats, integers, fractions, or what are balls already."""
     array = np.asarray(array)
     return _shaped(array.flat, array.shape)
 
 
 def forward_mode(f: Callable[[Array], Array], z: Array, direction: Array) -> Balls:
-    """The derivative of f at z in a direction, in balls, from f's own text; z and direction are floats of one shape."""
+    """Differentiate f at z in a direction, in balls, from its own text; z and direction are floats of one shape."""
     return balls(tangent(f(dual(balls(z), balls(direction)))))
 
 
@@ -201,6 +240,7 @@ NARROW = 2.0**-100
 """A ball of 256 bits may lose half of them and more to cancellation, and still be far below float64's rounding."""
 
 
+@precise
 def overlap(p: Array, q: Array) -> bool:
     """Whether all balls of two arrays overlap, and are narrow enough for that to mean something."""
     pairs = [(a.arb, b.arb) for a, b in zip(balls(p).flat, balls(q).flat, strict=True)]
@@ -208,6 +248,7 @@ def overlap(p: Array, q: Array) -> bool:
     return narrow and all(a.overlaps(b) for a, b in pairs)
 
 
+@precise
 def distance(number: Any, ball: Ball) -> float:
-    """The largest |number - truth| for a truth in the ball."""
+    """How far a number may be from a truth that the ball encloses."""
     return float(abs(_arb(number) - _arb(ball)).upper())

@@ -1,5 +1,7 @@
 """Balls and dual numbers: what they enclose, and what they refuse rather than guess."""
 
+import subprocess
+import sys
 from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
@@ -7,14 +9,18 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from flint import arb
+from flint import arb, ctx
 from hypothesis import given
 from hypothesis import strategies as st
 
-from conformance.numbers.balls import NARROW, Ball, Balls, balls, distance, overlap
+from conformance.bounds.formats import NAMED_FORMATS
+from conformance.numbers.balls import NARROW, Ball, Balls, balls, distance, forward_mode, overlap, precise
 from conformance.numbers.derivatives import FUNCTIONS
 from conformance.numbers.dual import Dual, dual, tangent
 from conformance.numbers.enclosure import Unbounded, Undecided
+from conformance.oracle.operation.pullback import pull_back
+from conformance.oracle.operation.traced import Tape, follow
+from conformance.oracle.operation.truth import of_forward
 from reference import Activation, Hardtanh, Identity, Layer, ReLU, Softmax, Tanh, backward, forward, input_gradient
 
 SEEDS = st.integers(0, 2**32 - 1)
@@ -130,6 +136,7 @@ def test_products_of_matrices_are_those_of_elements(seed: int) -> None:
     assert not overlap(product, elements + balls(np.array(4 * NARROW * float(abs(product[0, 0])))))
 
 
+@precise
 def test_balls_hold_every_kind_of_float_exactly() -> None:
     for dtype in (np.float32, np.float64, np.longdouble, np.int64):
         third = np.array([1, 7], dtype) / np.array([1, 1], dtype)
@@ -165,3 +172,47 @@ def test_duals_keep_what_does_not_depend_on_them() -> None:
     x = dual(balls(np.array([[0.5, -0.25]])), balls(np.array([[1.0, 3.0]])))
     assert overlap(tangent(Identity().apply(x)), balls(np.array([[1.0, 3.0]])))
     assert float((abs(Dual(Ball(-2), Ball(1)))).tangent) == -1
+
+
+def at_every_door() -> list[Any]:
+    """What comes of every way there is to compute a ball: midpoints and radii, and what was decided by them."""
+    x, y = np.array([[0.3, -1.25], [2.5, 0.7]]), np.array([[1.5, 0.1], [-0.2, 3.0]])
+    p, third, format = balls(x), Ball(Fraction(1, 3)), NAMED_FORMATS["float64"]
+    tape, outputs = follow(lambda z: np.tanh(z) / 3, [x], format)
+    [(delta,)] = of_forward(lambda z: np.sin(z) / 3, [x], [x], [y], seed=0).expected
+    another = of_forward(lambda z: z * (1 + 1.02 / 64 * (z.dtype != object)), [x], [x], [y], seed=0)
+    barely = np.array([wide(0.5, 1.35 * NARROW)], dtype=object)
+    arrays = [p / 3 + y, -(p / 3), abs(p / 3), p @ (p / 3), (p / 3).sum(axis=0), Softmax().apply(p), (p / 3) ** -3]
+    arrays += [np.where(p > 0, p / 3, p), forward_mode(Softmax().apply, x, y), np.ones(1, np.longdouble) / 3]
+    arrays += [np.array([third, -third, third**3, third.exp(), third.log2(), 1 / Ball(3), third - 1], dtype=object)]
+    found = [ball.arb for array in arrays for ball in balls(array).flat]
+    found += [ball for output in outputs.flat for ball in (output.truth, output.near)]
+    found += pull_back(tape, outputs.ravel(), [[1.0, 2.0, 3.0, 4.0]]).near[0]
+    decided = [distance(third, Ball(1)), *delta.mid.flat, *delta.rad.flat, another.estimated, overlap(barely, barely)]
+    return [(ball.mid(), ball.rad()) for ball in found] + decided
+
+
+@pytest.mark.parametrize("precision", [2, 53, 1000])
+def test_every_computation_has_its_own_precision_and_leaves_the_callers(precision: int) -> None:
+    expected = precise(at_every_door)()
+    before = ctx.prec
+    ctx.prec = precision
+    try:
+        assert at_every_door() == expected
+        with pytest.raises(Unbounded):
+            1 / (Ball(1) - 1)
+        with pytest.raises(ZeroDivisionError):
+            follow(lambda z: z / 3 + 1 // 0, [np.ones(2)], NAMED_FORMATS["float64"])
+        with pytest.raises(RuntimeError, match="expected what `follow` runs"):
+            Tape(NAMED_FORMATS["float64"]).leaf(1.0)
+        assert ctx.prec == precision
+    finally:
+        ctx.prec = before
+
+
+def test_an_import_leaves_the_precision() -> None:
+    script = (
+        "from flint import ctx; ctx.prec = 71; import conformance.oracle.operation.operation, conformance.suite.run; "
+        "assert ctx.prec == 71"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True)

@@ -19,7 +19,7 @@ from conformance.bounds.formats import NAMED_FORMATS
 from conformance.bounds.rounded import Rounded
 from conformance.judge.report import Report
 from conformance.judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG
-from conformance.numbers.balls import balls
+from conformance.numbers.balls import balls, precise
 from conformance.numbers.derivatives import FUNCTIONS
 from conformance.oracle.operation.operation import by_autograd, check_loss, check_pullback
 from conformance.oracle.operation.pullback import pull_back
@@ -384,6 +384,7 @@ def test_what_is_wrong_at_the_ends_of_the_range_alone_is_robustness(dtype: str) 
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
+@precise
 def test_derivatives_of_functions(name: str) -> None:
     """Against a central difference, which is off by h^2 / 6 of a third derivative: below h here."""
     f, h = FUNCTIONS[name], arb(2) ** -80
@@ -750,6 +751,7 @@ def test_kinks_of_own_operations_are_undecided() -> None:
     assert (tied.verdict, sum(t.undecided for t in tied.tallies.values())) == (CONFORMS, 0)
 
 
+@precise
 def test_what_leaves_the_trace_is_an_error() -> None:
     tape = Tape(NAMED_FORMATS["float64"])
     x = tape.leaf(0.5)

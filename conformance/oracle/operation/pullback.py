@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from flint import arb
 
+from ...numbers.balls import precise
 from .traced import Tape, Traced, arranged, is_constant
 
 
@@ -24,6 +25,7 @@ class Cotangent(NamedTuple):
     absolute: Any
 
 
+@precise
 def pull_back(tape: Tape, outputs: Iterable[Any], gs: Sequence[Sequence[float]]) -> Pulled:
     """Pull every cotangent of the outputs back to the leaves.
 

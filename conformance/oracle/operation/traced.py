@@ -28,11 +28,11 @@ from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
-from flint import arb
+from flint import arb, ctx
 
 from ...arrays import Array
 from ...bounds.rounded import Format, gamma
-from ...numbers.balls import Ball
+from ...numbers.balls import BITS, Ball, precise
 from ...numbers.derivatives import FUNCTIONS, Function, function
 
 ARRANGED = 4
@@ -117,6 +117,8 @@ class Traced:
         inverse: Callable[[Any, Any], Any] | None = None,
         summed: Sum | None = None,
     ) -> None:
+        if ctx.prec != BITS:
+            raise RuntimeError(f"Traced: expected what `follow` runs, at {BITS} bits, got an operation at {ctx.prec}")
         if not abs(near) <= tape.largest:
             near = arb.nan()  # the format may overflow: anything may come
         self.tape, self.truth, self.near, self.wide = tape, truth, near, near
@@ -325,6 +327,7 @@ def _log(x: Traced) -> Traced:
     return _function(x, FUNCTIONS["log"])
 
 
+@precise
 def follow(
     function: Callable[..., Any], values: Sequence[Array], format: Format, coin: Callable[[], bool] | None = None
 ) -> tuple[Tape, Array]:

@@ -21,6 +21,7 @@ from ...arrays import Array
 from ...bounds.admitted import Widened, WidenedLoss, admitted_loss, once_more
 from ...bounds.formats import format_of
 from ...bounds.rounded import EPSILON, Format, Rounded
+from ...numbers.balls import precise
 from ...problems.layouts import is_tensor, like, numbers
 from .pullback import Pulled, pull_back
 from .traced import Tape, TooLong, Traced, follow, smallest
@@ -164,6 +165,7 @@ def plain_output(function: Callable[..., Any], inputs: Sequence[Any]) -> Array:
     return got
 
 
+@precise
 def _another(outputs: Array, plain: Array) -> str:
     """Why what was followed is not what the function gives for plain numbers, if it is not."""
     if outputs.shape != plain.shape:
@@ -215,6 +217,7 @@ def _upstream(tape: Tape) -> Array:
     return reached[: tape.leaves]
 
 
+@precise
 def _bounds(truth: Sequence[Any], near: Sequence[Any], format: Format) -> tuple[Array, Array]:
     """Midpoints in the wide format, and radii; what is not finite has an infinite radius."""
     mid = np.array([format.wide(float(t.mid())) for t in truth], dtype=format.wide)
