@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.progress import Progress
 
+from reference.training.files import replacing
+
 from .attack.attack import kill_matrix
 from .bench import bench, costs
 from .bench.report import judging, machine, speed
@@ -170,7 +172,8 @@ def bench_command(
     }
     show(console, speed(rows), judging(judged, compared), machine(bench.machine(), memory))
     try:
-        json_to.write_text(json.dumps(figures, indent=1) + "\n")
+        with replacing(json_to) as file:
+            file.write(json.dumps(figures, indent=1).encode() + b"\n")
     except OSError as error:
         print(f"--json: {json_to} cannot be written: {error}", file=sys.stderr)
         sys.exit(2)

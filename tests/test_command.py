@@ -1,6 +1,7 @@
 """The command line, the lockstep and the package itself, as a user meets them."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -117,6 +118,18 @@ def test_a_run_that_is_cut_short_has_no_verdict(
     assert (written["complete"], written["verdict"]) == (False, "UNDECIDED")
     assert written["problems"]["asked"] == 5
     assert written["remarks"] == ["cut short after 5 of 2400 random problems"]
+
+
+def test_a_report_cut_short_leaves_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "report.json").write_text("old")
+
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run._written(tmp_path / "report.json", {"report": 1})
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"report.json": "old"}
 
 
 @pytest.fixture

@@ -1,11 +1,12 @@
 """A picture of a report: how far every number is off, in bounds."""
 
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from reference.training.files import replacing
 
 from .report import Report, by_phase
 from .verdict import Tally
@@ -52,14 +53,8 @@ def plot(report: Report, path: str | Path) -> None:
     _equation_names(axes, keys)
     axes.set_ylabel("error / bound")
     axes.set_title(f"{report.subject.name}: {report.verdict}", loc="left", fontsize=11)
-    picture = io.BytesIO()
-    figure.savefig(picture, format=ending, dpi=120)
-    unfinished = Path(path).with_name(f".{Path(path).name}.unfinished")
-    try:
-        unfinished.write_bytes(picture.getvalue())
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    with replacing(path) as file:
+        figure.savefig(file, format=ending, dpi=120)
 
 
 def _strip(axes: Any, column: int, tally: Tally) -> None:

@@ -9,7 +9,6 @@ import hashlib
 import io
 import os
 import re
-import secrets
 import stat
 import warnings
 import zipfile
@@ -23,6 +22,8 @@ import numpy as np
 import safetensors
 import safetensors.numpy
 from numpy.lib import format as npy
+
+from reference.training.files import creating
 
 from ..arrays import Array
 from . import wire
@@ -359,32 +360,12 @@ def _line(text: str) -> bytes:
 
 
 def _write(path: Path, content: bytes) -> None:
-    """Write beside the place and then link there, so that no file is ever half written, or overwritten."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    """Write a file where there is none, or the same."""
     try:
-        with open(part, "xb") as file:
+        with creating(path) as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        _place(part, path)
     except FileExistsError:
         if not path.is_file() or path.read_bytes() != content:
             raise FileExistsError(
                 errno.EEXIST, "expected no file, or the same, got one of other contents; it is left as it is", str(path)
             ) from None
-    except OSError as error:
-        raise type(error)(error.errno, error.strerror, str(path)) from None
-    finally:
-        part.unlink(missing_ok=True)
-
-
-def _place(part: Path, path: Path) -> None:
-    """Give a file its name, unless that is taken: `os.replace` would overwrite."""
-    try:
-        os.link(part, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links
-        if os.path.lexists(path):
-            raise FileExistsError from None
-        os.replace(part, path)

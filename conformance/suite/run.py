@@ -1,8 +1,6 @@
 """What ``python -m conformance run`` and ``replay`` do: ask, show as it comes, leave a report."""
 
 import json
-import os
-import secrets
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from reference import __version__
+from reference.training.files import replacing
 
 from ..judge.report import Finding, Report, Subject, found, number
 from ..judge.terminal import show
@@ -224,13 +223,11 @@ def as_json(run: Run) -> dict[str, Any]:
 
 
 def _written(path: Path, contents: dict[str, Any]) -> bool:
-    """Whether the report is in its place, whole: it is written beside it first."""
-    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    """Whether the report is in its place."""
     try:
-        part.write_text(json.dumps(contents, indent=1, allow_nan=False) + "\n")
-        os.replace(part, path)
+        with replacing(path) as file:
+            file.write(json.dumps(contents, indent=1, allow_nan=False).encode() + b"\n")
     except OSError as error:
-        part.unlink(missing_ok=True)
         print(f"--report: {path} cannot be written: {error}", file=sys.stderr)
         return False
     return True

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from ..examples import xor
 from ..training.evaluation import predict
+from ..training.files import replacing
 from ..training.outcome import Epoch
 
 ENDINGS: dict[str, dict[str, None]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
@@ -48,5 +49,5 @@ def digits_figure(history: tuple[Epoch, ...]) -> Figure:
 
 def draw(figure: Figure, plot: Path) -> None:
     """Draw a figure into a file, which is the same for the same numbers."""
-    with matplotlib.rc_context({"svg.hashsalt": "reference"}):
-        figure.savefig(plot, dpi=150, metadata=ENDINGS[plot.suffix])
+    with matplotlib.rc_context({"svg.hashsalt": "reference"}), replacing(plot) as file:
+        figure.savefig(file, format=plot.suffix[1:], dpi=150, metadata=ENDINGS[plot.suffix])

@@ -6,11 +6,7 @@ A file holds a SHA-256 of all else that it holds, so that what was truncated or 
 import hashlib
 import json
 import os
-import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +15,7 @@ from ..activations import ACTIVATIONS
 from ..backpropagation import Layer, Network
 from ..checks import activation, check_network
 from ..updates import State
+from .files import replacing
 from .outcome import Epoch, Training, generator
 
 __all__ = ["load", "save"]
@@ -80,21 +77,6 @@ def load(path: str | os.PathLike[str]) -> Network[NDArray[Any]] | Training:
                 f"{os.fspath(path)}: expected a whole file written by reference.save, got another, or a truncated or "
                 f"altered one ({type(error).__name__}: {error!s:.200})"
             ) from error
-
-
-@contextmanager
-def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
-    """Open a file that takes the place of the path's once it is whole; if writing fails, nothing is changed."""
-    place = Path(os.path.realpath(path))  # what a link points to is replaced, not the link
-    part = place.with_name(f".{secrets.token_hex(8)}.part")
-    try:
-        with open(part, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, place)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _taken_apart(saved: Network[NDArray[Any]] | Training) -> tuple[Description, Arrays]:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable, Iterator
 from itertools import count
 from pathlib import Path
@@ -891,6 +892,18 @@ def test_plot(ending: str, tmp_path: Path) -> None:
         path = tmp_path / f"{name}{ending}"
         plot(judged, path)
         assert path.read_bytes().startswith(SIGNATURES[ending])
+
+
+def test_a_picture_cut_short_leaves_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "picture.png").write_bytes(b"old")
+
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        plot(probe(right, width=(1, 7)), tmp_path / "picture.png")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"picture.png": b"old"}
 
 
 def test_plot_refuses_what_it_cannot_draw(tmp_path: Path) -> None:

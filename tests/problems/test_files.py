@@ -134,6 +134,14 @@ def test_nothing_is_left_of_what_could_not_be_written(tmp_path: Path, monkeypatc
         write_problem(tmp_path / "problem.json", PROBLEM)
     assert not list(tmp_path.iterdir())
 
+    def interrupted(_: int) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        write_answer(tmp_path / "answer.npz", ANSWER)
+    assert not list(tmp_path.iterdir())
+
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
 def test_the_names_of_pytorch(tmp_path: Path, dtype: torch.dtype) -> None:
