@@ -16,18 +16,18 @@ from .enclosure import Unbounded, Undecided
 
 
 class Dual:
-    """real + tangent * epsilon, with epsilon^2 = 0; comparisons are those of the real parts.
+    """The number real + tangent * epsilon, where epsilon^2 = 0; it compares as its real part does.
 
     It has the functions of `conformance.numbers.derivatives` as its methods.
 
     Raises
     ------
     Unbounded
-        By a division by zero, or a function that has no derivative at the real part.
+        If a divisor is zero, or a function has no derivative at the real part.
     Undecided
-        By |x| at 0, and by comparisons whose real parts are balls that cannot tell.
+        If |x| is asked for at 0, or a comparison of real parts that are balls cannot be told.
     TypeError
-        By a function that the real part's kind of number does not have.
+        If the real part's kind of number does not have a function.
     """
 
     __slots__ = ("real", "tangent")
@@ -125,12 +125,12 @@ def _dual(x: Any) -> Dual:
 
 
 def dual(real: Array, tangent: Array) -> Array:
-    """An object array of duals from arrays of real parts and tangents of one shape."""
+    """Make an object array of duals from arrays of real parts and tangents of one shape."""
     duals: Any = np.frompyfunc(Dual, 2, 1)(real, tangent)
     return np.asarray(duals)
 
 
 def tangent(x: Array) -> Array:
-    """The tangents of an object array of duals (0 for what is no dual)."""
+    """Take the tangents of an object array of duals; what is no dual has tangent 0."""
     tangents: Array = np.frompyfunc(lambda element: _dual(element).tangent, 1, 1)(x)
     return tangents

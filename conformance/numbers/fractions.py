@@ -12,6 +12,6 @@ from ..arrays import Array
 
 
 def fractions(array: Array) -> Array:
-    """An object array of exact fractions from an array of floats, integers or fractions."""
+    """Make an object array of exact fractions from an array of floats, integers or fractions."""
     numbers: Array = np.frompyfunc(lambda x: x if isinstance(x, Fraction) else Fraction(float(x)), 1, 1)(array)
     return numbers

@@ -13,7 +13,7 @@ from ..arrays import Array
 
 
 def symbols(name: str, *shape: int, **assumptions: bool) -> Array:
-    """An object array of real symbols of that name and shape, with sympy's assumptions (``positive=True``)."""
+    """Make an object array of real symbols of that name and shape, with sympy's assumptions (``positive=True``)."""
     flat = sympy.symbols([f"{name}_{i}" for i in range(int(np.prod(shape)))], real=True, **assumptions)
     return np.array(flat, dtype=object).reshape(shape)
 
