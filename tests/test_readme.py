@@ -1,4 +1,4 @@
-"""The examples of the README and of the tutorial run as they stand, and each folder's README names what is in it."""
+"""The examples of README, tutorial and CONTRIBUTING run as they stand, and each folder's README names what is in it."""
 
 import doctest
 import re
@@ -18,6 +18,12 @@ def test_the_examples_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_the_tutorial_runs_as_it_stands() -> None:
     failed, tried = doctest.testfile(str(README.parent / "conformance" / "TUTORIAL.md"), module_relative=False)
+    assert tried > 15
+    assert not failed
+
+
+def test_how_the_judge_works_runs_as_it_stands() -> None:
+    failed, tried = doctest.testfile(str(README.parent / ".github" / "CONTRIBUTING.md"), module_relative=False)
     assert tried > 15
     assert not failed
 
