@@ -6,7 +6,8 @@ sigma that is g * sigma'(z).  All arrays are (B, n), samples are rows, and the r
 the input.  Names and parameters are PyTorch's.
 
 Every formula is finite, and NumPy silent, for every finite input whose result is finite: `numpy.where` evaluates both
-its branches, so where one would overflow in the other's place it is handed min(z, 0) or 0 there.
+its branches, so where one would overflow in the other's place it is handed min(z, 0) or 0 there.  The exceptions are
+softplus's beta z and celu's z / alpha, which may overflow where the result does not.
 """
 
 from dataclasses import dataclass

@@ -7,6 +7,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from ..arrays import Array
+from ..bounds.lifted import Lifted
 from ..judge.judgement import Judgement
 from ..problems.layouts import numbers
 from ..problems.wire import Malformed, Refused
@@ -44,20 +45,26 @@ class Outcome(NamedTuple, Generic[Asked, Given]):
     """What became of a question.
 
     ``judgements`` are those that may accuse; ``alone`` those of each equation on the subject's own numbers, of a
-    network that reported enough; ``lifted`` is the network's problem, as it was judged.
+    network that reported enough; ``held_to`` is the network's problem, as it was judged.
     """
 
     question: Asked
     reply: Reply[Given]
     judgements: tuple[Judgement, ...] = ()
     alone: tuple[Judgement, ...] | None = None
-    lifted: Any = None
+    held_to: Lifted | None = None
 
     @property
     def answer(self) -> Given:
         """Of one that did not fail."""
         assert self.reply.answer is not None
         return self.reply.answer
+
+    @property
+    def lifted(self) -> Lifted:
+        """The problem of a network that answered, as it was judged."""
+        assert self.held_to is not None
+        return self.held_to
 
     @property
     def failed(self) -> Failed | None:

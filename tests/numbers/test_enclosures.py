@@ -58,6 +58,26 @@ def test_orders_that_hold_for_all_are_decided() -> None:
     assert Ball(0) != 1
     assert Ball(1) >= 1
     assert Ball(1) <= Fraction(1)
+    assert not Ball(1) >= 2
+    assert not Ball(2) <= 1
+    assert Dual(Ball(1), Ball(5)) >= 1
+    assert not Dual(Ball(1), Ball(5)) >= 2
+    assert not Dual(Ball(1), Ball(5)) <= 0
+
+
+def test_overlap_is_of_every_pair_and_of_narrow_balls_alone() -> None:
+    p = balls(np.array([1.0, 2.0]))
+    assert overlap(p, p)
+    assert not overlap(p, balls(np.array([1.0, 3.0])))
+    assert not overlap(p, balls(np.array([3.0, 2.0])))
+    broad = balls(np.array([wide(1, 1), Ball(2)], dtype=object))
+    assert not overlap(p, broad)
+    assert not overlap(broad, p)
+
+
+def test_the_distance_is_to_the_farthest_of_a_ball() -> None:
+    assert 1.25 <= distance(2.0, wide(1, 0.25)) < 1.25 * (1 + 2.0**-20)  # Arb keeps 30 bits of a radius
+    assert distance(1.0, Ball(1)) == 0
 
 
 @pytest.mark.parametrize(
@@ -65,6 +85,7 @@ def test_orders_that_hold_for_all_are_decided() -> None:
     [
         (lambda x: 1 / x, wide(0, 1), "which holds zero"),
         (lambda x: 1 / x, Ball(0), "which holds zero"),
+        (lambda x: Ball(1) / x, wide(0, 1), "which holds zero"),
         (lambda x: x**-1, wide(0, 1), "which holds zero"),
         (lambda x: x.log(), wide(1, 2), "log has no value"),
         (lambda x: x.log1p(), wide(-1, 0.5), "log1p has no value"),
@@ -172,6 +193,8 @@ def test_duals_keep_what_does_not_depend_on_them() -> None:
     x = dual(balls(np.array([[0.5, -0.25]])), balls(np.array([[1.0, 3.0]])))
     assert overlap(tangent(Identity().apply(x)), balls(np.array([[1.0, 3.0]])))
     assert float((abs(Dual(Ball(-2), Ball(1)))).tangent) == -1
+    constant = Dual(Fraction(0), Fraction(1)) ** 0
+    assert (constant.real, constant.tangent) == (1, 0)
 
 
 def at_every_door() -> list[Any]:

@@ -231,7 +231,7 @@ def test_symbols_go_through_smooth_activations(name: str) -> None:
 
 
 def test_a_true_kink_of_a_symbol_is_an_error_not_a_guess() -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="cannot determine truth value of Relational"):
         ReLU().apply(np.array([[sympy.Symbol("p", real=True)]], dtype=object))
 
 

@@ -279,7 +279,7 @@ def test_own_operations_are_not_accused(dtype: str, forward: Any, pullback: Any,
     for factor in (-1, 2, 0.5, 0):
         wrong = check_pullback(forward, scaled(pullback, factor), inputs)
         assert wrong.verdict == WRONG
-        assert {f.layer for f in wrong.findings} == set(range(1, len(shapes) + 1)) or dtype == "float16"
+        assert {f.layer for f in wrong.findings} == set(range(1, len(shapes) + 1)), factor
 
 
 def in_float64(pullback: Any) -> Any:
@@ -755,7 +755,7 @@ def test_kinks_of_own_operations_are_undecided() -> None:
 def test_what_leaves_the_trace_is_an_error() -> None:
     tape = Tape(NAMED_FORMATS["float64"])
     x = tape.leaf(0.5)
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match="float"):
         float(x)
     with pytest.raises(AttributeError, match="no derivative is known of rint"):
         x.rint()

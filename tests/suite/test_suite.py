@@ -16,8 +16,9 @@ from conformance.bounds.lifted import lifted
 from conformance.judge.equations import local
 from conformance.judge.judgement import Judgement
 from conformance.judge.verdict import Tally
-from conformance.problems.problem import Answer, Problem
+from conformance.problems.problem import Answer, Architecture, Problem, fill
 from conformance.problems.wire import parse_problem
+from conformance.subjects.correct import another
 from conformance.subjects.faults import FAULTS
 from conformance.subjects.reference import reference_answer
 from conformance.suite import shards, suite
@@ -26,6 +27,7 @@ from conformance.suite.report import by_kind, expected
 from conformance.suite.shards import SIZE, Broken, read, run_in_shards, written
 from conformance.suite.suite import NONE, REACHES, Key, Shard, examine, run, tallied, together
 from conformance.text.edits import planted
+from reference import HalfSquaredError, Identity, Tanh
 
 
 def faulty(name: str) -> Callable[[Problem], Answer]:
@@ -84,7 +86,32 @@ def test_shards_add_up_in_any_grouping() -> None:
     p, q, r = (run(4, seed) for seed in range(3))
     assert written(together(NONE, p)) == written(together(p, NONE)) == written(p)
     assert written(together(together(p, q), r)) == written(together(p, together(q, r)))
-    assert together(p, q).problems == 8
+    both = together(p, q)
+    assert both.problems == 8
+    assert both.reached["equation", "B3"] == 8
+    for key in {*p.tallies, *q.tallies}:
+        parts = [of.tallies[key] for of in (p, q) if key in of.tallies]
+        assert both.tallies[key].elements == sum(part.elements for part in parts)
+        assert repr(both.tallies[key].worst) == repr(max((part.worst for part in parts), key=lambda j: j.margin))
+
+
+def test_of_two_counterexamples_the_first_counts(violating: Shard) -> None:
+    assert violating.counterexample is not None
+    other = NONE._replace(counterexample=violating.counterexample._replace(eta=0.0))
+    assert together(other, violating).counterexample is other.counterexample
+    assert together(violating, other).counterexample is violating.counterexample
+
+
+def test_another_right_program_is_judged_and_its_equations_alone_if_it_recurs_as_documented() -> None:
+    sigmas, patterns, met = (Tanh(), Identity()), ("generic", "generic", "generic"), set[bool]()
+    for seed in range(40):
+        problem = fill(Architecture((2, 2, 1), sigmas, HalfSquaredError(), "sum", 1, "float64", patterns, seed, 0.1))
+        program = another(problem)
+        if program is not None and program.recursive not in met:
+            met.add(program.recursive)
+            reaches = {finding.reach for finding in examine(problem) if finding.subject == suite.OTHERS}
+            assert reaches == (set(REACHES) if program.recursive else set(REACHES) - {"alone"}), program.name
+    assert met == {True, False}
 
 
 def test_a_violation_is_small_and_reproduces(monkeypatch: pytest.MonkeyPatch, violating: Shard) -> None:

@@ -87,7 +87,7 @@ def _outcome(question: Question, ask: Ask, domain: Domain, recursive: bool) -> O
         return outcome
     of, given = lifted(question.core, domain.conventions), _core(question, outcome.answer)
     alone = detection(of, given) if question.kind == "ordinary" and not question.again else None
-    outcome = outcome._replace(alone=alone and tuple(map(question.placed, alone.judgements)), lifted=of)
+    outcome = outcome._replace(alone=alone and tuple(map(question.placed, alone.judgements)), held_to=of)
     if question.again:
         return outcome
     idling: tuple[Judgement, ...] = ()
