@@ -199,11 +199,7 @@ def _library(x: Any) -> Any:
     try:
         from array_api_compat import torch
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"expected PyTorch and the package array-api-compat for a {type(x).__name__}, found no {error.name}; "
-            "pip install 'backpropagation-reference[torch]' brings both",
-            name=error.name,
-        ) from error
+        raise _missing(error, f"array-api-compat and PyTorch for a {type(x).__name__}", "torch") from error
     return torch
 
 
@@ -233,12 +229,13 @@ def _of_library(library: Any, name: str) -> Callable[[Any], Any]:
     try:
         from scipy import special
     except ModuleNotFoundError as error:
-        raise ModuleNotFoundError(
-            f"gelu: expected SciPy for its {name}, found none; "
-            "pip install 'backpropagation-reference[special]' brings it",
-            name="scipy",
-        ) from error
+        raise _missing(error, f"SciPy for gelu's {name}", "special") from error
     return getattr(special, name)
+
+
+def _missing(error: ModuleNotFoundError, expected: str, extra: str) -> ModuleNotFoundError:
+    said = f"expected {expected}, found no {error.name}; pip install 'backpropagation-reference[{extra}]' brings it"
+    return ModuleNotFoundError(said, name=error.name)
 
 
 def _of_number(name: str, number: Any) -> Any:

@@ -14,16 +14,16 @@ import warnings
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 import safetensors
 import safetensors.numpy
 from numpy.lib import format as npy
 
-from reference.training.files import creating
+from reference.training.files import replacing
 
 from ..arrays import Array
 from . import wire
@@ -357,6 +357,31 @@ def _content(path: StrPath, most: int) -> bytes:
 
 def _line(text: str) -> bytes:
     return text.encode() + b"\n"
+
+
+def creating(path: Path) -> AbstractContextManager[BinaryIO]:
+    """Open a file that gets the path once it is whole, if nothing is there by then.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something, which is left as it is.
+    """
+    if os.path.lexists(path):  # of a link that leads nowhere, too
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    return replacing(path, _link)
+
+
+def _link(part: Path, place: Path) -> None:
+    """Give a file its name, unless that is taken: `os.replace` would overwrite."""
+    try:
+        os.link(part, place)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links
+        if os.path.lexists(place):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place)) from None
+        os.replace(part, place)
 
 
 def _write(path: Path, content: bytes) -> None:

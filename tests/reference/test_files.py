@@ -9,9 +9,10 @@ from typing import BinaryIO
 import numpy as np
 import pytest
 
+from conformance.problems.files import creating
 from reference import Identity, Layer, save
 from reference.command.figures import digits_figure, draw
-from reference.training.files import creating, replacing
+from reference.training.files import replacing
 
 Opener = Callable[[Path], AbstractContextManager[BinaryIO]]
 
