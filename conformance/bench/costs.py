@@ -58,7 +58,7 @@ COMPARED = Size((64, 64, 64, 10), "float64")
 
 
 class Cost(NamedTuple):
-    """Of judging one size: parameters, questions, the judge's own seconds, the peak of its memory in MiB."""
+    """What judging one size costs: parameters, questions, the judge's own seconds, the peak of its memory in MiB."""
 
     size: str
     parameters: int

@@ -17,10 +17,14 @@ NEAREST = {8: "bfloat16", 11: "TF32 or float16", 24: "float32", 53: "float64"}
 """Formats by their bits."""
 
 NOTABLE = 6
-"""Bits lost beyond which a subject is said to compute in less than it claims; a right one may lose some in a batch."""
+"""Bits lost beyond which a subject is said to compute in less than it claims.
 
-LEAST = 7
-"""Bits below which an error is no matter of precision."""
+Measured on 192 problems, single samples and batches of up to 513, widths of up to 300: no right program lost more than
+4.4, those that add up the 4 by 5 products of three samples.
+"""
+
+LEAST = min(BITS.values()) - 1
+"""Bits below which an error is no matter of precision: one less, for chance, than the coarsest format has."""
 
 MEDIAN = 0.35
 """The median error of a rounding to p bits, in units of 2^-p: an error uniform up to 1, over a significand from 1 to 2.

@@ -240,8 +240,11 @@ ROWS: dict[str, Callable[[Tally], str]] = {
     "error / bound": lambda t: f"{t.worst.margin:.2g}",
     "floor": lambda t: f"{t.sharpest:.0e}",
 }
-"""Of each equation, all layers together; the floor is the smallest relative error that the question that sees most
-would have caught, in the median of its numbers."""
+"""The rows below the marks, for all layers of an equation together.
+
+The floor is the smallest relative error that the question that sees most would have caught, in the median of its
+numbers.
+"""
 
 
 def _mark(report: Report, equation: str, layer: int) -> Text:

@@ -16,10 +16,16 @@ CLUES = 3
 """How many numbers, at least, must share a factor that is no simple one."""
 
 SIMPLE = 2.0**-6
-"""How far a factor may be from a simple one, relatively, and be called so, in formats that do not tell it better."""
+"""How far a factor may be from a simple one, relatively, and be called so, in formats that do not tell it better.
+
+In bfloat16 (u = 2^-8) a factor is a quotient of two numbers that carry two roundings each: 4 u.
+"""
 
 ROUGH = 2.0**-5
-"""The typical relative error from which on it is no matter of precision."""
+"""The typical relative error from which on it is no matter of precision: that of e4m3, the coarsest format in use.
+
+It has p = 4 bits, and half of its rounding errors are below 2^-(p + 1).
+"""
 
 
 class Diagnosis(NamedTuple):

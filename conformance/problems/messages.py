@@ -19,7 +19,7 @@ Finite = Annotated[float, Field(allow_inf_nan=False)]
 Vector = Annotated[list[Finite], Field(fail_fast=True)]
 Matrix = Annotated[list[Vector], Field(fail_fast=True)]
 Parameter = Annotated[Finite | Literal["Infinity", "-Infinity"] | Vector, Field(union_mode="left_to_right")]
-"""Of an activation or a loss."""
+"""A parameter of an activation or a loss."""
 
 
 class Function(Message):
@@ -67,7 +67,7 @@ class GradientsRequest(Gradients):
 
 
 Number = Annotated[float | Literal["NaN", "Infinity", "-Infinity"] | None, Field(union_mode="left_to_right")]
-"""Of an answer, which may be anything; null is not-a-number."""
+"""A number of an answer, which may be anything; null is not-a-number."""
 Numbers = Annotated[list[Number], Field(fail_fast=True)]
 Rows = Annotated[list[Numbers], Field(fail_fast=True)]
 

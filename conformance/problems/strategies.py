@@ -51,7 +51,7 @@ def losses(outputs: int) -> st.SearchStrategy[Loss]:
 
 
 def patterns() -> st.SearchStrategy[tuple[str, str, str]]:
-    """Of W, x and y: often all generic or all whole numbers (which meet the kinks), else any."""
+    """Patterns of W, x and y: often all generic or all whole numbers (which meet the kinks), else any."""
     pattern = st.sampled_from(PATTERNS)
     return st.one_of(
         st.just(("generic", "generic", "generic")),

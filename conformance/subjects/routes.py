@@ -173,7 +173,7 @@ def forward_mode(problem: Problem) -> Answer:
 
 
 STEP = 1e-200
-"""Of the complex step: nothing is subtracted, so it is so small that its square vanishes."""
+"""The complex step: nothing is subtracted, so it is so small that its square vanishes."""
 
 
 def complex_step(problem: Problem) -> Answer:

@@ -14,13 +14,16 @@ from ..subjects.reference import reference_answer
 from .suite import REACHES
 
 WIDTHS = ((64, 64, 10), (784, 128, 10), (784, 784, 10))
-"""Of the networks: tanh below softmax with cross-entropy, 5 samples; all numbers are normal, weights over sqrt(n)."""
+"""Networks whose floors are shown: tanh below softmax with cross-entropy, 5 samples.
+
+All numbers are drawn from a normal distribution, weights over sqrt(n).
+"""
 
 DTYPES = ("float64", "float32")
 
 
 class Floor(NamedTuple):
-    """Of the layer where it is widest, the median of the least relative error caught, over elements that are not 0."""
+    """The least relative error caught: its median over elements that are not 0, in the layer where that is largest."""
 
     widths: tuple[int, ...]
     dtype: str

@@ -28,7 +28,7 @@ from ..subjects import twin
 from .suite import Tallies, asked, judgements, tallied
 
 SEEDS = (0, 1, 2, 3, 4)
-"""Of the splits, the first weights and the shuffling."""
+"""Seeds of the splits, the first weights and the shuffling."""
 
 DTYPES = ("float64", "float32")
 

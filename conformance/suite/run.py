@@ -32,7 +32,7 @@ NOT_PUT, INTERRUPTED = 2, 130
 """Exit statuses beside those of `conformance.judge.verdict`; 130 is a shell's own for an interrupt."""
 
 COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-"""Of a progress bar."""
+"""What a progress bar shows."""
 
 
 class Run(NamedTuple):

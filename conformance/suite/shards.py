@@ -31,7 +31,7 @@ OPTIONS = (
     *("--assert=plain", "-s", "--max-worker-restart=0", "--maxschedchunk=1", "-p", "xdist", "-p", __name__),
     *(f"-pno:{name}" for name in ("cacheprovider", "faulthandler", "logging", "terminal", "tmpdir")),
 )
-"""Of pytest: nothing is found, printed, rewritten or kept; shards are handed out one by one."""
+"""Options for pytest: nothing is found, printed, rewritten or kept; shards are handed out one by one."""
 
 ENVIRONMENT = {
     "PYTEST_ADDOPTS": None,
@@ -42,7 +42,8 @@ ENVIRONMENT = {
     "OPENBLAS_NUM_THREADS": "1",
     "HYPOTHESIS_STORAGE_DIRECTORY": os.devnull,
 }
-"""Of the processes: no options and plugins of the user's, one thread each, and nowhere to keep what they draw."""
+"""The environment of the processes: no options and plugins of the user's, one thread each, and
+nowhere to keep what they draw."""
 
 
 class Asked(NamedTuple):
