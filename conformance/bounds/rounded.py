@@ -257,12 +257,14 @@ def _scales(x: Rounded) -> bool:
 
 
 def _matmul(x: Rounded, y: Rounded) -> Rounded:
-    n, format = x.shape[-1], x.format
+    format = x.format
     p, q = _magnitude(x.mid), _magnitude(y.mid)
-    absolute = _up(p @ q, n)
-    # Each product may underflow, but for those by an exact zero.
+    # A product by an exact zero is exact, and so is adding it; each other may underflow.
     nonzero = [((operand.mid != 0) | (operand.rad > 0)).astype(np.float64) for operand in (x, y)]
-    brought = nonzero[0] @ nonzero[1] * format.tiny
+    products = nonzero[0] @ nonzero[1]
+    n = int(products.max(initial=0))
+    absolute = _up(p @ q, n)
+    brought = products * format.tiny
     if x.rad.any():
         brought = brought + x.rad @ q
     if y.rad.any():

@@ -99,9 +99,20 @@ class Report(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """The worst of the equations and of the ordinary findings."""
+        """The worst of the ordinary findings and of the equations in each layer; UNDECIDED where most is refused."""
         ordinary = [finding.verdict for finding in self.findings if finding.kind == "ordinary"]
-        return worst_of([*(of.verdict for of in self.equations.values()), *ordinary])
+        worst = worst_of([*(of.verdict for of in self.tallies.values()), *ordinary])
+        return UNDECIDED if worst == CONFORMS and self.refuses_most else worst
+
+    @property
+    def refuses_most(self) -> bool:
+        """Whether more than half of the questions were refused."""
+        return self.unsupported > self.asked
+
+    @property
+    def undecided(self) -> list[tuple[str, int]]:
+        """The equations and layers of which no number is decided."""
+        return sorted(key for key, of in self.tallies.items() if of.verdict == UNDECIDED)
 
     @property
     def exit_status(self) -> int:
@@ -210,8 +221,25 @@ def _title(report: Report) -> Text:
         (report.verdict, STYLES[report.verdict]),
         f"  {report.subject.name}: {asked}"
         + (f", {report.unsupported} more not supported" if report.unsupported else "")
-        + (f", {report.failed} failed" if report.failed else ""),
+        + (f", {report.failed} failed" if report.failed else "")
+        + (f"; {_open(report)}" if report.verdict == UNDECIDED and report.undecided else ""),
     )
+
+
+def _open(report: Report) -> str:
+    """What is undecided, by name, and what would decide it."""
+    named = {"B3": "dL/dW", "B4": "dL/db", "B2": "dL/dx"}
+    layers: dict[str, list[int]] = {}
+    for equation, layer in report.undecided:
+        layers.setdefault(named.get(equation, f"({equation})"), []).append(layer)
+    said = [
+        name if of == [0] else f"{name} of layer{'s' if len(of) > 1 else ''} {', '.join(map(str, of))}"
+        for name, of in layers.items()
+    ]
+    float32 = any(report.tallies[key].worst.dtype == "float32" for key in report.undecided)
+    traced = any(equation == "F1" for equation, _ in report.tallies)
+    ways = ["float64"] * float32 + ["trace="] * (not traced) + ["fewer layers"]
+    return f"{' and '.join(said)} undecided, which {' or '.join(ways)} would decide"
 
 
 def by_phase(equation: str) -> tuple[int, str]:

@@ -7,13 +7,13 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import numpy as np
 
 from ..arrays import Array
-from ..bounds.lifted import Lifted
 from ..judge.judgement import Judgement
 from ..problems.layouts import numbers
 from ..problems.wire import Malformed, Refused
 
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
+Found = TypeVar("Found")
 
 
 class Failure(Enum):
@@ -41,30 +41,33 @@ class Reply(NamedTuple, Generic[Given]):
     changed: tuple[str, ...] = ()
 
 
-class Outcome(NamedTuple, Generic[Asked, Given]):
+class Outcome(NamedTuple, Generic[Asked, Given, Found]):
     """What became of a question.
 
-    ``judgements`` are those that may accuse; ``alone`` those of each equation on the subject's own numbers, of a
-    network that reported enough; ``held_to`` is the network's problem, as it was judged.
+    ``judgements`` are those that may accuse; ``evidence`` is what else was found about the answer, where it was judged.
     """
 
     question: Asked
     reply: Reply[Given]
     judgements: tuple[Judgement, ...] = ()
-    alone: tuple[Judgement, ...] | None = None
-    held_to: Lifted | None = None
+    evidence: Found | None = None
 
     @property
     def answer(self) -> Given:
-        """Of one that did not fail."""
+        """The answer to a question that did not fail."""
         assert self.reply.answer is not None
         return self.reply.answer
 
     @property
-    def lifted(self) -> Lifted:
-        """The problem of a network that answered, as it was judged."""
-        assert self.held_to is not None
-        return self.held_to
+    def found(self) -> Found:
+        """The evidence about an answer that was judged."""
+        assert self.evidence is not None
+        return self.evidence
+
+    @property
+    def violated(self) -> bool:
+        """Whether a number is outside its bound, or suspect."""
+        return any(j.violated for j in self.judgements)
 
     @property
     def failed(self) -> Failed | None:
@@ -75,11 +78,6 @@ class Outcome(NamedTuple, Generic[Asked, Given]):
     def unsupported(self) -> bool:
         """Whether the subject said that it has no answer to such a question."""
         return self.failed is not None and self.failed.failure is Failure.UNSUPPORTED
-
-    @property
-    def violated(self) -> bool:
-        """Whether a number is outside its bound, or suspect."""
-        return any(j.violated for j in self.judgements)
 
 
 def reply(call: Callable[[], Given], lent: Iterable[tuple[str, Array, Any]]) -> Reply[Given]:

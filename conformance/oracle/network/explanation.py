@@ -3,7 +3,7 @@
 The first broken equation comes first, and what merely follows from it is said to follow.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -14,12 +14,17 @@ from ...judge.report import Finding, Report, found
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED
 from ...problems.problem import Problem
 from ...text.labels import documented
-from ..diagnosis import factor
+from ..diagnosis import CLUES, factor
 from .questions import Question
 from .reading import Reading, evaluation_order
 
 SAME = 1e-5
 """How close an estimated factor is to the number that it is called by: it carries some roundings of float32."""
+
+OTHER_ROUTE = (
+    "Right programs by another arrangement do this too (forward mode, loss scales); if yours is the documented "
+    'recursion, say method="backpropagation", and it is WRONG.'
+)
 
 SHOWN = 6
 """Findings of a report at most."""
@@ -29,13 +34,27 @@ class Violation(NamedTuple):
     """A question with a wrong answer.
 
     ``reading`` explains it, where one does; ``accused`` is what the bound carried from x finds; ``conforming`` are the
-    questions that were answered rightly.
+    questions that were answered rightly.  ``named`` are the violated equations, from which what else is off follows.
     """
 
     question: Question
     accused: tuple[Judgement, ...]
     reading: Reading | None
     conforming: tuple[Question, ...]
+    named: tuple[Judgement, ...] = ()
+
+    @property
+    def counted(self) -> Iterator[Judgement]:
+        """The judgements that count: what is named, and what is right."""
+        if self.reading is not None:
+            return iter(self.reading.judgements)
+        return iter((*self.named, *(j for j in self.accused if not j.violated)))
+
+    @property
+    def following(self) -> set[tuple[str, int]]:
+        """The equations and layers whose numbers are off, but right given what is named."""
+        off = {(j.equation, j.layer) for j in self.accused if j.wrong}
+        return off - {(j.equation, j.layer) for j in self.named}
 
 
 class Named(NamedTuple):
@@ -45,21 +64,30 @@ class Named(NamedTuple):
     judgement: Judgement
 
 
-def explained(violations: Sequence[Violation]) -> list[Finding]:
-    """A finding for each violated equation, the one that is evaluated first in the network first.
+def attributed(violations: Sequence[Violation]) -> list[Violation]:
+    """The violations with what is named.
 
-    What a single sample names comes before what a batch leaves open.
+    What a single sample or a trace names comes before what a batch leaves open: there the gradients that are off tell.
     """
-    single = [v for v in violations if len(v.question.problem.x) == 1 or v.reading]
+    single = any(len(v.question.problem.x) == 1 or v.reading for v in violations)
+    return [v._replace(named=tuple(_named(v, in_batches_only=not single))) for v in violations]
+
+
+def explained(violations: Sequence[Violation]) -> list[Finding]:
+    """A finding for each equation that is named, the one that is evaluated first in the network first."""
+    # Numbers that are missing spoil whatever else could be read, and may be no more than what large errors end in.
+    missing = bool(violations) and bool(_not_numbers(violations[0].accused))
+    violations = [v for v in violations if bool(_not_numbers(v.accused)) == missing]
+    telling = [v for v in violations if len(v.question.problem.x) == 1 or v.reading] or violations
     named: dict[str, list[Named]] = {}
-    for violation in single or violations:
-        for judgement in attributed(violation, in_batches_only=not single):
+    for violation in telling:
+        for judgement in violation.named:
             named.setdefault(judgement.equation, []).append(Named(violation, judgement))
 
     def likelihood(shown: list[Named]) -> tuple[bool, tuple[int, int, str]]:
         """What is violated in most of the questions that show it is the cause; of such, the first to be evaluated."""
         equation = shown[0].judgement.equation
-        showing = sum(any(j.equation == equation for j in _judged(v)) for v in single or violations)
+        showing = sum(any(j.equation == equation for j in _judged(v)) for v in telling)
         return 2 * len({id(f.violation) for f in shown}) < showing, evaluation_order(shown[0].judgement)
 
     order = sorted(named.values(), key=likelihood)
@@ -70,11 +98,17 @@ def _judged(violation: Violation) -> Sequence[Judgement]:
     return violation.reading.judgements if violation.reading else violation.accused
 
 
-def attributed(violation: Violation, in_batches_only: bool) -> list[Judgement]:
+def _not_numbers(accused: Sequence[Judgement]) -> list[Judgement]:
+    """The judgements of fields that have NaN or infinity where the truth is a number."""
+    return [j for j in accused if j.wrong and not np.isfinite(j.got)]
+
+
+def _named(violation: Violation, in_batches_only: bool) -> list[Judgement]:
     """The violated equations: those of the reading, or what can be told from which gradients are off."""
     if violation.reading is not None:
         return violation.reading.violated
-    wrong = [j for j in violation.accused if j.wrong]
+    missing = _not_numbers(violation.accused)
+    wrong = missing or [j for j in violation.accused if j.wrong]
     volunteered = [j for j in wrong if j.equation not in ("B3", "B4")]
     of_W, of_b = ({j.layer: j for j in wrong if j.equation == equation} for equation in ("B3", "B4"))
     if not of_W or not of_b:
@@ -84,14 +118,18 @@ def attributed(violation: Violation, in_batches_only: bool) -> list[Judgement]:
     if not both or max([*of_W, *of_b]) > both:
         return sorted(wrong, key=evaluation_order)
     single = any(len(question.problem.x) == 1 for question in violation.conforming)
-    equation = "batch" if in_batches_only and single and both == L else "B1" if both == L else "B2"
+    equation = "batch" if in_batches_only and single and both == L and not missing else "B1" if both == L else "B2"
     return [*volunteered, of_b[both]._replace(equation=equation)]
 
 
 def _finding(shown: Sequence[Named], violations: Sequence[Violation], forward_too: bool) -> Finding:
     violation = shown[0].violation  # the smallest question that shows it
     j = min((f.judgement for f in shown if f.violation is violation), key=evaluation_order)
-    sentences = [_violated(j), _factor(j, violation.question.problem), _follows(violation), _where(violations)]
+    multiple = _factor(j, violation.question.problem)
+    if not multiple:
+        j = j._replace(factor=np.nan)
+    sentences = [_violated(j), OTHER_ROUTE if j.suspect else "", multiple]
+    sentences += [_follows(violation), _where(violations)]
     if j.equation == "B1" and forward_too:
         sentences.append("The last layer's a is not reported, so that its (F1) and (F2) cannot be told from (B1).")
     if violation.question.why:
@@ -102,69 +140,80 @@ def _finding(shown: Sequence[Named], violations: Sequence[Violation], forward_to
 
 def _violated(j: Judgement) -> str:
     number = "element" if j.elements == 1 else "elements"
+    if j.wrong and not np.isfinite(j.got):
+        named = {"B3": f"dL/dW of layer {j.layer}", "B4": f"dL/db of layer {j.layer}"}
+        what = named.get(j.equation, f"({j.equation}) in layer {j.layer}")
+        return (
+            f"{what} has no numbers where the truth has: {j.wrong:,} of {j.elements:,} {number} are NaN or infinite; "
+            f"at {list(j.element)} got {j.got:g}, expected {j.expected:.9g}."
+        )
     text = {
         "batch": "The batch's gradient is not the sum (or mean) of its samples'",
         "F": f"(F1) {documented('F1')}, then (F2) {documented('F2')}, is violated in layer {j.layer}",
         "B2": f"(B2) {documented('B2')}, then {documented('B1')}, is violated in layer {j.layer}",
     }.get(j.equation) or f"({j.equation}) {documented(j.equation)} is violated in layer {j.layer}"
     return (
-        f"{text}: {j.wrong:,} of {j.elements:,} {number}, by up to {j.margin:.2g} bounds; at {list(j.element)} got "
-        f"{j.got:.9g}, expected {j.expected:.9g} within {j.bound:.1g}."
+        f"{text}: {j.wrong + j.suspect:,} of {j.elements:,} {number}, by up to {j.margin:.2g} bounds; at "
+        f"{list(j.element)} got {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.1g}."
     )
 
 
 def _factor(j: Judgement, problem: Problem) -> str:
-    """Whether all numbers are a simple multiple of what is expected."""
+    """Whether all numbers are a multiple of what is expected, and a simple one where there are few of them."""
     if not np.isfinite(j.factor):
         return ""
     if j.factor == 0:
         return "All of them are zero."
     B, K = len(problem.x), problem.network[-1].W.shape[0]
     known = ((-1, "-1"), (2, "2"), (1 / 2, "1/2"), (B, f"B = {B}"), (1 / B, f"1/B = 1/{B}"), (K, f"K = {K}"))
-    name = factor(j.factor, (*known, (1 / K, f"1/K = 1/{K}")), SAME) or f"{j.factor:.4g}"
-    return f"All of them are {name} times what is expected."
+    name = factor(j.factor, (*known, (1 / K, f"1/K = 1/{K}")), SAME)
+    if not name and j.elements >= CLUES:
+        digits = 4 + max(0, int(-np.log10(abs(j.factor - 1))))  # enough to differ from 1
+        name = f"{j.factor:.{digits}g}"
+    return f"All of them are {name} times what is expected." if name else ""
 
 
 def following(violations: Sequence[Violation]) -> tuple[tuple[str, int], ...]:
-    """The equations and layers whose numbers are off, but right given what comes before them."""
-    return tuple(sorted({key for violation in violations for key in _off(violation)}))
-
-
-def _off(violation: Violation) -> set[tuple[str, int]]:
-    if violation.reading is None:
-        return set()
-    named = {(v.equation, v.layer) for v in violation.reading.violated}
-    return {(a.equation, a.layer) for a in violation.accused if a.wrong} - named
+    """The equations and layers whose numbers are off, but right given what is named."""
+    return tuple(sorted({key for violation in violations for key in violation.following}))
 
 
 def _follows(violation: Violation) -> str:
-    off = sorted({layer for _, layer in _off(violation)})
+    off = sorted({layer for _, layer in violation.following})
     if not off:
         return ""
     layers = f"layer {off[0]}" if len(off) == 1 else f"layers {', '.join(map(str, off))}"
     return f"Other gradients of {layers} are off too, and follow from it by the documented equations."
 
 
-FEATURES: tuple[tuple[str, Callable[[Question], int]], ...] = (
-    ("samples", lambda q: len(q.problem.x)),
-    ("layers", lambda q: len(q.problem.network)),
-    ("units in a layer", lambda q: max(len(b) for _, b, _ in q.problem.network)),
-    ("inputs", lambda q: q.problem.x.shape[1]),
-)
-
-
 def _where(violations: Sequence[Violation]) -> str:
-    """What sets the questions with wrong answers apart from those with right ones."""
+    """What sets the questions with wrong answers apart from those with right ones.
+
+    Of samples it speaks only where two questions differ in nothing else.
+    """
     wrong, right = [v.question for v in violations], violations[0].conforming
     if not right:
         return ""
-    for name, size in FEATURES:
-        of_wrong, of_right = [size(q) for q in wrong], [size(q) for q in right]
-        if min(of_wrong) > max(of_right):
-            return f"It shows from {min(of_wrong)} {name} on; up to {max(of_right)} the answers conform."
-        if max(of_wrong) < min(of_right):
-            return f"It shows up to {max(of_wrong)} {name}; from {min(of_right)} on the answers conform."
+    for p in wrong:
+        for q in right:
+            if _alike_but_for_samples(p, q):
+                few, many = sorted((len(p.problem.x), len(q.problem.x)))
+                first, second = (few, many) if len(p.problem.x) == few else (many, few)
+                return f"It shows with {_samples(first)}, and not in the same question with {_samples(second)}."
     return f"{len(right)} other question{'s were' if len(right) > 1 else ' was'} answered rightly."
+
+
+def _samples(n: int) -> str:
+    return f"{n} samples" if n > 1 else "one sample"
+
+
+def _alike_but_for_samples(p: Question, q: Question) -> bool:
+    """Whether two questions ask of one network, and differ in how many samples they have."""
+    if len(p.problem.x) == len(q.problem.x) or p.widths != q.widths:
+        return False
+    layers = zip(p.problem.network, q.problem.network, strict=True)
+    same = all(np.array_equal(a.W, b.W) and np.array_equal(a.b, b.b) and a.sigma == b.sigma for a, b in layers)
+    return same and (p.problem.loss, p.problem.reduction) == (q.problem.loss, q.problem.reduction)
 
 
 def summary(report: Report) -> Iterator[str]:
@@ -180,10 +229,14 @@ def summary(report: Report) -> Iterator[str]:
             f"({widest.worst.equation}), and smaller ones "
             f"elsewhere; {undecided / judged:.1%} of the numbers are undecided."
         )
-    if report.verdict == UNDECIDED:
-        yield "No bound was small enough to tell: fewer layers, narrower ones, or a single sample would."
+    if report.verdict == UNDECIDED and report.refuses_most:
+        yield (
+            f"It refuses {report.unsupported} of {report.asked + report.unsupported} questions, so that most of what "
+            "it could be wrong in was not looked at: say what it takes (layers, width, batch or widths), and it is "
+            "asked that."
+        )
     if report.verdict == SUSPECT:
-        yield "Nothing breaks a bound that may accuse; an estimate of the usual rounding speaks against it."
+        yield "Nothing breaks a bound that no right program breaks: what is suspect is no proof."
     # A mistake in one equation, or by a factor, is none of the precision's.
     named = {finding.equation for finding in report.findings}
     if len(named) != 1 and not any(np.isfinite(finding.factor) for finding in report.findings):

@@ -1,15 +1,16 @@
 """Interrogation: all questions of a domain put to a subject, and what its answers add up to.
 
-What accuses is the bound carried from x, forward and then back along all paths
-(`conformance.oracle.network.reading.from_x`): no right program breaks it, whatever its arrangement.  What names the
-equation, the layer and the element is each equation judged alone on the subject's own numbers.  A subject that passed
-so on every small network has shown that it works by this recursion, and on large ones may be accused by it.
+What accuses is the bound carried from x, forward and then back along all paths: no right program breaks it, whatever
+its arrangement.  What names the equation, the layer and the element is each equation judged alone on the subject's own
+numbers.  Where that alone speaks against an answer it is no proof: it is SUSPECT where the subject passed so on every
+small network, and otherwise a remark; a subject that declares the method of backpropagation has promised that it holds.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import pairwise
 
 import numpy as np
+
+from reference import Layer
 
 from ...arrays import Array
 from ...bounds.lifted import lifted
@@ -17,21 +18,23 @@ from ...judge import precision
 from ...judge.judgement import Judgement
 from ...judge.report import Finding, Report, Robustness, Subject, unnumbered
 from ...judge.verdict import CONFORMS, WRONG, by_equation_and_layer
+from ...problems.layouts import layouts, like
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...subjects.callables import Ask, check_shapes
 from .. import asking
-from .explanation import Violation, explained, following, summary
-from .questions import Domain, Question, questions
-from .reading import Reading, detection, explanation, from_x, idle, restricted
+from .alternatives import explained_by
+from .domain import Domain
+from .evidence import Evidence, evidence
+from .explanation import Violation, attributed, explained, following, summary
+from .questions import Question, questions
 
 REPEATS = 4
 """How many wrong answers are asked for once more: state imitates every fault."""
 
+Outcome = asking.Outcome[Question, GivenAnswer, Evidence]
 
-Outcome = asking.Outcome[Question, GivenAnswer]
 
-
-def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0) -> Report:
+def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, count: int | None = None) -> Report:
     """Ask a subject all questions of its domain and judge its answers.
 
     Parameters
@@ -42,71 +45,64 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0) -> R
     subject : Subject
         For the report.
     seed : int
+    count : int, optional
+        Of questions.
     """
-    asked = list(questions(domain, seed))
-    outcomes = [_outcome(question, ask, domain, False) for question in asked if question.role == "detect"]
-    recursive = _works_by_the_recursion(outcomes)
-    outcomes += [_outcome(question, ask, domain, recursive) for question in asked if question.role == "locate"]
-    first = [outcome for outcome in outcomes if not outcome.question.again]
+    outcomes = [_outcome(question, ask, domain) for question in questions(domain, seed, count)]
+    first = [outcome for outcome in outcomes if outcome.question.again is None]
     unsupported = [outcome for outcome in outcomes if outcome.unsupported]
     failed = [outcome for outcome in first if outcome.failed and not outcome.unsupported]
     answered = [outcome for outcome in first if not outcome.failed]
-    ordinary = [outcome for outcome in answered if outcome.question.kind == "ordinary"]
+    extremes = [outcome for outcome in answered if outcome.question.kind == "extreme"]
+    ordinary = [o for o in answered if o.question.kind == "ordinary" and not o.question.open_targets]
     state = _state(outcomes, ask)
     judged = [] if state else ordinary  # state imitates every mistake
-    violations = _violations(judged, recursive)
-    findings = [*_failures(failed), *([state] if state else []), *explained(violations)]
-    extremes = [outcome for outcome in answered if outcome.question.kind == "extreme"]
+    wrong, doubted = _violations(judged, domain)
+    findings = [*_failures(failed), *([state] if state else []), *explained(wrong), *explained(doubted)]
     broken = [outcome for outcome in extremes if outcome.violated]
     if not findings:
-        findings += explained(_violations(broken, False))
-    bits = precision.effective_bits([(o.lifted, _core(o.question, o.answer)) for o in ordinary])
+        findings += explained(_violations(broken, domain)[0])
+    bits = precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
     report = Report(
         subject,
-        by_equation_and_layer(j for outcome in judged for j in _counted(outcome, recursive)),
-        tuple(findings),
+        by_equation_and_layer(_counted(judged, [*wrong, *doubted])),
+        tuple(_with_alternatives(findings, wrong, judged)),
         asked=len(outcomes) - len(unsupported),
         unsupported=len(unsupported),
         failed=len(failed),
         robustness=Robustness(WRONG if broken else CONFORMS, len(extremes), len(broken)) if extremes else None,
         effective_bits={domain.dtype: bits} if bits else {},
         seed=seed,
-        following=following(violations),
+        following=following(wrong),
     )
-    return report._replace(remarks=tuple(_remarks(report, outcomes, recursive, domain)))
+    return report._replace(remarks=tuple(_remarks(report, outcomes)))
 
 
-def _outcome(question: Question, ask: Ask, domain: Domain, recursive: bool) -> Outcome:
-    """Ask and judge.
+# Asking.
 
-    Where every equation holds alone on the subject's own numbers, the whole is within the bound carried from x, which
-    need not be evaluated; the questions with batches say how much that bound sees.
-    """
+
+def _outcome(question: Question, ask: Ask, domain: Domain) -> Outcome:
+    """Ask and judge; what is refused in an unusual layout is asked again in the usual one."""
     outcome = _asked(question, ask)
+    if outcome.failed and not outcome.unsupported and question.layout:
+        usual = _asked(question._replace(layout=""), ask)
+        outcome = usual if not usual.failed else outcome
     if outcome.failed:
         return outcome
-    of, given = lifted(question.core, domain.conventions), _core(question, outcome.answer)
-    alone = detection(of, given) if question.kind == "ordinary" and not question.again else None
-    outcome = outcome._replace(alone=alone and tuple(map(question.placed, alone.judgements)), held_to=of)
-    if question.again:
-        return outcome
-    idling: tuple[Judgement, ...] = ()
-    if question.at_work:
-        idling = tuple(idle(question.problem, outcome.answer, question.at_work, of))
-    within = alone is not None and not alone.violated and (recursive or domain.batch[1] > 1)
-    if within and not any(judgement.wrong for judgement in idling):
-        return outcome
-    carried = tuple(map(question.placed, from_x(of, given)))
-    # Where the truth may overflow, zero times infinity is no number.
-    bounded = all(np.isfinite(judgement.bound) for judgement in carried)
-    return outcome._replace(judgements=(*carried, *idling) if bounded else carried)
+    found = evidence(lifted(question.problem, domain.conventions), outcome.answer)
+    if found.wrong and question.declared:
+        held_to = evidence(lifted(question.declared, domain.conventions), outcome.answer)
+        if not held_to.wrong:
+            question, found = question._replace(problem=question.declared), held_to
+    return outcome._replace(question=question, judgements=found.accused, evidence=found)
 
 
 def _asked(question: Question, ask: Ask) -> Outcome:
     """The reply to a problem of its own, which the subject may keep or change."""
     problem = question.problem
-    layers = tuple(layer._replace(W=layer.W.copy(), b=layer.b.copy()) for layer in problem.network)
-    lent = problem._replace(network=layers, x=problem.x.copy(), y=problem.y.copy())
+    laid_out = dict(layouts(problem.x)).get(question.layout, like)
+    layers = tuple(Layer(laid_out(W, W), laid_out(b, b), sigma) for W, b, sigma in problem.network)
+    lent = problem._replace(network=layers, x=laid_out(problem.x, problem.x), y=laid_out(problem.y, problem.y))
 
     def call() -> GivenAnswer:
         answer = ask(lent)
@@ -123,38 +119,38 @@ def _arrays(problem: Problem) -> dict[str, Array]:
     return {"x": problem.x, "y": problem.y, **parts}
 
 
-def _core(question: Question, answer: GivenAnswer) -> GivenAnswer:
-    """The answer to the problem that is judged."""
-    return restricted(answer, question.at_work) if question.at_work else answer
+# State.
 
 
 def _state(outcomes: Sequence[Outcome], ask: Ask) -> Finding | None:
     """Whether the same question gets another answer, beyond what rounding explains: that imitates every fault."""
-    for before, after in pairwise(outcomes):
-        if after.question.again and not before.failed:
-            found = _differs(before, after)
+    for after in outcomes:
+        if after.question.again is not None and not outcomes[after.question.again].failed:
+            found = _differs(outcomes[after.question.again], after)
             if found is not None:
                 return found
-    wrong = [o for o in outcomes if o.violated and not o.question.again]
+    wrong = [o for o in outcomes if o.violated and o.question.again is None]
     for before in wrong[:REPEATS]:
-        found = _differs(before, _asked(before.question, ask))
-        if found is not None:
-            return found
+        for _ in range(2):  # what is kept may by chance be what it was; the second time it is the question itself
+            found = _differs(before, _asked(before.question, ask))
+            if found is not None:
+                return found
     return None
 
 
 def _differs(before: Outcome, again: Outcome) -> Finding | None:
     """A finding where two answers to one question are further apart than two right answers can be."""
-    question, of = before.question, before.lifted
+    question, of = before.question, before.found.of
     if again.failed:
-        said = f"Asked the same question again ({question.why}), it failed: {again.failed.said}"
+        said = f"Asked the same question again ({again.question.why}), it failed: {again.failed.said}"
         return unnumbered(question.kind, "state", said)
-    answers = [_core(question, answer) for answer in (before.answer, again.answer)]
-    if all(map(np.array_equal, *map(_flat, answers))):
+    if all(map(np.array_equal, *map(_flat, (before.answer, again.answer)))):
         return None
     for l, (gradient, _) in zip(range(len(of.network), 0, -1), of.along_paths(of.states), strict=True):
         for field in Parameters._fields:
-            first, second = (precision.plain(getattr(given.gradients[l - 1], field)) for given in answers)
+            first, second = (
+                precision.plain(getattr(given.gradients[l - 1], field)) for given in (before.answer, again.answer)
+            )
             bound = 2 * getattr(gradient, field).rad
             with np.errstate(all="ignore"):
                 beyond = abs(second - first) - bound
@@ -162,10 +158,9 @@ def _differs(before: Outcome, again: Outcome) -> Finding | None:
             at = np.unravel_index(int(np.argmax(beyond)), beyond.shape)
             if beyond[at] > 0:
                 said = (
-                    f"The same question ({question.why}) got another answer the second time, in d{field} of layer {l}: "
-                    f"something is kept from one call to the next (gradients added up, an older forward pass, dropout "
-                    f"left on).  "
-                    f"State imitates every other mistake, so nothing else is named."
+                    f"The same question ({again.question.why}) got another answer the second time, in d{field} of "
+                    f"layer {l}: something is kept from one call to the next (gradients added up, an older forward "
+                    f"pass, dropout left on).  State imitates every other mistake, so nothing else is named."
                 )
                 element = tuple(map(int, at))
                 numbers = float(second[at]), float(first[at]), float(bound[at])
@@ -177,41 +172,53 @@ def _flat(answer: GivenAnswer) -> list[Array]:
     return [precision.plain(part) for layer in answer.gradients for part in layer]
 
 
-def _works_by_the_recursion(small: Iterable[Outcome]) -> bool:
-    """Whether every equation holds alone in every small network with a single sample: only then may it accuse."""
-    readings = [o.alone for o in small if o.question.kind == "ordinary" and o.alone is not None]
-    return bool(readings) and not any(j.violated for judgements in readings for j in judgements)
+# What the answers add up to.
 
 
-def _counted(outcome: Outcome, recursive: bool) -> Iterator[Judgement]:
-    """The judgements of an outcome that count: those that may accuse, and those that name."""
-    alone, accusing = outcome.alone, recursive and outcome.question.role == "locate"
-    if outcome.violated or (accusing and any(j.violated for j in alone or ())):
-        reading = _explained(outcome)
-        yield from reading.judgements if reading else outcome.judgements
-    elif accusing and alone is not None:
-        yield from alone
-    else:
-        yield from outcome.judgements
-        if alone is not None and recursive:
-            yield from (j for j in alone if j.equation in ("F", "F1", "F2", "B1", "B2"))
+def _violations(outcomes: Sequence[Outcome], domain: Domain) -> tuple[list[Violation], list[Violation]]:
+    """The violations that are wrong, and those that are suspect, the smallest questions first."""
+    conforming = tuple(o.question for o in outcomes if not o.violated and not o.found.doubtful)
+    promised = domain.method == "backpropagation"
+    doubts = promised or _passes_alone(outcomes)
+    wrong, doubted = [], []
+    for o in sorted(outcomes, key=lambda o: o.question.size):
+        if o.violated or (o.found.doubtful and promised):
+            wrong.append(Violation(o.question, o.found.accused, o.found.explained(), conforming))
+        elif o.found.doubtful and doubts and not o.question.small:
+            reading = o.found.explained()
+            doubted.append(Violation(o.question, o.found.accused, reading and reading.doubted, conforming))
+    return attributed(wrong), attributed(doubted)
 
 
-def _explained(outcome: Outcome) -> Reading | None:
-    """The reading that explains what is wrong."""
-    question = outcome.question
-    return question.placed_in(explanation(outcome.lifted, _core(question, outcome.answer)))
+def _passes_alone(outcomes: Iterable[Outcome]) -> bool:
+    """Whether every equation holds alone in every small network with a single sample: only then may it be held to."""
+    read = [o.found for o in outcomes if o.question.small and o.found.alone is not None]
+    return bool(read) and not any(found.alone and found.alone.violated for found in read)
 
 
-def _violations(outcomes: Sequence[Outcome], recursive: bool) -> list[Violation]:
-    conforming = tuple(o.question for o in outcomes if not o.violated)
-    found = []
-    for o in outcomes:
-        alone = recursive and o.question.role == "locate" and any(j.violated for j in o.alone or ())
-        if o.violated or alone:
-            reading = _explained(o)
-            found.append(Violation(o.question, o.judgements, reading, conforming))
-    return found
+def _counted(outcomes: Iterable[Outcome], violations: Iterable[Violation]) -> Iterator[Judgement]:
+    """The judgements that count: those of the readings that explain, and of the rest those that decide most."""
+    explained_by_reading = {id(v.question): v for v in violations}
+    for outcome in outcomes:
+        violation = explained_by_reading.get(id(outcome.question))
+        if violation is None:
+            yield from outcome.found.counted
+        else:
+            yield from violation.counted
+
+
+def _with_alternatives(
+    findings: Sequence[Finding], wrong: Sequence[Violation], outcomes: Sequence[Outcome]
+) -> Iterator[Finding]:
+    """The findings, the first of which says under which convention every answer is right, if one is."""
+    evidence_of = {id(o.question): o.found for o in outcomes}
+    several = [v for v in wrong if len(v.question.problem.x) > 1] or list(wrong)
+    said = ""
+    if several:
+        said = explained_by(evidence_of[id(several[0].question)], list(evidence_of.values()))
+    for i, finding in enumerate(findings):
+        first = i == 0 and said and finding.verdict == WRONG
+        yield finding._replace(explanation=f"{said}  {finding.explanation}") if first else finding
 
 
 def _failures(failed: Iterable[Outcome]) -> Iterator[Finding]:
@@ -229,15 +236,39 @@ def _failures(failed: Iterable[Outcome]) -> Iterator[Finding]:
         yield unnumbered(kind, "protocol", text)
 
 
-def _remarks(report: Report, outcomes: Sequence[Outcome], recursive: bool, domain: Domain) -> Iterator[str]:
+def _remarks(report: Report, outcomes: Sequence[Outcome]) -> Iterator[str]:
     yield from summary(report)
-    small = [o.alone for o in outcomes if o.alone is not None and o.question.role == "detect"]
-    if report.verdict == CONFORMS and not recursive and small:
+    answered = [o for o in outcomes if not o.failed and o.question.again is None]
+    if answered:
+        yield _ranges([o.question for o in answered])
+    if any(o.question.open_targets and o.violated for o in answered) and report.verdict != WRONG:
+        yield (
+            "Judged on targets that sum to one: on others its gradient is not that of the loss, as p - y is not.  "
+            'If it takes any, say targets="any"; targets="distribution" leaves the question out.'
+        )
+    if report.verdict == CONFORMS and any(o.found.doubtful for o in answered if o.question.kind == "ordinary"):
         yield (
             "Not evaluated by this recursion: single equations are off by more than a rounding of their own, while "
-            "the whole is within its bound.  Forward mode and complex steps are such programs."
+            "the whole is within its bound.  Forward mode, complex steps and loss scales are such programs."
         )
+    if any(o.question.declared is o.question.problem for o in answered):
+        yield "It holds to its own parameters of the activations, whatever those of the network are."
     if any(o.reply.changed for o in outcomes):
         yield "It changed the arrays that it was given."
     for why in sorted({o.failed.said for o in outcomes if o.failed and o.unsupported}):
         yield f"Not asked: {why}"
+
+
+def _ranges(asked: Sequence[Question]) -> str:
+    """What was asked, in numbers."""
+
+    def span(sizes: Iterable[int]) -> str:
+        of = sorted(set(sizes))
+        return f"{of[0]} to {of[-1]}" if len(of) > 1 else f"{of[0]}"
+
+    hidden = [n for q in asked for n in q.widths[1:-1]]
+    return (
+        f"Asked: {span(len(q.widths) - 1 for q in asked)} layers, {span(q.widths[0] for q in asked)} inputs, "
+        + (f"hidden widths {span(hidden)}, " if hidden else "")
+        + f"{span(q.widths[-1] for q in asked)} outputs, {span(len(q.problem.x) for q in asked)} samples."
+    )

@@ -20,8 +20,8 @@ from ...bounds.admitted import declared
 from ...bounds.paths import MIXING
 from ...judge.report import Report, Subject
 from ...problems.problem import GivenAnswer, Parameters, Problem
+from .domain import Domain, Targets
 from .interrogation import interrogated
-from .questions import Domain, Targets
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +57,7 @@ def probe_torch(
     equation: Loss | str | None = None,
     reduction: str | None = None,
     conventions: Mapping[str, float] | None = None,
-    targets: Targets = "any",
+    targets: Targets | None = None,
     seed: int = 0,
 ) -> Report:
     """Ask a PyTorch module for its gradients, and say whether they are right and, if not, where.

@@ -1,165 +1,202 @@
 """Questions: the problems that show things, for a subject that says what it can do.
 
-Small networks detect: single samples and batches, the same question twice, widths pairwise distinct but for one equal
-hidden pair, none of them 2 (or 2, the batch and the outputs would be confused), biases that are not zero, a kink met
-exactly, a saturated unit, wide and deep ones besides.  Larger ones locate.  Those at the ends of the range are a class
-of their own.
+First come small networks, each with one sample and with several that differ in nothing else: widths pairwise distinct
+but for one equal hidden pair, none of them 2 (or 2, the batch and the outputs would be confused), biases that are not
+zero, a kink met exactly, a saturated unit.  Then a covering array: depth, widths, inputs, outputs, samples, equal rows,
+sizes, memory layouts and parameters, any two levels of any two of them together.  Networks beyond the small ones are
+drawn well conditioned, so that the bound that is carried from x decides every layer; a few generic large ones locate.
+Problems at the ends of the range are a class of their own.  The first question is asked again at the very end.
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Literal, NamedTuple
+import zlib
+from collections.abc import Sequence
+from dataclasses import fields, is_dataclass, replace
+from itertools import islice
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from reference import Activation, Layer, Loss
-from reference.gradients import Reduction
+from reference import NLL, Activation, CrossEntropy, CrossEntropyWithLogits, KLDivergence, loss_and_gradients
 from reference.losses import TARGETS
 
-from ...arrays import Array
-from ...bounds.admitted import UNDECLARED, Conventions
+from ...arrays import Network
 from ...bounds.paths import MIXING
-from ...judge.judgement import Judgement
+from ...problems import covering, drawn
 from ...problems.problem import Architecture, Problem, fill
-from .reading import Reading, restricted_problem
+from .domain import Domain
 
 Role = Literal["detect", "locate"]
-Targets = Literal["any", "distribution", "one-hot"]
-
-
-class Domain(NamedTuple):
-    """What a subject can do.
-
-    ``hidden`` are the activations of hidden layers, which take turns, ``heads`` the pairs of the last layer's
-    activation and loss.  ``widths`` is a network's fixed shape, whose layers have the hidden activations in order, or
-    None; ``layers``, ``width`` and ``batch`` are the smallest and largest
-    that it takes.  ``conventions`` are the derivatives at kinks that it declares, ``targets`` says what y is.
-    """
-
-    hidden: Sequence[Activation]
-    heads: Sequence[tuple[Activation, Loss]]
-    reductions: Sequence[Reduction]
-    dtype: str
-    widths: tuple[int, ...] | None = None
-    layers: tuple[int, int] = (1, 12)
-    width: tuple[int, int] = (1, 1024)
-    batch: tuple[int, int] = (1, 1024)
-    conventions: Conventions = UNDECLARED
-    targets: Targets = "any"
 
 
 class Question(NamedTuple):
     """A problem and why it is asked.
 
-    ``role`` is "detect" for what the bound carried from x decides, "locate" for larger networks; ``kind`` is "ordinary"
-    or "extreme"; ``again`` says that it is the question before, once more.  ``at_work`` has for x and each layer the
-    indices of the units that make up a small network inside a wide one, if so it is.
+    ``role`` is "detect" for what the bound carried from x decides, "locate" for generic large networks; ``kind`` is
+    "ordinary" or "extreme".  ``again`` is the place of the question that this one repeats.  ``layout`` names how the
+    arrays lie in memory.  ``declared`` is the same problem with the parameters that the subject declares, where its
+    activations have others: a subject may hold to its own.  ``open_targets`` says that y is not of the kind that a
+    subject with undeclared targets is held to.  ``small`` questions have a small network, perhaps inside a wide one, so
+    that the bound carried from x is narrow for generic weights too.
     """
 
     why: str
     problem: Problem
     role: Role = "detect"
     kind: Literal["ordinary", "extreme"] = "ordinary"
-    again: bool = False
-    at_work: tuple[Array, ...] = ()
+    again: int | None = None
+    layout: str = ""
+    declared: Problem | None = None
+    open_targets: bool = False
+    small: bool = False
 
     @property
-    def core(self) -> Problem:
-        """The problem that is judged: the small network of the units at work, to whose sums the others add zeros."""
-        return restricted_problem(self.problem, self.at_work) if self.at_work else self.problem
+    def widths(self) -> tuple[int, ...]:
+        """n_0 to n_L."""
+        return (self.problem.x.shape[1], *(len(b) for _, b, _ in self.problem.network))
 
-    def placed(self, judgement: Judgement) -> Judgement:
-        """A judgement of the judged problem, its element where it stands in the whole one."""
-        element, layer = judgement.element, judgement.layer
-        if not self.at_work or not element or judgement.equation.startswith("L"):
-            return judgement
-        out = self.at_work[layer]
-        if judgement.equation == "B3":
-            place = int(out[element[0]]), int(self.at_work[layer - 1][element[1]])
-            return judgement._replace(element=place)
-        return judgement._replace(element=(*element[:-1], int(out[element[-1]])))
-
-    def placed_in(self, reading: Reading | None) -> Reading | None:
-        """A reading of the judged problem, likewise."""
-        return reading and reading._replace(judgements=tuple(map(self.placed, reading.judgements)))
+    @property
+    def size(self) -> int:
+        """Products in a forward pass."""
+        return len(self.problem.x) * sum(W.size for W, _, _ in self.problem.network)
 
 
 class Shape(NamedTuple):
-    """A network's widths and a batch; ``embedded`` where a few units of it make up a small network."""
+    """A network's widths and a batch; ``few`` where a few of its units make up a small network."""
 
     why: str
     widths: tuple[int, ...]
     batch: int
     role: Role = "detect"
-    embedded: bool = False
+    few: bool = False
 
 
-OUTPUTS, BATCH, PAIR = 5, 3, (3, 6, 6, 5)
+OUTPUTS, BATCH = 5, 3
 
 SHAPES = (
     Shape("one hidden layer", (4, 7, OUTPUTS), 1),
     Shape("one hidden layer", (4, 7, OUTPUTS), BATCH),
     Shape("no hidden layer", (4, OUTPUTS), 1),
     Shape("no hidden layer", (4, OUTPUTS), BATCH),
-    Shape("an equal pair of hidden layers", PAIR, 1),
-    Shape("an equal pair of hidden layers", PAIR, BATCH),
-    Shape("deep", (3, 7, 6, 6, 4, OUTPUTS), 1),
-    Shape("deep", (3, 7, 6, 6, 4, OUTPUTS), BATCH),
-    Shape("one output", (4, 7, 1), BATCH),
-    Shape("wide", (9, 40, OUTPUTS), 33),
-    Shape("wide", (9, 40, OUTPUTS), 1, "locate"),
-    Shape("many inputs and outputs", (70, 6, 37), 1, "locate"),
+    Shape("no hidden layer, one output", (6, 1), 4),
+    Shape("no hidden layer, one input", (1, 37), 17),
+    Shape("many inputs", (800, 12, OUTPUTS), 1),
+    Shape("many inputs", (800, 12, OUTPUTS), BATCH),
+    Shape("an equal pair of hidden layers", (3, 6, 6, OUTPUTS), 1),
+    Shape("an equal pair of hidden layers", (3, 6, 6, OUTPUTS), BATCH),
     Shape("784-128-10", (784, 128, 10), 1, "locate"),
     Shape("ten layers", (12, 16, 15, 14, 13, 11, 11, 10, 9, 8, OUTPUTS), 1, "locate"),
 )
-"""Single samples and batches of each; the first two are asked twice.
+"""Single samples and batches of each, alike in all else; the first two are asked twice."""
 
-The bound that is carried from x is small enough to accuse for narrow networks, and for wide ones in a batch; a wide
-or deep network with a single sample is asked only to locate what is wrong.
-"""
+DEEPEST = 12
+"""Layers of the deepest networks that are asked."""
 
-NARROW = (4, 7, 6, 6, 3, 5)
-"""Widths that a subject is asked with whose limits none of `SHAPES` fits."""
+FACTORS: dict[str, tuple[Any, ...]] = {
+    "layers": (2, 3, 6, DEEPEST),
+    "hidden": ("distinct", "one", "two", "a pair", "64", "beyond 784"),
+    "inputs": (1, 2, 4, 16, 65),
+    "outputs": (1, 2, OUTPUTS, 16, 37),
+    "samples": (1, 2, BATCH, 4, 17, 40),
+    "rows": ("distinct", "equal"),
+    "numbers": ("normal", "whole", "some 0"),
+    "sizes": ("usual", "large x", "tiny x", "large y"),
+    "layout": ("", "transposed in memory", "strided", "with negative strides"),
+}
+"""What the covering array combines."""
 
-SMALL = 16
-"""The widest layer of a network that detects, where a subject's shape is fixed; of a wider one so many units count."""
+QUESTIONS = 60
+"""How many questions a subject is asked that has no fixed shape."""
+
+OF_ONE_SHAPE = 30
+"""How many questions a subject of one shape is asked."""
+
+SMALL_LAYERS, SMALL_WIDTH = 4, 16
+"""Up to this depth and width the bound carried from x is below 1e-2 of the gradients in float32 for generic weights."""
+
+MIXED_LAYERS = 3
+"""Layers up to which hidden softmax networks are asked in float32: each multiplies the sum over paths by ten or more,
+with respect to its value, and the bound with it; at 6 layers nothing is decided any more."""
+
+LARGE, TINY = 2.0**10, 2.0**-10
+"""What x and y are scaled by."""
+
+BASES = 3
+"""Networks of a wide fixed shape that are drawn; the questions of the covering array have their weights in turn."""
+
+DRAWS = 16
+"""Draws of a problem at most, until one shows something in every layer: relu and its kin leave units dead."""
+
+SHOWN = 0.25
+"""The share of a layer's deltas that are not 0 in a problem that shows something."""
+
+OPEN = 2
+"""The question that has any targets where a subject does not say which it takes; what it shows is a remark."""
+
+OF_DISTRIBUTIONS = (CrossEntropy, CrossEntropyWithLogits, NLL, KLDivergence)
+"""Losses whose gradient is p - y where the targets y sum to one, and p sum(y) - y elsewhere."""
 
 
-def questions(domain: Domain, seed: int) -> Iterator[Question]:
-    """The questions that the domain allows, deterministically from the seed."""
+def questions(domain: Domain, seed: int, count: int | None = None) -> list[Question]:
+    """The questions that the domain allows, deterministically from the seed.
+
+    Parameters
+    ----------
+    domain : Domain
+    seed : int
+    count : int, optional
+        How many; `QUESTIONS` or `OF_ONE_SHAPE` where nothing is said.  Beyond the covering array they are random.
+    """
+    count = count or (QUESTIONS if domain.widths is None else OF_ONE_SHAPE)
+    found: list[Question] = []
     shapes = [*dict.fromkeys(_in_batches(shape, domain) for shape in _shapes(domain))]
     for i, shape in enumerate(shapes):
         question = _question(domain, shape, seed, i)
-        if i == 1 or (shape.widths, shape.batch) == (PAIR, 1):
-            question = question._replace(problem=_saturated(question.problem))
-        yield question
+        if i == 1:
+            question = question._replace(problem=drawn.saturated(question.problem))
+        found.append(question)
         if i in (0, 1):
-            yield question._replace(why=f"{question.why}, once more", again=True)
+            found.append(question._replace(why=f"{question.why}, once more", again=len(found) - 1))
     small = [shape for shape in shapes if shape.role == "detect" and len(shape.widths) > 2] or shapes
     for i, shape in enumerate(small[:2], start=len(shapes)):
-        question = _question(domain, shape, seed, i, "integers", "integers")
-        dead = _dead(question.problem, question.at_work[1][-1] if question.at_work else -1)
-        yield question._replace(why=f"{question.why}, of whole numbers, with a unit at z = 0", problem=dead)
-    for i, (why, extreme) in enumerate(EXTREMES.items(), start=len(shapes) + 2):
-        shape = small[i % len(small)]
-        question = _question(domain, shape, seed, i)
-        yield question._replace(why=why, problem=extreme(question.problem), kind="extreme")
+        question = _question(domain, shape, seed, i, numbers="whole")
+        problem = drawn.dead(question.problem, -1)
+        found.append(question._replace(why=f"{question.why}, of whole numbers, with a unit at z = 0", problem=problem))
+    extremes = []
+    for i, (why, extreme) in enumerate(drawn.EXTREMES.items(), start=len(shapes) + 2):
+        question = _question(domain, small[i % len(small)], seed, i)
+        extremes.append(question._replace(why=why, problem=extreme(question.problem), kind="extreme"))
+    kept = [q.problem for q in found if q.role == "detect" and not q.small][:BASES] if domain.widths else []
+    rows = covering.rows(_factors(domain), seed)
+    for i, row in enumerate(islice(rows, max(count - len(found) - len(extremes) - 1, 0)), start=len(shapes) + 8):
+        question = _covering(domain, row, seed, i, kept[i % len(kept)].network if kept else None)
+        found.append(question)
+    return [*found, *extremes, found[0]._replace(why=f"{found[0].why}, at the very end", again=0)]
+
+
+# Shapes.
 
 
 def _shapes(domain: Domain) -> Sequence[Shape]:
     if domain.widths is None:
         return [shape for shape in SHAPES if _allowed(shape, domain)] or _within_limits(domain)
     widths, name = domain.widths, "-".join(map(str, domain.widths))
-    wide = max(widths) > SMALL
-    few = f"{name}, {SMALL} units of each layer" if wide else name
-    return [*(Shape(few, widths, B, embedded=wide) for B in (1, BATCH, 17)), Shape(name, widths, 1, "locate")]
+    all_of_them = [Shape(name, widths, B) for B in (1, BATCH, 17)]
+    if _is_small(widths):
+        return all_of_them
+    few = [Shape(f"{name}, {SMALL_WIDTH} units of each layer", widths, B, few=True) for B in (1, BATCH)]
+    return [*few, *all_of_them, Shape(f"{name}, generic", widths, 1, "locate")]
+
+
+def _is_small(widths: Sequence[int]) -> bool:
+    return len(widths) - 1 <= SMALL_LAYERS and max(widths) <= SMALL_WIDTH
 
 
 def _within_limits(domain: Domain) -> list[Shape]:
     """As small and shallow as the subject takes, where none of `SHAPES` is."""
-    least, most = domain.width
     depths = {domain.layers[0], min(domain.layers[0] + 1, domain.layers[1])}
+    narrow = (4, 7, 6, 6, 3, 5)
     return [
-        Shape(f"{L} layers", tuple(min(max(NARROW[l % len(NARROW)], least), most) for l in range(L + 1)), B)
+        Shape(f"{L} layers", tuple(_clipped(narrow[l % len(narrow)], domain.width) for l in range(L + 1)), B)
         for L in sorted(depths)
         for B in (1, BATCH)
     ]
@@ -169,117 +206,181 @@ def _allowed(shape: Shape, domain: Domain) -> bool:
     def within(value: int, limits: tuple[int, int]) -> bool:
         return limits[0] <= value <= limits[1]
 
-    return within(len(shape.widths) - 1, domain.layers) and all(within(width, domain.width) for width in shape.widths)
+    mixing = any(isinstance(sigma, MIXING) for sigma in domain.hidden) and len(shape.widths) - 1 > MIXED_LAYERS
+    in_limits = within(len(shape.widths) - 1, domain.layers) and all(within(n, domain.width) for n in shape.widths)
+    return in_limits and not (mixing and domain.dtype == "float32")
+
+
+def _clipped(value: int, limits: tuple[int, int]) -> int:
+    return min(max(value, limits[0]), limits[1])
 
 
 def _in_batches(shape: Shape, domain: Domain) -> Shape:
     """With as many samples as the subject takes."""
-    least, most = domain.batch
-    return shape._replace(batch=min(max(shape.batch, least), most))
+    return shape._replace(batch=_clipped(shape.batch, domain.batch))
+
+
+def _factors(domain: Domain) -> dict[str, tuple[Any, ...]]:
+    """The levels that the domain leaves; those that it maps onto one another count once."""
+    factors = dict(FACTORS)
+    factors["samples"] = tuple(dict.fromkeys(_clipped(B, domain.batch) for B in factors["samples"]))
+    factors["head"] = tuple(range(len(domain.heads)))
+    factors["reduction"] = tuple(domain.reductions)
+    if any(_parameters(sigma) for sigma in domain.hidden):
+        factors["parameters"] = ("declared", "other")
+    if domain.widths is not None:
+        return {name: of for name, of in factors.items() if name not in ("layers", "hidden", "inputs", "outputs")}
+    most = domain.layers[1]
+    if domain.dtype == "float32" and any(isinstance(sigma, MIXING) for sigma in domain.hidden):
+        most = max(min(most, MIXED_LAYERS), domain.layers[0])
+    factors["layers"] = tuple(dict.fromkeys(_clipped(L, (domain.layers[0], most)) for L in factors["layers"]))
+    for name in ("inputs", "outputs"):
+        factors[name] = tuple(dict.fromkeys(_clipped(n, domain.width) for n in factors[name]))
+    return factors
+
+
+def _widths(row: dict[str, Any], domain: Domain, rng: np.random.Generator) -> tuple[int, ...]:
+    """The widths of a row of the array: small and distinct but for what it asks for."""
+    hidden = [int(n) for n in rng.permutation([3, 7, 6, 9, 4, 8, 11, 10, 12, 13, 5])[: row["layers"] - 1]]
+    if hidden:
+        k, kind = int(rng.integers(len(hidden))), row["hidden"]
+        special = {"one": 1, "two": 2, "64": 64, "beyond 784": int(rng.integers(785, 1000))}
+        if kind == "a pair":
+            hidden[k] = hidden[k - 1] if len(hidden) > 1 else row["inputs"]
+        hidden[k] = special.get(kind, hidden[k])
+    return tuple(_clipped(n, domain.width) for n in (row["inputs"], *hidden, row["outputs"]))
+
+
+# Problems.
+
+
+def _covering(domain: Domain, row: dict[str, Any], seed: int, i: int, network: Network | None) -> Question:
+    """The question of a row of the covering array; of a wide network that is drawn already where one is given."""
+    rng = np.random.default_rng((seed, i))
+    widths = domain.widths or _widths(row, domain, rng)
+    shape = Shape("-".join(map(str, widths)), widths, row["samples"])
+    question = _question(
+        domain, shape, seed, i, row["numbers"], row["head"], row["reduction"], row.get("parameters") == "other", network
+    )
+    problem, said = question.problem, [question.why]
+    if row["rows"] == "equal" and len(problem.x) > 1:
+        problem = drawn.with_equal_rows(problem)
+        said.append("equal rows")
+    if row["sizes"] in ("large x", "tiny x"):
+        problem = drawn.with_inputs_scaled(problem, LARGE if row["sizes"] == "large x" else TINY)
+        said.append(row["sizes"])
+    if row["sizes"] == "large y" and type(problem.loss) not in TARGETS:
+        problem = problem._replace(y=problem.y * problem.dtype.type(LARGE))
+        said.append(row["sizes"])
+    if row["numbers"] != "normal":
+        said.append({"whole": "whole numbers", "some 0": "some x 0"}[row["numbers"]])
+    if row["layout"]:
+        said.append(f"arrays {row['layout']}")
+    if question.declared:
+        said.append("activations with other parameters")
+        sigmas = [sigma for _, _, sigma in question.declared.network]
+        layers = tuple(layer._replace(sigma=sigma) for layer, sigma in zip(problem.network, sigmas, strict=True))
+        question = question._replace(declared=problem._replace(network=layers))
+    return question._replace(why=", ".join(said), problem=problem, layout=row["layout"])
 
 
 def _question(
-    domain: Domain, shape: Shape, seed: int, i: int, pattern: str = "generic", of_y: str = "generic"
+    domain: Domain,
+    shape: Shape,
+    seed: int,
+    i: int,
+    numbers: str = "normal",
+    head: int | None = None,
+    reduction: Any = None,
+    other_parameters: bool = False,
+    network: Network | None = None,
 ) -> Question:
-    """The i-th question: activations, heads and reductions take turns; targets may be whole numbers, 0 among them."""
-    at_work = _at_work(domain, shape, seed, i) if shape.embedded else ()
-    widths = tuple(map(len, at_work)) or shape.widths
-    batch, first = shape.batch, 0 if domain.widths else i
-    hidden = [domain.hidden[(first + l) % len(domain.hidden)] for l in range(len(widths) - 2)]
-    head, loss = domain.heads[i % len(domain.heads)]
-    reduction = domain.reductions[i % len(domain.reductions)]
-    patterns = (pattern, pattern, of_y)
-    draw = int(np.random.SeedSequence((seed, i)).generate_state(1)[0])
-    problem = fill(
-        Architecture(widths, (*hidden, head), loss, reduction, batch, domain.dtype, patterns, draw, eta=0.125)
+    """A question of that shape: activations, heads and reductions take turns where nothing is said of them."""
+    turn = zlib.crc32(repr(shape.widths).encode())  # alike for single samples and batches of one shape
+    first = 0 if domain.widths else turn + (i if head is not None else 0)
+    hidden = [domain.hidden[(first + l) % len(domain.hidden)] for l in range(len(shape.widths) - 2)]
+    own = hidden
+    if other_parameters:
+        hidden = [_other(sigma, l) for l, sigma in enumerate(hidden)]
+    sigma, loss = domain.heads[(turn if head is None else head) % len(domain.heads)]
+    reduction = reduction or domain.reductions[i % len(domain.reductions)]
+    pattern = "integers" if numbers == "whole" else "generic"
+    architecture = Architecture(
+        shape.widths, (*hidden, sigma), loss, reduction, shape.batch, domain.dtype, (pattern,) * 3, 0, eta=0.125
     )
-    # Targets of a cross-entropy sum to one in every other problem, and do not in the rest.
-    alternately = TARGETS.get(type(loss), (None, None)) == (0, np.inf) and i % 2 and widths[-1] > 1
+    small = shape.few or _is_small(shape.widths)
+    conditioned = shape.role == "detect" and not small
+    base = int(np.random.SeedSequence((seed, turn if head is None else i)).generate_state(1)[0])
+    for k in range(DRAWS):
+        problem = _filled(architecture, base + k, numbers, conditioned, network, shape.few)
+        if _shows(problem):
+            break
+    problem, as_asked = _with_targets(problem, domain, i)
+    why = f"{shape.why}, {f'{shape.batch} samples' if shape.batch > 1 else 'one sample'}"
+    question = Question(why, problem, shape.role, open_targets=not as_asked, small=small)
+    if own == hidden:
+        return question
+    declared = (layer._replace(sigma=s) for layer, s in zip(problem.network, (*own, sigma), strict=True))
+    return question._replace(declared=problem._replace(network=tuple(declared)))
+
+
+def _filled(
+    architecture: Architecture, draw: int, numbers: str, conditioned: bool, network: Network | None, few: bool
+) -> Problem:
+    """The problem of a draw, moderate; with the weights of the network where one is given."""
+    architecture = architecture._replace(seed=draw % 2**32)
+    if network:
+        ends = architecture._replace(
+            widths=(architecture.widths[0], architecture.widths[-1]), activations=architecture.activations[-1:]
+        )
+        layers = zip(network, architecture.activations, strict=True)
+        problem = fill(ends)._replace(network=tuple(layer._replace(sigma=sigma) for layer, sigma in layers))
+    else:
+        problem = fill(architecture)
+        if conditioned:
+            problem = drawn.well_conditioned(problem, draw)
+    if few:
+        whole = [False, *(isinstance(sigma, MIXING) for sigma in architecture.activations[:-1]), True]
+        problem = drawn.few_at_work(problem, SMALL_WIDTH, whole, draw)
+    if numbers == "some 0":
+        problem = drawn.sparse(problem, draw)
+    return drawn.moderate(problem)
+
+
+def _shows(problem: Problem) -> bool:
+    """Whether in every layer enough deltas of units that have weights are not 0."""
+    with np.errstate(all="ignore"):
+        gradients = loss_and_gradients(*problem[:5]).gradients
+    at_work = [layer.W.any(axis=1) for layer in problem.network]
+    return all(
+        np.mean(gradient.delta[:, of] != 0) >= SHOWN
+        for gradient, of in zip(gradients, at_work, strict=True)
+        if of.any()
+    )
+
+
+def _parameters(sigma: Activation) -> dict[str, float]:
+    """The parameters of an activation that has any."""
+    return {field.name: getattr(sigma, field.name) for field in fields(sigma)} if is_dataclass(sigma) else {}
+
+
+def _other(sigma: Activation, l: int) -> Activation:
+    """The activation with other parameters than it has, where it has any: each a number of about its size."""
+    factor = 1 + 2.0 ** -(1 + l % 3)
+    of = {name: value * factor for name, value in _parameters(sigma).items()}
+    return replace(sigma, **of) if of else sigma  # type: ignore[type-var]
+
+
+def _with_targets(problem: Problem, domain: Domain, i: int) -> tuple[Problem, bool]:
+    """With targets of the kind that is declared; for a cross-entropy also others, and whether they may accuse."""
     if domain.targets == "one-hot":
-        problem = problem._replace(y=np.eye(widths[-1], dtype=problem.dtype)[problem.y.argmax(axis=1)])
-    elif domain.targets == "distribution" or alternately:
-        y = abs(problem.y) + problem.dtype.type(1 / 8)
-        problem = problem._replace(y=(y / y.sum(axis=1, keepdims=True)).astype(y.dtype))
-    if at_work:
-        problem = _embedded(problem, shape.widths, at_work, draw)
-    why = f"{shape.why}, {f'{batch} samples' if batch > 1 else 'one sample'}"
-    return Question(why, problem, shape.role, at_work=at_work)
-
-
-def _at_work(domain: Domain, shape: Shape, seed: int, i: int) -> tuple[Array, ...]:
-    """`SMALL` inputs and units of each hidden layer; all of the last layer, and of one whose activation mixes them."""
-    rng = np.random.default_rng((seed, i))
-    sigmas = [domain.hidden[l % len(domain.hidden)] for l in range(len(shape.widths) - 2)]
-    whole = [False, *(isinstance(sigma, MIXING) for sigma in sigmas), True]
-    return tuple(
-        np.arange(n) if all_of_them else np.sort(rng.choice(n, min(n, SMALL), replace=False))
-        for n, all_of_them in zip(shape.widths, whole, strict=True)
-    )
-
-
-def _embedded(problem: Problem, widths: tuple[int, ...], at_work: Sequence[Array], draw: int) -> Problem:
-    """A small problem inside a wide one: no other weights, biases everywhere, and x 0 elsewhere."""
-    rng = np.random.default_rng(draw)
-    layers, x = [], np.zeros((len(problem.x), widths[0]), problem.dtype)
-    x[:, at_work[0]] = problem.x
-    for (few, of_few, sigma), m, n, into, out in zip(
-        problem.network, widths, widths[1:], at_work, at_work[1:], strict=False
-    ):
-        W, b = np.zeros((n, m), problem.dtype), rng.standard_normal(n).astype(problem.dtype)
-        W[np.ix_(out, into)], b[out] = few, of_few
-        layers.append(Layer(W, b, sigma))
-    return problem._replace(network=tuple(layers), x=x)
-
-
-def _saturated(problem: Problem) -> Problem:
-    """With the first unit's weights and bias scaled up."""
-    (W, b, sigma), *rest = problem.network
-    scale = np.ones(len(W), W.dtype)
-    scale[0] = 8
-    return problem._replace(network=(Layer(W * scale[:, None], b * scale, sigma), *rest))
-
-
-def _dead(problem: Problem, unit: int) -> Problem:
-    """With no weights and no bias into a unit of the first layer: every term of its z is 0."""
-    (W, b, sigma), *rest = problem.network
-    alive = np.ones(len(W), W.dtype)
-    alive[unit] = 0
-    return problem._replace(network=(Layer(W * alive[:, None], b * alive, sigma), *rest))
-
-
-def _scaled(problem: Problem, first: float, last: float) -> Problem:
-    """With the first layer's parameters and the last layer's scaled by powers of two."""
-    dtype = problem.x.dtype.type
-
-    def scale(layer: Layer[Array], by: float) -> Layer[Array]:
-        return Layer(layer.W * dtype(by), layer.b * dtype(by), layer.sigma)
-
-    network = (scale(problem.network[0], first), *problem.network[1:])
-    return problem._replace(network=(*network[:-1], scale(network[-1], last)))
-
-
-def _to_the_exponentials_end(problem: Problem) -> Problem:
-    """With logits of the size at which an exponential overflows."""
-    end = float(np.log(np.finfo(problem.dtype).max))
-    return _scaled(problem, 1, 2.0 ** np.ceil(np.log2(end)))
-
-
-def _to_the_logarithms_end(problem: Problem) -> Problem:
-    """With logits of the size at which a probability rounds to 1."""
-    end = -float(np.log(np.finfo(problem.dtype).eps))
-    return _scaled(problem, 1, 2.0 ** np.floor(np.log2(end)))
-
-
-def _to_subnormals(problem: Problem) -> Problem:
-    """With inputs that are barely normal numbers."""
-    tiny = np.finfo(problem.dtype).tiny
-    return problem._replace(x=(problem.x * problem.x.dtype.type(4 * tiny)).astype(problem.dtype))
-
-
-EXTREMES = {
-    "saturated: first layer scaled by 64": lambda problem: _scaled(problem, 64, 1),
-    "logits where a probability rounds to 1": _to_the_logarithms_end,
-    "logits where an exponential overflows": _to_the_exponentials_end,
-    "inputs that are barely normal": _to_subnormals,
-}
-"""Ordinary problems, moved to an end of the range."""
+        width = problem.y.shape[1]
+        return problem._replace(y=np.eye(width, dtype=problem.dtype)[problem.y.argmax(axis=1)]), True
+    of_probabilities = isinstance(problem.loss, OF_DISTRIBUTIONS)
+    if not of_probabilities and domain.targets != "distribution":
+        return problem, True
+    open_too = i % 2 if domain.targets == "any" else i == OPEN
+    if of_probabilities and domain.targets != "distribution" and open_too and problem.y.shape[1] > 1:
+        return problem, domain.targets == "any"
+    y = abs(problem.y) + problem.dtype.type(1 / 8)
+    return problem._replace(y=(y / y.sum(axis=1, keepdims=True)).astype(y.dtype)), True

@@ -9,21 +9,17 @@ taking other numbers as given, and the one that leaves the fewest equations viol
 """
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from reference import Layer
-
 from ...arrays import Array
-from ...bounds.admitted import held
 from ...bounds.lifted import Lifted
-from ...bounds.rounded import Format, Rounded, exact, held_wider, observed
+from ...bounds.rounded import Rounded, held_wider, observed
 from ...judge.equations import Reported, alone, led_back
 from ...judge.equations import loss as judged_loss
 from ...judge.judgement import Judgement, compare
-from ...problems.problem import GivenAnswer, Parameters, Problem
+from ...problems.problem import GivenAnswer, Parameters
 from ...problems.problem import State as Given
 
 
@@ -36,7 +32,12 @@ class Reading(NamedTuple):
     @property
     def violated(self) -> list[Judgement]:
         """What is wrong, in the order in which the equations are evaluated."""
-        return sorted((j for j in self.judgements if j.wrong), key=evaluation_order)
+        return sorted((j for j in self.judgements if j.violated), key=evaluation_order)
+
+    @property
+    def doubted(self) -> "Reading":
+        """The same, where what it finds speaks against the answer and is no proof."""
+        return self._replace(judgements=tuple(j._replace(wrong=0, suspect=j.wrong) for j in self.judgements))
 
 
 def evaluation_order(judgement: Judgement) -> tuple[int, int, str]:
@@ -152,86 +153,6 @@ def detection(of: Lifted, answer: GivenAnswer) -> Reading | None:
     return next(readings(of, answer), None)
 
 
-def restricted_problem(problem: Problem, at_work: Sequence[Array]) -> Problem:
-    """The small network of the units at work (`conformance.oracle.network.questions.Question.at_work`)."""
-    layers = tuple(
-        Layer(W[np.ix_(out, into)], b[out], sigma)
-        for (W, b, sigma), (into, out) in zip(problem.network, pairwise(at_work), strict=True)
-    )
-    return problem._replace(network=layers, x=problem.x[:, at_work[0]])
-
-
-def restricted(answer: GivenAnswer, at_work: Sequence[Array]) -> GivenAnswer:
-    """An answer's numbers for the units at work (`conformance.oracle.network.questions.Question.at_work`)."""
-    pairs = list(pairwise(at_work))
-
-    def taken(numbers: Array | Rounded, *indices: Array) -> Array | Rounded:
-        if isinstance(numbers, Rounded):
-            return Rounded(numbers.mid[np.ix_(*indices)], numbers.rad[np.ix_(*indices)], numbers.format)
-        return numbers[np.ix_(*indices)]
-
-    gradients = tuple(
-        Parameters(taken(W, out, into), taken(b, out))
-        for (W, b), (into, out) in zip(answer.gradients, pairs, strict=True)
-    )
-    dx = None if answer.input_gradient is None else answer.input_gradient[:, at_work[0]]
-    trace = answer.trace and tuple(
-        state._replace(z=state.z[:, out], a=state.a[:, out], delta=state.delta[:, out])
-        for state, (_, out) in zip(answer.trace, pairs, strict=True)
-    )
-    return answer._replace(gradients=gradients, input_gradient=dx, trace=trace)
-
-
-def idle(problem: Problem, answer: GivenAnswer, at_work: Sequence[Array], few: Lifted) -> Iterator[Judgement]:
-    """The gradients that the restricted problem ``few`` leaves out, of a batch; one sample is asked whole.
-
-    Nothing leads on from units that are not at work, so that their rows are zero.  What such a unit hands up is the
-    same for every sample, sigma(b) or an input of 0: its column is that times dL/db.
-    """
-    yield from _idle_rows(answer, at_work, few.format)
-    if len(problem.x) > 1:
-        yield from _idle_columns(problem, answer, at_work, few)
-
-
-def _idle_rows(answer: GivenAnswer, at_work: Sequence[Array], format: Format) -> Iterator[Judgement]:
-    for l, (gradient, out) in enumerate(zip(answer.gradients, at_work[1:], strict=True), start=1):
-        for equation, given in zip(("B3", "B4"), gradient, strict=True):
-            numbers = given.mid if isinstance(given, Rounded) else given
-            rows = np.setdiff1d(np.arange(len(numbers)), out)
-            if np.count_nonzero(numbers[rows]):
-                largest = float(abs(numbers[np.isfinite(numbers)]).max(initial=0))
-                zeros = np.zeros(numbers[rows].shape, format.wide)
-                # Whoever multiplies by an exact zero late may leave a rounding of a rounding.
-                late = Rounded(zeros, np.full(zeros.shape, 2 * format.u**2 * largest), format)
-                j = compare(equation, l, numbers[rows].astype(format.dtype), late)
-                yield j._replace(element=(int(rows[j.element[0]]), *j.element[1:]))
-
-
-def _idle_columns(
-    problem: Problem, answer: GivenAnswer, at_work: Sequence[Array], few: Lifted
-) -> Iterator[Judgement]:
-    format = few.format
-    zero = exact(np.zeros((1, problem.x.shape[1]), problem.dtype))
-    handed_up = [zero, *(held(sigma, few.conventions).apply(_row(exact(b))) for _, b, sigma in problem.network)]
-    for l, (gradient, _) in zip(range(len(few.network), 0, -1), few.along_paths(few.states), strict=True):
-        a, delta, got = handed_up[l - 1], gradient.b, answer.gradients[l - 1].W
-        columns = np.setdiff1d(np.arange(a.shape[1]), at_work[l - 1])
-        numbers = (got.mid if isinstance(got, Rounded) else got)[np.ix_(at_work[l], columns)]
-        if numbers.size and (l > 1 or np.count_nonzero(numbers)):
-            mid = np.outer(delta.mid, a.mid[0, columns])
-            # dL/dW rounds each sample's product delta a once more than dL/db rounds its delta, and adds as many terms:
-            # it may be off by twice dL/db's radius times a; twice again for dL/db, from which it is computed here.
-            rad = np.outer(4 * delta.rad, _most(a)[0, columns]) + np.outer(_most(delta), a.rad[0, columns])
-            nothing = (mid == 0) & (rad == 0)
-            expected = Rounded(mid, np.where(nothing, 0, rad + len(problem.x) * format.tiny), format)
-            j = compare("B3", l, numbers.astype(problem.dtype), expected)
-            yield j._replace(element=(int(at_work[l][j.element[0]]), int(columns[j.element[1]])))
-
-
-def _most(x: Rounded) -> Array:
-    return abs(x.mid).astype(np.float64) + x.rad
-
-
 def _row(b: Rounded) -> Rounded:
     """A vector (n,) as a single sample (1, n)."""
     return Rounded(b.mid[None], b.rad[None], b.format)
@@ -249,9 +170,11 @@ def _recovered(of: Lifted, answer: GivenAnswer, deltas: Sequence[Rounded]) -> It
 
 
 def _sees(b: Rounded) -> bool:
-    """Whether the largest delta is a normal number by far, so that a row divided by it has digits left."""
-    largest = float(np.nanmax(abs(b.mid), initial=0))
-    return bool(np.isfinite(b.mid).all() and largest > b.format.tiny / b.format.u)
+    """Whether the largest delta is a normal number by far, and known, so that a row divided by it has digits left."""
+    if not np.isfinite(b.mid).all():
+        return False
+    J = int(np.argmax(abs(b.mid)))
+    return bool(abs(b.mid[J]) > max(b.format.tiny / b.format.u, 2 * b.rad[J]))
 
 
 def _activations(above: Parameters[Rounded]) -> Rounded:

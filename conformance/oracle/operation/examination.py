@@ -90,7 +90,7 @@ class Gradients(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-Outcome = asking.Outcome[Call, Gradients]
+Outcome = asking.Outcome[Call, Gradients, None]
 
 
 class Examination(NamedTuple):
