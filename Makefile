@@ -28,7 +28,7 @@ test: .venv/ready
 	$(BIN)/pytest -q -n auto
 
 thorough: .venv/ready
-	$(BIN)/pytest -q -n auto --hypothesis-profile standard
+	$(BIN)/pytest -q -n auto --whole --hypothesis-profile standard
 	$(BIN)/python -m conformance run --profile standard
 	$(BIN)/python -m conformance kill-matrix
 

@@ -143,7 +143,7 @@ BY_DTYPE = {"float64": PROBLEM, "float32": in_float32(PROBLEM)}
 
 
 @pytest.fixture(scope="session")
-def whole(folder: Path) -> dict[tuple[str, str, str], bytes]:
+def unaltered(folder: Path) -> dict[tuple[str, str, str], bytes]:
     """A file of each kind that is read, by its bytes."""
     contents = {}
     for dtype, problem in BY_DTYPE.items():
@@ -163,12 +163,17 @@ def whole(folder: Path) -> dict[tuple[str, str, str], bytes]:
 @settings(max_examples=EXAMPLES // (len(KINDS) * len(BY_DTYPE)))
 @given(data=st.data())
 def test_altered_files_are_read_or_refused(
-    folder: Path, whole: dict[tuple[str, str, str], bytes], kind: str, extension: str, dtype: str, data: st.DataObject
+    folder: Path,
+    unaltered: dict[tuple[str, str, str], bytes],
+    kind: str,
+    extension: str,
+    dtype: str,
+    data: st.DataObject,
 ) -> None:
     """Every file ends in a value or in one line: no other exception, no warning."""
     alter = data.draw(st.sampled_from(ALTERED[extension]))
     place = folder / f"altered{extension}"
-    place.write_bytes(alter(data, whole[kind, extension, dtype]))
+    place.write_bytes(alter(data, unaltered[kind, extension, dtype]))
     said = refusal(place, kind, BY_DTYPE[dtype])
     event(f"{alter.__name__}: {'refused' if said else 'read'}")
     assert said.isprintable()

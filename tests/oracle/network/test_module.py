@@ -53,10 +53,11 @@ class Unparenthesised(RightTanh):
 
 
 def sequential(*activations: nn.Module, widths: tuple[int, ...] = (4, 7, 6, 5), dtype: Any = torch.float64) -> Any:
-    torch.manual_seed(0)
     layers: list[nn.Module] = []
-    for m, n, sigma in zip_longest(widths[:-1], widths[1:], activations):
-        layers += [nn.Linear(m, n), *([sigma] if sigma else [])]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for m, n, sigma in zip_longest(widths[:-1], widths[1:], activations):
+            layers += [nn.Linear(m, n), *([sigma] if sigma else [])]
     return nn.Sequential(*layers).to(dtype)
 
 
