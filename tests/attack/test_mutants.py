@@ -1,9 +1,14 @@
 """The text under attack: the committed table is that of the text, and a part of it is made again."""
 
 import ast
+import os
+from io import StringIO
+from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from conformance.attack import attack
 from conformance.attack.attack import Selection, Unsound, kill, selection
 from conformance.attack.equivalence import proof
 from conformance.attack.kills import ASSERTION, SURVIVED, TABLE, Fate, changed, committed, table
@@ -104,6 +109,24 @@ def test_what_is_proved_equal_is_equal(label: str, change: str, how: str) -> Non
     proofs = {proof(mutant) for mutant in of}
     assert how in proofs
     assert how or proofs == {""}
+
+
+def test_a_table_cut_short_leaves_the_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "KILLS.md"
+    place.write_text("old")
+    monkeypatch.setattr(attack, "TABLE", place)
+    monkeypatch.setattr(attack, "_fates", lambda *_: [Fate(WRONG, ASSERTION, "test_D2")])
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            attack.kill_matrix(Console(file=StringIO()))
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"KILLS.md": "old"}
+    assert attack.kill_matrix(Console(file=StringIO())) == 0
+    assert committed(place.read_text()).digests == {"D2": digests()["D2"]}
+
+
+def interrupted(_: int) -> None:
+    raise KeyboardInterrupt
 
 
 def test_a_table_reads_back() -> None:

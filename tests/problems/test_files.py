@@ -116,8 +116,9 @@ def test_nothing_is_left_of_what_could_not_be_written(tmp_path: Path, monkeypatc
 def test_the_names_of_pytorch(tmp_path: Path, dtype: torch.dtype) -> None:
     """The gradients of an nn.Sequential of twelve modules: 10.weight comes after 2.weight."""
     widths = [3, 5, 4, 6, 7, 3, 4]
-    torch.manual_seed(0)
-    modules = [(torch.nn.Linear(m, n, dtype=dtype), torch.nn.Tanh()) for m, n in pairwise(widths)]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        modules = [(torch.nn.Linear(m, n, dtype=dtype), torch.nn.Tanh()) for m, n in pairwise(widths)]
     network = torch.nn.Sequential(*[module for pair in modules for module in pair])
     x = torch.arange(1.0, 16, dtype=dtype).reshape(5, 3) / 16
     y = torch.arange(1.0, 21, dtype=dtype).reshape(5, 4) / 32

@@ -83,11 +83,12 @@ def torch_steps(rule: Rule, p: Array, gradients: list[Array]) -> list[Array]:
         parameters["betas"] = parameters.pop("beta1"), parameters.pop("beta2")
     leaf = torch.tensor(p, requires_grad=True)
     # NAdam keeps a product of momenta in the default dtype: see conformance.subjects.domain.
+    before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
     try:
         return _steps(rule, leaf, parameters, gradients)
     finally:
-        torch.set_default_dtype(torch.float32)
+        torch.set_default_dtype(before)
 
 
 def _steps(rule: Rule, leaf: torch.Tensor, parameters: dict[str, Any], gradients: list[Array]) -> list[Array]:

@@ -11,6 +11,7 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+import torch
 
 from conformance.bounds.lifted import lifted
 from conformance.judge.equations import local
@@ -215,8 +216,13 @@ def test_a_subject_that_fails_is_no_verdict(monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_the_environment_is_as_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTEST_ADDOPTS", "--no-such-option")
-    before = dict(os.environ)
-    run_in_shards(1, 0, 0, ignored)
+    before, threads = dict(os.environ), torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        run_in_shards(1, 0, 0, ignored)
+        assert torch.get_num_threads() == threads + 1
+    finally:
+        torch.set_num_threads(threads)
     assert dict(os.environ) == before
 
 

@@ -119,9 +119,9 @@ def test_xor_is_the_documents_example_to_the_digit() -> None:
 
 
 def test_xor_starts_from_the_documents_weights() -> None:
-    np.random.seed(42)  # noqa: NPY002  # the document's own lines
-    hidden, output = np.random.rand(2, 2), np.random.rand(2, 1)  # noqa: NPY002
-    bias_hidden, bias_output = np.random.rand(1, 2), np.random.rand(1, 1)  # noqa: NPY002
+    document = np.random.RandomState(42)  # its np.random, after its np.random.seed(42)
+    hidden, output = document.rand(2, 2), document.rand(2, 1)
+    bias_hidden, bias_output = document.rand(1, 2), document.rand(1, 1)
     first, second = xor.initial()
     assert (hidden == first.W.T).all()
     assert (output == second.W.T).all()
