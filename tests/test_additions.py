@@ -92,7 +92,7 @@ def test_in_what_is_drawn() -> None:
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_judged_with_everybody_who_is_asked(dtype: str) -> None:
     asked = problem(dtype)
-    assert not any(found.judgement.wrong for found in examine(asked))
+    assert not [found for found in examine(asked) if found.judgement.wrong]
     right = reference_answer(asked)
     of_twin = twin.twin_answer(asked)
     assert of_twin.gradients[0].W.any()

@@ -269,7 +269,7 @@ def test_advance_takes_a_whole_network_and_leaves_everything_as_it_was() -> None
         assert (state.t, later.t) == (0, 1)
         assert after[0].W.tobytes() == again[0].W.tobytes()
         assert not np.shares_memory(after[0].W, network[0].W)
-        assert all((p == q).all() for p, q in zip(arrays, before, strict=True))
+        assert not [(p, q) for p, q in zip(arrays, before, strict=True) if not (p == q).all()]
         for p in arrays:
             p.flags.writeable = True
 

@@ -204,7 +204,7 @@ def test_conventions_are_held_to_where_they_are_declared() -> None:
     (fault,) = (fault for fault in FAULTS if fault.name == "relu-one-at-zero")
     given = kinked()
     zero, one = reference_answer(given).gradients, reference_answer(given, planted(*fault.edits)).gradients
-    assert any((p.W != q.W).any() for p, q in zip(zero, one, strict=True))
+    assert any((p.W != q.W).any() for p, q in zip(zero, one, strict=True)), (zero, one)
     declared = "relu_derivative_at_zero"
     assert_conforms(check(given, GivenAnswer(zero)))
     assert_conforms(check(given, GivenAnswer(one)))

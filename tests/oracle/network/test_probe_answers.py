@@ -88,7 +88,7 @@ def test_what_is_not_supported_is_not_asked() -> None:
     report = probe(single, width=(1, 7))
     assert_conforms(report)
     assert report.unsupported > 0
-    assert any("one sample at a time" in remark for remark in report.remarks)
+    assert any("one sample at a time" in remark for remark in report.remarks), report.remarks
     nothing = probe(lambda network, x, y: single(network, np.vstack([x, x]), y), width=(1, 7))
     assert nothing.verdict == "UNDECIDED"
     assert nothing.exit_status == EXIT_STATUS["UNDECIDED"]

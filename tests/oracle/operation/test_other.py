@@ -105,7 +105,7 @@ def test_an_estimate_suspects_at_most(dtype: str) -> None:
     for wrong in (scaled(of_gelu, -1), scaled(of_gelu, 1.5), lambda z, g: of_gelu(z, g) * np.nan):
         report = check_pullback(gelu_by_erf, wrong, z)
         assert report.verdict == SUSPECT
-        assert all(f.verdict == SUSPECT for f in report.findings)
+        assert not [f for f in report.findings if f.verdict != SUSPECT]
 
 
 def test_estimates_in_pytorch_at_kinks_and_of_parts() -> None:

@@ -189,5 +189,5 @@ def test_hessian_vector_products_are_the_double_backward_of_autograd(name: str, 
 def test_a_wrong_backward_pass_has_a_wrong_hessian(mistake: str, dtype: str) -> None:
     problem, v = hessian_problem(dtype, Tanh())
     products = hessian_vector(named(mistake), problem, v, elements(lambda number: number))
-    pairs = zip(products, bounds_of(problem, v), strict=True)
-    assert any(compare("B3", 1, part.astype(dtype), bound).wrong for part, bound in pairs)
+    pairs = list(zip(products, bounds_of(problem, v), strict=True))
+    assert any(compare("B3", 1, part.astype(dtype), bound).wrong for part, bound in pairs), pairs

@@ -219,7 +219,7 @@ def test_a_penalty_inside_the_gradient_is_not_of_rank_one(dtype: str) -> None:
     problem = network_problem(dtype)
     single = problem._replace(x=problem.x[:1], y=problem.y[:1])
     ask = with_mistake(Edit("B3", "delta.T @ a_prev + layer.W / 1024"))
-    assert all(minors(W).wrong for W, _ in ask(single).gradients)
+    assert not [W for W, _ in ask(single).gradients if not minors(W).wrong]
 
 
 def summed_delta(problem: Problem, answer: Answer) -> tuple[Judgement, Judgement]:
@@ -251,7 +251,7 @@ def classifications(draw: st.DrawFn) -> Problem:
 @EXAMPLES
 @given(problem=classifications())
 def test_deltas_of_softmax_with_cross_entropy_sum_to_zero(ask: Ask, problem: Problem) -> None:
-    assert not any(judgement.wrong for judgement in summed_delta(problem, ask(problem)))
+    assert not [judgement for judgement in summed_delta(problem, ask(problem)) if judgement.wrong]
 
 
 @given(SEEDS)

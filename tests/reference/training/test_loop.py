@@ -85,7 +85,7 @@ def test_float32_stays_float32() -> None:
     network, x, y = problem("float32")
     eta = np.float64(0.1)  # a float64 scalar must not widen the weights
     result = train(network, x, y, CrossEntropy(), "mean", rule=SGD(eta), epochs=2, batch_size=3)
-    assert all(p.dtype == np.float32 for W, b, _ in result.network for p in (W, b))
+    assert not [p for W, b, _ in result.network for p in (W, b) if p.dtype != np.float32]
 
 
 def test_stops_on_loss_change_gradient_norm_and_callback() -> None:
