@@ -203,6 +203,18 @@ SINGLE = Problem((Layer(np.ones((1, 1)), np.ones(1), Tanh()),), np.ones((1, 1)),
 
 @given(numbers("float32", allow_nan=False, allow_infinity=False).map(abs), st.sampled_from((-1, 0, 1)), st.booleans())
 def test_a_decimal_is_rounded_once(value: float, side: int, negative: bool) -> None:
+    rounded_once(value, side, negative)
+
+
+@pytest.mark.parametrize("exponent", range(-130, -119))
+def test_a_decimal_is_rounded_once_about_the_least_normal_number(exponent: int) -> None:
+    """2^-126, below which the spacing is the same throughout."""
+    for significand in (1.5, 1.5 + 2.0**-23):
+        for side in (-1, 0, 1):
+            rounded_once(significand * 2.0**exponent, side, negative=exponent % 2 == 0)
+
+
+def rounded_once(value: float, side: int, negative: bool) -> None:
     """Decimals at, just below and just above the midpoint of two float32, closer than a float64 can tell."""
     low = np.float32(value)
     with np.errstate(over="ignore"):
