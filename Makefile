@@ -5,7 +5,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 # What of the tests meets other packages.
-LOWEST := reference tests/reference tests/numbers tests/problems tests/oracle/test_module.py tests/test_command.py tests/test_protocol.py
+LOWEST := reference tests/reference tests/numbers tests/problems tests/oracle/network/test_module.py tests/test_command.py tests/test_protocol.py
 
 .PHONY: help conformance test thorough lowest bench kill-matrix clean
 
@@ -28,7 +28,7 @@ test: .venv/ready
 	$(BIN)/pytest -q -n auto
 
 thorough: .venv/ready
-	$(BIN)/pytest -q -n auto --hypothesis-profile standard
+	$(BIN)/pytest -q -n auto --whole --hypothesis-profile standard
 	$(BIN)/python -m conformance run --profile standard
 	$(BIN)/python -m conformance kill-matrix
 

@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 from rich.progress import Progress
@@ -20,6 +19,7 @@ from .judge.report import Report, shown
 from .judge.terminal import show
 from .oracle.network.oracle import check
 from .problems import files, schemas
+from .subjects.threads import one_thread
 from .suite.profiles import PROFILES
 from .suite.run import COLUMNS, INTERRUPTED, NOT_PUT, conformance, replay
 from .suite.shards import processors
@@ -33,6 +33,7 @@ def main() -> None:
 
 
 @app.command("run")
+@one_thread()
 def run_command(
     profile: Annotated[
         str, typer.Option(help="; ".join(f"{p.name}: {p.problems:,} problems, {p.purpose}" for p in PROFILES.values()))
@@ -51,7 +52,6 @@ def run_command(
         raise typer.BadParameter(f"expected one of {', '.join(PROFILES)}, got {profile}", param_hint="--profile")
     if report_to is not None:
         _check_folder(report_to, "--report")
-    torch.set_num_threads(1)
     chosen = PROFILES[profile]
     chosen = chosen._replace(
         problems=chosen.problems if problems is None else problems,
@@ -61,12 +61,12 @@ def run_command(
 
 
 @app.command("replay")
+@one_thread()
 def replay_command(
     problem: Annotated[Path, typer.Argument(help="A saved problem, .json.")],
     eta: Annotated[float, typer.Option(help="Its learning rate, which the file does not hold.")] = 0.1,
 ) -> None:
     """Judge one saved problem again."""
-    torch.set_num_threads(1)
     sys.exit(replay(Console(), problem, eta))
 
 
@@ -144,6 +144,7 @@ def schemas_command(
 
 
 @app.command("bench")
+@one_thread()
 def bench_command(
     json_to: Annotated[
         Path, typer.Option("--json", dir_okay=False, help="Write the figures there.")
@@ -151,7 +152,6 @@ def bench_command(
 ) -> None:
     """Time a step against PyTorch, JAX and the matrix products alone, and measure its memory, in one run."""
     _check_folder(json_to, "--json")
-    torch.set_num_threads(1)
     console, rows = Console(), []
     try:
         with Progress(*COLUMNS, console=console) as progress:

@@ -1,7 +1,10 @@
 """Hypothesis without deadlines, the same examples every time; PyTorch on one thread, as each test process is one.
 
-``pytest --hypothesis-profile standard`` (or ``thorough``) asks more.
+``pytest --hypothesis-profile standard`` (or ``thorough``) asks more, ``pytest --whole`` all that is sampled otherwise:
+a test that takes ``whole`` asks by it how many of its cases to run, and its name says ``sample`` or ``whole``.
 """
+
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -17,7 +20,27 @@ for name, examples in (("quick", 40), ("standard", 200), ("thorough", 10_000)):
         print_blob=True,
         suppress_health_check=[HealthCheck.too_slow],
     )
-torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Whether to sample."""
+    parser.addoption("--whole", action="store_true", help="run whole what is sampled otherwise")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tell a test that asks whether to run whole, and its name."""
+    if "whole" in metafunc.fixturenames:
+        whole: bool = metafunc.config.getoption("--whole")
+        metafunc.parametrize("whole", [whole], ids=["whole" if whole else "sample"])
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -29,6 +29,8 @@ from typing import IO, Any, NamedTuple
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from reference.training.files import replacing
+
 from ..text.edits import copied
 from .equivalence import proof
 from .kills import ASSERTION, ERROR, SURVIVED, TABLE, TIME, Fate, table
@@ -36,7 +38,8 @@ from .mutants import ROOT, TESTS, Mutant, mutants
 
 SELECTION = (
     "test_updates.py", "test_losses.py", "test_activations.py", "test_numbers.py", "test_equations.py",
-    "test_properties.py", "test_training.py", "test_rounded.py",
+    "test_symmetries.py", "test_zeros.py", "test_forgotten.py", "test_hessians.py", "test_loop.py",
+    "test_evaluation.py", "test_storage.py", "test_initialisers.py", "test_rounded.py",
 )
 """The tests that a mutant meets which its label's own tests leave alive; a file that is not there is left out."""
 
@@ -77,9 +80,8 @@ def selection() -> Selection:
     named: dict[str, list[str]] = {}
     rest: list[str] = []
     for path in sorted(TESTS.rglob("test_*.py"), key=lambda path: _rank(path.name)):
-        tree = ast.parse(path.read_text())
-        editing = _editing(tree)
-        for function in tree.body:
+        editing = _editing(path)
+        for function in ast.parse(path.read_text()).body:
             if not isinstance(function, ast.FunctionDef) or function.name in editing:
                 continue
             if not function.name.startswith("test_"):
@@ -96,14 +98,21 @@ EDITING = {"planted", "mutants"}
 """What a test uses that edits the text."""
 
 
-def _editing(tree: ast.Module) -> set[str]:
-    """What a module of tests defines that edits the text, itself or by what it calls."""
+def _editing(path: Path) -> set[str]:
+    """What a module of tests defines that edits the text, itself or by what it calls, there or beside it."""
+    tree = ast.parse(path.read_text())
     used = {
         part.name: {n.id for n in ast.walk(part) if isinstance(n, ast.Name)}
         for part in tree.body
         if isinstance(part, ast.FunctionDef | ast.ClassDef)
     }
-    editing = set(EDITING)
+    editing = EDITING | {
+        name.name
+        for part in tree.body
+        if isinstance(part, ast.ImportFrom) and part.level and part.module
+        for name in part.names
+        if name.name in _editing(path.parents[part.level - 1].joinpath(*part.module.split(".")).with_suffix(".py"))
+    }
     while more := {name for name, uses in used.items() if uses & editing} - editing:
         editing |= more
     return editing
@@ -373,7 +382,8 @@ def kill_matrix(console: Console, only: Sequence[str] | None = None) -> int:
     unexplained = sum(not fate.explained for fate in fates)
     equal = sum(bool(fate.proof) for fate in fates)
     if not only:
-        TABLE.write_text(table(fates))
+        with replacing(TABLE) as file:
+            file.write(table(fates).encode())
         console.print(f"Written to {TABLE}.", highlight=False, soft_wrap=True)
     console.print(
         f"{len(fates):,} mutants of {len({fate.mutant.label for fate in fates})} lines: "

@@ -250,12 +250,21 @@ ANALYTIC = (
 """Activations and losses without a kink or a jump, where a complex step is right; softplus jumps at its threshold."""
 
 
+def outlives_the_step(problem: Problem) -> bool:
+    """Whether each derivative, times the step, is a normal number, and what is lost below no unit of its last place."""
+    least = np.finfo(problem.dtype).tiny / np.finfo(problem.dtype).eps / STEP
+    _, gradients, trace, dx, _ = reference_answer(problem)
+    derivatives = [dx, *(step.delta for step in trace), *(array for pair in gradients for array in pair)]
+    return all((abs(derivative[derivative != 0]) >= least).all() for derivative in derivatives)
+
+
 def by_complex_step(problem: Problem) -> bool:
-    """Few directions, in float64, everything analytic and within the range."""
+    """Few directions, in float64, everything analytic, within the range and not too near its lower end."""
     functions = (problem.loss, *(sigma for _, _, sigma in problem.network))
     return (
         problem.dtype == np.float64
         and all(isinstance(function, ANALYTIC) for function in functions)
         and _directions(problem).total <= DIRECTIONS
         and finite(complex_step)(problem)
+        and outlives_the_step(problem)
     )

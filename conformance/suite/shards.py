@@ -21,6 +21,7 @@ import torch
 
 from ..judge.judgement import Judgement
 from ..judge.verdict import Tally
+from ..subjects.threads import one_thread
 from .suite import NONE, Counterexample, Judged, Key, Shard, together
 
 SIZE = 25
@@ -89,7 +90,7 @@ def run_in_shards(count: int, seed: int, workers: int, arrived: Callable[[Shard]
     asked = shards(count, seed)
     gathering = _Gathering(arrived)
     arguments = [*OPTIONS, f"-n{workers}", f"--problems={count}", f"--from-seed={seed}"]
-    with _environment():
+    with _environment(), one_thread():
         status = pytest.main([*arguments, str(Path(__file__).with_name("properties.py"))], plugins=[gathering])
     if gathering.interrupted:
         raise KeyboardInterrupt
@@ -106,8 +107,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """A worker is one thread, and an interrupt ends it at once and in silence."""
-    torch.set_num_threads(1)
     if hasattr(config, "workerinput"):
+        torch.set_num_threads(1)
         signal.signal(signal.SIGINT, lambda *_: os._exit(128 + signal.SIGINT))
 
 

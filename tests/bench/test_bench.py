@@ -85,7 +85,7 @@ def test_bench_writes_a_table_and_a_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert set(figures["rows"][0]["ratios"]) == {
         "PyTorch eager", "own products", "checked door", "on tensors", "under jax.jit",
     }
-    assert all(ratio > 0 for ratio in figures["rows"][0]["ratios"].values())
+    assert not [ratio for ratio in figures["rows"][0]["ratios"].values() if not ratio > 0]
     assert figures["memory"]["ratio"] > 1
     assert figures["judging"][0]["verdict"] == "CONFORMS"
     assert figures["judging"][0]["questions"] <= 30

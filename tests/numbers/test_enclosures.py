@@ -183,7 +183,7 @@ def test_a_large_network_in_balls() -> None:
     gradients, ours = backward(truth, forward(truth, balls(x)), balls(g)), backward(network, forward(network, x), g)
     dx, theirs = input_gradient(truth, gradients), input_gradient(network, ours)
     for got, ball in ((ours[0].W, gradients[0].W), (ours[1].b, gradients[1].b), (theirs, dx)):
-        assert all(p.arb.rad() < NARROW for p in ball.flat)
+        assert not [p for p in ball.flat if not p.arb.rad() < NARROW]
         scale = abs(got).max()
         roundings = 64 * 16 * 2**6  # sums of 64 and 16 terms through two layers, functions of 16 units among them
         assert max(distance(p, q) for p, q in zip(got.flat, ball.flat, strict=True)) <= roundings * 2.0**-53 * scale

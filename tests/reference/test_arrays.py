@@ -65,7 +65,14 @@ from reference import (
 )
 from reference.losses import REQUIRED_HEAD, TARGETS
 
-jax.config.update("jax_enable_x64", True)
+
+@pytest.fixture(scope="module", autouse=True)
+def _double_precision() -> Iterator[None]:
+    """JAX has float64 only where it is asked for."""
+    before = jax.config.read("jax_enable_x64")
+    jax.config.update("jax_enable_x64", True)
+    yield
+    jax.config.update("jax_enable_x64", before)
 
 
 class Library(NamedTuple):

@@ -109,7 +109,7 @@ def test_bad_input_is_refused(
     before = [p.copy() for p in (W1, b1, W2, b2, X, Y)]
     with pytest.raises(error, match=message):
         door(*arguments)
-    assert all((p == q).all() for p, q in zip((W1, b1, W2, b2, X, Y), before, strict=True))
+    assert not [(p, q) for p, q in zip((W1, b1, W2, b2, X, Y), before, strict=True) if not (p == q).all()]
 
 
 def test_integers_booleans_and_lists_count_as_numbers_of_the_networks_dtype() -> None:
@@ -120,7 +120,7 @@ def test_integers_booleans_and_lists_count_as_numbers_of_the_networks_dtype() ->
         results = [value_and_gradients(network, sample, x, HalfSquaredError(), "sum") for sample in samples]
         for value, gradients in results:
             assert value.dtype == dtype
-            assert all(part.dtype == dtype for gradient in gradients for part in gradient)
+            assert not [part for gradient in gradients for part in gradient if part.dtype != dtype]
             assert value == results[0][0]
 
 

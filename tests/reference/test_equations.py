@@ -236,7 +236,7 @@ def test_arguments_are_neither_changed_nor_shared_and_bits_repeat(dtype: str) ->
         for p, q in zip(first, second, strict=True):
             assert p.dtype == np.dtype(dtype)
             assert p.tobytes() == q.tobytes()
-            assert not any(np.shares_memory(p, argument) for argument in arguments)
+            assert not [argument for argument in arguments if np.shares_memory(p, argument)]
         for p, q in zip(arguments, before, strict=True):
             assert p.tobytes() == q.tobytes()
 

@@ -148,6 +148,17 @@ def test_forward_mode_breaks_the_bound_of_one_equation_alone() -> None:
     find(architectures(depth=3, width=4), breaks, settings=SEARCH)
 
 
+def test_a_complex_step_is_not_asked_for_what_it_loses() -> None:
+    """1e-200 times a derivative that is barely normal is 0."""
+    (program,) = (program for program in PROGRAMS if program.name == "complex-step")
+    problem = small()
+    lost = problem._replace(x=problem.x * (4 * np.finfo(np.float64).tiny))
+    assert reference_answer(lost).gradients[0].W.all()
+    assert not program.answer(lost).gradients[0].W.any()
+    assert program.applies(problem)
+    assert not program.applies(lost)
+
+
 def test_programs_have_names_of_their_own() -> None:
     assert len({program.name for program in PROGRAMS}) == len(PROGRAMS)
 

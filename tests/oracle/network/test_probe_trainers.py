@@ -1,0 +1,116 @@
+"""`probe_trainer`: what a step of training must be, and of which rate."""
+
+from typing import Any
+
+import pytest
+
+import reference
+from conformance import Parameters, Problem, assert_conforms, probe_trainer
+from conformance.arrays import Array, Network
+from conformance.subjects.correct import PROGRAMS, Program
+from reference import (
+    ELU,
+    CrossEntropy,
+    Softmax,
+    Tanh,
+    forward,
+)
+
+from .functions import SLOW, Gradients, by_dtype, named, right
+
+
+def sgd(network: Network, x: Array, y: Array, eta: float) -> Gradients:
+    """One step of gradient descent."""
+    rate = x.dtype.type(eta)
+    return [(W - rate * dW, b - rate * db) for (W, b, _), (dW, db) in zip(network, right(network, x, y), strict=True)]
+
+
+class Momentum:
+    """A trainer whose velocity is kept from step to step."""
+
+    def __init__(self) -> None:
+        self.velocities: dict[tuple[int, ...], Gradients] = {}
+
+    def __call__(self, network: Network, x: Array, y: Array, eta: float) -> Gradients:
+        """One step."""
+        shape, gradients = tuple(W.size for W, _, _ in network), right(network, x, y)
+        before = self.velocities.get(shape, [(0 * W, 0 * b) for W, b in gradients])
+        now = [(0.9 * V + W, 0.9 * c + b) for (V, c), (W, b) in zip(before, gradients, strict=True)]
+        self.velocities[shape] = now
+        return [(W - eta * V, b - eta * c) for (W, b, _), (V, c) in zip(network, now, strict=True)]
+
+
+def updated_first(network: Network, x: Array, y: Array, eta: float) -> Gradients:
+    """Each layer is updated before its delta is handed down."""
+    steps, after = forward(network, x), []
+    g = steps[-1].a - y
+    for layer, step in zip(reversed(network), reversed(steps), strict=True):
+        ((_, dW, db),) = reference.backward((layer,), (step,), g)
+        W, b = layer.W - eta * dW, layer.b - eta * db
+        delta = layer.sigma.pullback(step.z, step.a, g)
+        g = delta @ W
+        after.append((W, b))
+    return after[::-1]
+
+
+def timid(network: Network, x: Array, y: Array, eta: float) -> Gradients:
+    """A trainer that takes no large learning rate."""
+    if eta > 2:
+        raise ValueError("eta: expected at most 2")
+    return sgd(network, x, y, eta)
+
+
+def without_bias(network: Network, x: Array, y: Array, eta: float) -> Gradients:
+    """The biases stay as they are."""
+    return [(W, b) for (W, _), (_, b, _) in zip(sgd(network, x, y, eta), network, strict=True)]
+
+
+def ascending(network: Network, x: Array, y: Array, eta: float) -> Gradients:
+    """The gradient is added."""
+    return sgd(network, x, y, -eta)
+
+
+@by_dtype
+def test_trainers(dtype: str) -> None:
+    for trainer in (sgd, timid):
+        report = probe_trainer(trainer, dtype=dtype, width=(1, 70))
+        assert_conforms(report)
+        assert report.subject.name == trainer.__name__
+    for wrong, equation in ((updated_first, "B2"), (Momentum(), "state"), (without_bias, "B4"), (ascending, "B1")):
+        report = probe_trainer(wrong, dtype=dtype, width=(1, 70), hidden=Tanh())
+        assert report.verdict == "WRONG"
+        assert named(report)[0] == equation, f"\n{report}"
+
+
+@by_dtype
+@pytest.mark.parametrize("program", [p for p in PROGRAMS if p.name not in SLOW], ids=lambda program: program.name)
+def test_the_steps_of_right_programs(program: Program, dtype: str) -> None:
+    def step(network: Network, x: Array, y: Array, eta: float) -> tuple[Parameters[Array], ...]:
+        problem = Problem(network, x, y, CrossEntropy(), "mean", eta)
+        if not program.applies(problem):
+            raise NotImplementedError
+        return program.answer(problem).updated
+
+    options: dict[str, Any] = {"hidden": ELU(), "output": Softmax(), "loss": "cross_entropy", "reduction": "mean"}
+    assert_conforms(probe_trainer(step, dtype=dtype, width=(1, 7), **options))
+
+
+def test_a_rate_that_no_trainer_takes_is_a_failure() -> None:
+    def refusing(network: Network, x: Array, y: Array, eta: float) -> Gradients:
+        raise ValueError("eta: expected less")
+
+    report = probe_trainer(refusing, width=(1, 7))
+    assert report.verdict == "WRONG"
+    assert set(named(report)) == {"protocol"}
+    assert "eta: expected less" in report.findings[0].explanation
+
+
+def test_a_trainer_may_step_in_place() -> None:
+    def in_place(network: Network, x: Array, y: Array, eta: float) -> list[tuple[Array, Array]]:
+        steps = right(network, x, y)
+        for (W, b, _), (dW, db) in zip(network, steps, strict=True):
+            W -= eta * dW
+            b -= eta * db
+        return [(W, b) for W, b, _ in network]
+
+    assert_conforms(probe_trainer(in_place, width=(1, 7)))
