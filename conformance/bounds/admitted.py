@@ -6,11 +6,13 @@ run on `Rounded`.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+import reference
 from reference import ACTIVATIONS, Identity, Layer, Loss
 from reference.activations import Activation
 from reference.functions import where
@@ -22,7 +24,7 @@ from ..numbers.enclosure import Unbounded
 from ..problems.problem import Problem
 from ..text.labels import label
 from . import assumptions
-from .rounded import Rounded, exact, gamma
+from .rounded import EPSILON, Rounded, exact, gamma
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,52 @@ class Widened:
 
     def pullback(self, z: Rounded, a: Rounded, g: Rounded) -> Rounded:
         """dL/dz, widened likewise."""
-        around = z.widened(z.format.tiny) if self.any_at_kinks else z
-        delta = bounded(lambda: self.sigma.pullback(around, a, g), z)
+        delta = bounded(lambda: self.sigma.pullback(self._around(z), a, g), z)
         if self.at_zero is not None:
             delta = where(z == 0, self.at_zero * g, delta)
         with np.errstate(all="ignore"):
             kappa, size_of_g, upper = z.format.kappa, _size(g), _upper(a)
             by = self._most(lambda size: self._admitted.derivative(kappa, self.sigma, size, upper, size_of_g), z)
             return delta.widened(z.format.u * by)
+
+    def branches(self, z: Rounded, a: Rounded) -> list[tuple[Rounded, Array]]:
+        """The slope on every side of the kinks, and where (B, n) the radius of z reaches that side; none without kinks.
+
+        Whatever the slope is at a kink, it is one number between those on its sides for all that passes through the
+        unit, and off by roundings besides.
+        """
+        around, kinks, one = self._around(z), self._kinks, exact(np.ones(z.shape, z.dtype))
+        slopes: list[tuple[Rounded, Array]] = []
+        with np.errstate(all="ignore"):
+            low, high = around.mid - around.rad, around.mid + around.rad
+            for left, right in pairwise((-np.inf, *kinks, np.inf)) if kinks else ():
+                # Inside by more than the roundings of z and of a kink that is no number of the format.
+                from_left, from_right = (
+                    4 * z.format.u * abs(kink) + z.format.tiny if kink in kinks else 0 for kink in (left, right)
+                )
+                reached = (low <= right + from_right) & (high >= left - from_left)
+                p, q = (np.clip(end, left + from_left, right - from_right) for end in (low, high))
+                radius = ((q - p) / 2 * (1 - 4 * EPSILON)).astype(np.float64)
+                side = Rounded((p + q) / 2, radius, z.format)
+                slopes.append((Widened(self.sigma).pullback(side, a, one), reached))
+            if self.at_zero is not None and slopes:
+                slopes.append((self.at_zero * one, (low <= 0) & (high >= 0)))
+        return slopes
+
+    def _around(self, z: Rounded) -> Rounded:
+        """z to within what decides its side of a kink: its own roundings, and those of how the kink is reached."""
+        if self.any_at_kinks:
+            z = z.widened(z.format.tiny)
+        reach = assumptions.REACH.get(type(self.sigma), 0) * z.format.u
+        if not reach:
+            return z
+        near = [abs(z.mid - kink) <= z.rad + reach for kink in self._kinks]
+        return z.widened(np.where(np.logical_or.reduce(near), reach, 0))
+
+    @property
+    def _kinks(self) -> tuple[float, ...]:
+        kinks = KINKS[type(self.sigma)](self.sigma) if type(self.sigma) in KINKS else ()
+        return tuple(kink for kink in kinks if np.isfinite(kink))
 
     @staticmethod
     def _most(admitted: Callable[[Array], Array | int], z: Rounded) -> Array | int:
@@ -80,7 +120,7 @@ class WidenedLoss:
         with np.errstate(all="ignore"):
             # Whoever adds the terms of all samples in one sum makes B K roundings.
             any_order = gamma(y.mid.size, a.format.u) * (value.absolute + value.brought)
-            by = self._admitted.value(a.format.kappa, self.loss, _float(a), _float(y)) * _within(a)[:, 0]
+            by = self._admitted.value(a.format, self.loss, _float(a), _float(y)) * _within(a)[:, 0]
             return value.widened(a.format.u * by + any_order)
 
     def gradient(self, a: Rounded, y: Rounded) -> Rounded:
@@ -88,7 +128,7 @@ class WidenedLoss:
         around = a.widened(a.format.tiny) if self.any_at_kinks else a
         gradient = bounded(lambda: self.loss.gradient(around, y), a)
         with np.errstate(all="ignore"):
-            by = self._admitted.derivative(a.format.kappa, self.loss, _float(a), _float(y)) * _within(a)
+            by = self._admitted.derivative(a.format, self.loss, _float(a), _float(y)) * _within(a)
             return gradient.widened(a.format.u * by)
 
     @property
@@ -129,6 +169,21 @@ def admitted(network: Network, conventions: Conventions = OWN) -> tuple[Layer[Ro
     """The network with exact parameters and widened activations, to be run on `Rounded`."""
     return tuple(Layer(exact(W), exact(b), held(sigma, conventions)) for W, b, sigma in network)
 
+
+KINKS: dict[type[Activation], Callable[[Any], tuple[float, ...]]] = {
+    reference.ReLU: lambda sigma: (0,),
+    reference.LeakyReLU: lambda sigma: (0,),
+    reference.ELU: lambda sigma: (0,),
+    reference.SELU: lambda sigma: (0,),
+    reference.Softplus: lambda sigma: (sigma.threshold / sigma.beta,),
+    reference.Hardtanh: lambda sigma: (sigma.min_val, sigma.max_val),
+    reference.ReLU6: lambda sigma: (0, 6),
+    reference.Hardsigmoid: lambda sigma: (-3, 3),
+    reference.Hardswish: lambda sigma: (-3, 3),
+    reference.Softshrink: lambda sigma: (-sigma.lambd, sigma.lambd),
+    reference.Hardshrink: lambda sigma: (-sigma.lambd, sigma.lambd),
+}
+"""Where the derivative of an activation jumps, from the left to the right."""
 
 KINKED_AT_ZERO = ("relu", "leaky_relu", "elu", "selu", "relu6")
 """Activations whose derivative at z = 0 is a convention, for `declared`."""
@@ -186,6 +241,13 @@ def admitted_loss(
     widened = WidenedLoss(loss, any_at_kinks=not conventions.own)
     value, sigma, g = reduced_loss(sigma, z, a, y, widened, reduction)
     return Cotangent(value, held(sigma, conventions), g)
+
+
+def absolute_terms(problem: Problem) -> Array | float:
+    """At most the sum of the absolute terms of delta^L or of dL/da, (B, n_L); infinite where no table tells."""
+    N = {"sum": 1, "mean": len(problem.x)}[problem.reduction]
+    terms = assumptions.TERMS.get(type(problem.loss))
+    return np.inf if terms is None else terms(problem.y.astype(np.float64)) / N
 
 
 def loss_label(problem: Problem) -> str:

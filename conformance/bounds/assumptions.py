@@ -152,6 +152,18 @@ def _steepness(kappa: int, z: Array) -> Array:
     return steepness
 
 
+def _lost(format: Any, z: Array, y: Array) -> Array:
+    """Units that log p and log(1 - p) of a rounded p lose, 1 / p and 1 / (1 - p), up to `KEPT` of all digits."""
+    most = KEPT * np.log(1 / format.u)
+    lost: Array = abs(y) * np.exp(np.minimum(-z, most)) + abs(1 - y) * np.exp(np.minimum(z, most))
+    return lost
+
+
+KEPT = 0.7
+"""How much of ln(1 / u) a logit may be for a logarithm of its probability to have digits left: beyond, it is judged as
+an end of the range, like logarithms that are clamped there."""
+
+
 def _smoothed(loss: Any, y: Array) -> Array:
     return abs(smoothed(y, loss.weight, loss.label_smoothing))
 
@@ -173,6 +185,11 @@ _TIMES_Z = Admitted(
 ACTIVATIONS: dict[type[Activation], Admitted] = {
     reference.Sigmoid: _ABSOLUTE,
     reference.Tanh: _ABSOLUTE,
+    reference.LeakyReLU: Admitted(
+        lambda kappa, sigma, z, a: MEAN * np.maximum(1, abs(sigma.negative_slope)) * z,
+        lambda kappa, sigma, z, a, g: MEAN * np.maximum(1, abs(sigma.negative_slope)) * abs(g),
+        "(1 + s) / 2 z + (1 - s) / 2 |z|, whose terms cancel where z is negative.",
+    ),
     reference.ELU: Admitted(
         lambda kappa, sigma, z, a: kappa * abs(sigma.alpha),
         lambda kappa, sigma, z, a, g: kappa * abs(sigma.alpha * g),
@@ -207,6 +224,11 @@ ACTIVATIONS: dict[type[Activation], Admitted] = {
         lambda kappa, sigma, z, a, g: kappa * abs(g) / (1 + abs(z)),
         "The derivative by the rule of quotients, as autograd takes it: its two terms cancel.",
     ),
+    reference.Hardtanh: Admitted(
+        lambda kappa, sigma, z, a: abs(z) + 3 * max(abs(sigma.min_val), abs(sigma.max_val)),
+        lambda kappa, sigma, z, a, g: 0,
+        "(|z - min| - |z - max| + min + max) / 2: two roundings of at most |z| + |m| and two of at most 2 |m|, halved.",
+    ),
     reference.Hardsigmoid: _ABSOLUTE,
     reference.Hardswish: _TIMES_Z,
     reference.Tanhshrink: _ABSOLUTE,
@@ -229,37 +251,60 @@ all (B, n).
 Each grows or falls with |z|, and grows with |g| and a: so a judge can take the largest within a radius.
 """
 
+MEAN = 3
+"""Units of |z| (or |g|) that leaky_relu as a mean loses, for slopes s up to 1: both constants and both products are
+rounded, 2 (1 + s) / 2 + 2 (1 - s) / 2, and the sum of them, 1 where z is positive."""
+
+REACH = dict.fromkeys((reference.Hardsigmoid, reference.Hardswish), 6 * (1 + DIVISION / 2))
+"""Units by which a kink at 3 or -3 is missed where its side is told by another number than z: by z + 3 next to 6, a
+rounding of 6 units; by z / 6 + 1/2 next to 1, a rounding of 1 and that of the quotient 1/2, six times as much in z."""
+
 GELU_TANH_END = 8
 """Beyond, tanh(sqrt(2 / pi) (z + 0.044715 z^3)) is 1 in float64, and 1 - tanh^2 is 0 without a rounding."""
 
 LOSSES: dict[type[Loss], Admitted] = {
     CrossEntropy: Admitted(
-        lambda kappa, loss, a, y: kappa * _smoothed(loss, y).sum(axis=1),
-        lambda kappa, loss, a, y: 0,
+        lambda format, loss, a, y: format.kappa * _smoothed(loss, y).sum(axis=1),
+        lambda format, loss, a, y: 0,
         "Absolute: the logarithm of a probability near 1 that carries a rounding.",
     ),
     CrossEntropyWithLogits: Admitted(
-        lambda kappa, loss, a, y: (_smoothed(loss, y) * _steepness(kappa, a)).sum(axis=1),
-        lambda kappa, loss, a, y: (
-            kappa * _smoothed(loss, y)
-            + _steepness(kappa, a) * Softmax().apply(a) * _smoothed(loss, y).sum(axis=1, keepdims=True)
+        lambda format, loss, a, y: (_smoothed(loss, y) * _steepness(format.kappa, a)).sum(axis=1),
+        lambda format, loss, a, y: (
+            format.kappa * _smoothed(loss, y)
+            + _steepness(format.kappa, a) * Softmax().apply(a) * _smoothed(loss, y).sum(axis=1, keepdims=True)
         ),
         "log sum exp minus z in any arrangement; the delta also by way of dL/da and the softmax.",
     ),
     reference.KLDivergence: Admitted(
-        lambda kappa, loss, a, y: kappa * (abs(y) * (1 + abs(a) + abs(np.log(np.where(y == 0, 1, y))))).sum(axis=1),
-        lambda kappa, loss, a, y: 0,
+        lambda format, loss, a, y: (
+            format.kappa * (abs(y) * (1 + abs(a) + abs(np.log(np.where(y == 0, 1, y))))).sum(axis=1)
+        ),
+        lambda format, loss, a, y: 0,
         "y log y and y a apart: the terms cancel where the distributions agree.",
     ),
     BinaryCrossEntropy: Admitted(
-        lambda kappa, loss, a, y: np.full(len(y), kappa * y.shape[1]),
-        lambda kappa, loss, a, y: kappa * (abs(y) / a + abs(1 - y) / (1 - a)),
+        lambda format, loss, a, y: np.full(len(y), format.kappa * y.shape[1]),
+        lambda format, loss, a, y: format.kappa * (abs(y) / a + abs(1 - y) / (1 - a)),
         "Absolute: log(1 - a) for log1p(-a); the two terms of the derivative apart, or over one denominator.",
     ),
     BinaryCrossEntropyWithLogits: Admitted(
-        lambda kappa, loss, a, y: kappa * (1 + abs(a)).sum(axis=1),
-        lambda kappa, loss, a, y: kappa,
-        "Absolute: max(z, 0) - z y + log1p(exp(-|z|)), whose terms cancel; the delta also by way of dL/da.",
+        lambda format, loss, a, y: format.kappa * (1 + abs(a) + _lost(format, a, y)).sum(axis=1),
+        lambda format, loss, a, y: format.kappa * (1 + _lost(format, a, y)),
+        "Absolute: max(z, 0) - z y + log1p(exp(-|z|)), whose terms cancel.  Textbooks take log(1 - p) of a sigmoid p, "
+        "and their delta divides by 1 - p: u of p is u / (1 - p) of 1 - p; u / p where p comes of a tanh.",
     ),
 }
-"""The losses that are more than one formula; kappa is the format's, the other arguments are midpoints (B, K)."""
+"""The losses that are more than one formula; the format has kappa and u, the other arguments are midpoints (B, K)."""
+
+TERMS: dict[type[Loss], Callable[[Array], Array]] = {
+    BinaryCrossEntropy: lambda y: 1 + abs(y),
+    BinaryCrossEntropyWithLogits: lambda y: 1 + abs(y),
+    reference.L1: np.ones_like,
+    reference.Hinge: abs,
+}
+"""The largest sum of the absolute terms of a sample's delta, p and y, or of dL/da, by the targets (B, K): for losses
+whose radius says little of it, since it holds lost digits or either side of a kink."""
+
+ALGEBRAIC = (reference.LeakyReLU, reference.Hardtanh)
+"""Of the activations above, those without a formula that an exponential's overflow could end."""

@@ -13,7 +13,7 @@ from reference.backpropagation import Network, Trace
 from reference.gradients import Cotangent
 
 from ..problems.problem import Problem
-from .admitted import OWN, Conventions, admitted, admitted_loss
+from .admitted import OWN, Conventions, absolute_terms, admitted, admitted_loss
 from .paths import path_bounds
 from .rounded import Format, Rounded, exact
 
@@ -80,7 +80,7 @@ class Lifted:
 
     def along_paths(self, states: Sequence[tuple[Rounded, Rounded]]) -> Iterator[tuple[Gradient[Rounded], Rounded]]:
         """The gradients that lead back from given z and a, within the path bound (`conformance.bounds.paths`)."""
-        return path_bounds(self.network, self.head(*states[-1]), states, self.x)
+        return path_bounds(self.network, self.head(*states[-1]), states, self.x, absolute_terms(self.problem))
 
 
 def lifted(problem: Problem, conventions: Conventions = OWN) -> Lifted:

@@ -7,7 +7,9 @@ magnitude G = P^l |W^l| and its error H, layer by layer:
 
     P^{l-1} = |sigma'| G        eta^{l-1} = |sigma'| H + S G
 
-where S is the radius of sigma' itself.  The sums are the reference's own (B2) to (B4), run on magnitudes.
+where S is the radius of sigma' itself.  What of S is a choice of side at a kink multiplies g, not P: whoever sums along
+paths takes one slope for all that pass through a unit, so that what comes out is a slope of the hull times g.  The
+activations' radii in (B3) multiply delta, likewise.  The sums are the reference's own (B2) to (B4), run on magnitudes.
 """
 
 from collections.abc import Iterator, Sequence
@@ -19,6 +21,7 @@ from reference import Activation, Gradient, Identity, Layer, LogSoftmax, Softmax
 from reference.gradients import Cotangent
 
 from ..arrays import Array
+from .admitted import Widened
 from .rounded import Format, Rounded, exact, gamma
 
 MIXING = (Softmax, LogSoftmax)
@@ -39,7 +42,11 @@ class Spread(NamedTuple):
 
 
 def path_bounds(
-    network: tuple[Layer[Rounded], ...], head: Cotangent[Rounded], states: Sequence[tuple[Rounded, Rounded]], x: Rounded
+    network: tuple[Layer[Rounded], ...],
+    head: Cotangent[Rounded],
+    states: Sequence[tuple[Rounded, Rounded]],
+    x: Rounded,
+    terms: Array | float = np.inf,
 ) -> Iterator[tuple[Gradient[Rounded], Rounded]]:
     """The gradients that lead on from given activations, with the path bound as radius, the last layer first.
 
@@ -52,6 +59,8 @@ def path_bounds(
     states : sequence of (z, a)
         Each layer's, (B, n_l), with the radii that they are known to.
     x : Rounded (B, n_0)
+    terms : array (B, n_L)
+        At most the sum of the absolute terms of the head's g (`conformance.bounds.admitted.absolute_terms`).
 
     Yields
     ------
@@ -60,12 +69,7 @@ def path_bounds(
     g : Rounded (B, n_{l-1})
         The cotangent below; that of layer 1 is dL/dx.
     """
-    z, a = states[-1]
-    top: Rounded = head.sigma.pullback(z, a, head.g)
-    format = top.format
-    # What is admitted of the head is at least kappa u times each absolute term of (B1), so that its radius, divided by
-    # kappa u, is at least their sum: the absolute part of P that cancellation in p - y would hide.
-    delta = Spread(top.mid, _size(top) + top.rad / (format.kappa * format.u), top.rad)
+    delta, format = _top(head, *states[-1], terms), x.format
     for l in range(len(network), 0, -1):
         layer = network[l - 1]
         a_prev = states[l - 2][1] if l > 1 else x
@@ -75,13 +79,30 @@ def path_bounds(
             delta = _pulled_back(network[l - 2].sigma, *states[l - 2], g, format)
 
 
+def _top(head: Cotangent[Rounded], z: Rounded, a: Rounded, terms: Array | float) -> Spread:
+    """delta^L, from which the paths lead on."""
+    top: Rounded = head.sigma.pullback(z, a, head.g)
+    unit = top.format.kappa * top.format.u
+    # What is admitted of the head is at least kappa u times each absolute term of (B1), so that its radius, divided by
+    # kappa u, is at least their sum: the absolute part of P that cancellation in p - y would hide.  A choice of side is
+    # no rounding, and counts once.
+    P = _size(top) + top.rad / unit
+    if not _mixes(head.sigma):
+        slope, side = _slope(head.sigma, z, a)
+        with np.errstate(all="ignore"):
+            chosen = np.minimum(side.choice, slope.rad) * _size(head.g)
+            most = terms * (_size(slope) + slope.rad + side.rounding / unit)
+            P = np.fmin(_size(top) + chosen + np.maximum(top.rad - chosen, 0) / unit, np.maximum(most, _size(top)))
+    return Spread(top.mid, P, top.rad)
+
+
 def _layer(W: Rounded, a: Rounded, delta: Spread, format: Format) -> tuple[Gradient[Rounded], Spread]:
     """(B2) to (B4) of values, of absolute values and of errors."""
     mid, at_most = _sums(W.mid, a.mid, delta.mid), _sums(abs(W.mid), abs(a.mid) + a.rad, delta.P)
     error = _sums(abs(W.mid), abs(a.mid) + a.rad, delta.eta)
     B, units = delta.mid.shape
     with np.errstate(all="ignore"):
-        carried = delta.P.T @ a.rad
+        carried = _magnitude(delta.mid).T @ a.rad
         lost = (
             carried + gamma(B + 1, format.u) * at_most[0],
             gamma(B, format.u) * at_most[1],
@@ -101,23 +122,53 @@ def _sums(W: Array, a: Array, delta: Array) -> tuple[Array, Array, Array]:
         return gradient.W, gradient.b, cotangent(layer, gradient)
 
 
+class Side(NamedTuple):
+    """What a slope's radius is made of where z may lie on either side of a kink, (B, n) each.
+
+    ``choice`` is how far the slope on a side is from the middle, ``rounding`` its radius there.
+    """
+
+    choice: Array
+    rounding: Array
+
+
+def _slope(sigma: Activation, z: Rounded, a: Rounded) -> tuple[Rounded, Side]:
+    """sigma' of units that do not mix, and what its radius is made of."""
+    slope: Rounded = sigma.pullback(z, a, exact(np.ones(z.shape, z.dtype)))
+    branches = sigma.branches(z, a) if isinstance(sigma, Widened) else []
+    if not branches:
+        return slope, Side(np.zeros(z.shape), slope.rad)
+    with np.errstate(all="ignore"):
+        away = [np.where(reached, abs(side.mid - slope.mid).astype(np.float64), 0) for side, reached in branches]
+        rounding = [np.where(reached, side.rad, 0) for side, reached in branches]
+        return slope, Side(np.maximum.reduce(away), np.maximum.reduce(rounding))
+
+
+def _mixes(sigma: Activation) -> bool:
+    return isinstance(getattr(sigma, "sigma", sigma), MIXING)
+
+
 def _pulled_back(sigma: Activation, z: Rounded, a: Rounded, g: Spread, format: Format) -> Spread:
     """(B1) of values, of absolute values and of errors, from the slopes and their radii."""
-    n = z.shape[1]
-    units = np.eye(n, dtype=format.dtype) if isinstance(getattr(sigma, "sigma", sigma), MIXING) else None
-    if units is None:
-        slopes = [(slice(None), sigma.pullback(z, a, exact(np.ones(z.shape, format.dtype))))]
-    else:
+    slopes: list[tuple[slice, Rounded, Side | None]]
+    if _mixes(sigma):
+        n = z.shape[1]
+        units = np.eye(n, dtype=format.dtype)
         slopes = [
-            (slice(k, k + 1), sigma.pullback(z, a, exact(np.broadcast_to(units[k], z.shape)))) for k in range(n)
+            (slice(k, k + 1), sigma.pullback(z, a, exact(np.broadcast_to(units[k], z.shape))), None) for k in range(n)
         ]
+    else:
+        slopes = [(slice(None), *_slope(sigma, z, a))]
     mid, P, eta = np.zeros(z.shape, format.wide), np.zeros(z.shape), np.zeros(z.shape)
     with np.errstate(all="ignore"):
-        for columns, slope in slopes:
+        for columns, slope, side in slopes:
             at_most = _size(slope) + slope.rad
             mid = mid + slope.mid * g.mid[:, columns]
             P = P + at_most * g.P[:, columns]
-            eta = eta + at_most * g.eta[:, columns] + slope.rad * g.P[:, columns]
+            unsure = slope.rad * g.P[:, columns]
+            if side is not None:
+                unsure = np.fmin(unsure, side.choice * _magnitude(g.mid) + side.rounding * g.P)
+            eta = eta + at_most * g.eta[:, columns] + unsure
         return _representable(Spread(mid, P, eta + gamma(len(slopes) + 1, format.u) * P), format)
 
 
@@ -129,8 +180,12 @@ def _representable(spread: Spread, format: Format) -> Spread:
 
 
 def _size(x: Rounded) -> Array:
+    return _magnitude(x.mid)
+
+
+def _magnitude(mid: Array) -> Array:
     with np.errstate(over="ignore"):  # what float64 does not hold is infinite
-        return abs(x.mid).astype(np.float64)
+        return abs(mid).astype(np.float64)
 
 
 def _rounded(spread: Spread, format: Format) -> Rounded:

@@ -1,8 +1,9 @@
 """Right programs by other routes: whoever judges must never accuse one of them.
 
-Each answers problems in the problem's own dtype: by another formula (`conformance.subjects.formulas`) or on a route of
-its own (`conformance.subjects.routes`).  Some are right on paper and fail at the ends of the range; such a program says
-by a criterion of its own which problems it ``applies`` to.
+Each answers problems in the problem's own dtype: by another formula (`conformance.subjects.formulas`), in the forms
+that people write (`conformance.subjects.forms`) or on a route of its own (`conformance.subjects.routes`).  Some are
+right on paper and fail at the ends of the range; such a program says by a criterion of its own which problems it
+``applies`` to.
 """
 
 import zlib
@@ -12,8 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 from ..problems.problem import Answer, Problem
+from .forms.activations import ACTIVATIONS
+from .forms.form import Written, moderate, written
+from .forms.losses import LOSSES
 from .formulas import FUNCTIONS, SUMS, Formula, edited
-from .reference import reference_answer
 from .routes import (
     by_complex_step,
     by_tangents,
@@ -44,12 +47,6 @@ class Program(NamedTuple):
     applies: Callable[[Problem], bool] = lambda problem: True
 
 
-def moderate(problem: Problem) -> bool:
-    """Whether e^z, its square and their inverses are normal numbers for every z, so that none loses digits."""
-    largest = max(float(abs(state.z).max()) for state in reference_answer(problem).trace)
-    return largest < float(np.log(np.finfo(problem.dtype).max)) / 4
-
-
 MODERATE = ("unshifted-softmax", "log-of-softmax", "chain-through-the-head")
 """Formulas that are right for problems that are `moderate`."""
 
@@ -64,6 +61,17 @@ def _program(formula: Formula) -> Program:
     return Program(formula.name, answer, formula.route, applies=applies)
 
 
+def _written(number: int, program: Written) -> Program:
+    answer = edited(*program.edits)
+    is_finite = finite(answer)
+    return Program(
+        f"as-people-write-it-{number}",
+        answer,
+        "; ".join(f"{form.of.__name__}: {form.says}" for form in program.forms),
+        applies=lambda problem: program.right(problem) and is_finite(problem),
+    )
+
+
 def by_autograd(problem: Problem) -> bool:
     """No l1 at its kink, and nothing that overflows on the way."""
     return off_the_kink_of_l1(problem) and finite(text_answer)(problem)
@@ -76,6 +84,7 @@ PROGRAMS = (
     Program("divided-at-the-end", divided_at_the_end, "1/B in the gradients and in the rate, at the end"),
     Program("sample-by-sample", sample_by_sample, "single samples, added up"),
     *map(_program, FUNCTIONS),
+    *(_written(number, program) for number, program in enumerate(written((*ACTIVATIONS, *LOSSES)), start=1)),
     Program("twin", twin_answer, "PyTorch's autograd"),
     Program("twin-sample-by-sample", lambda problem: sample_by_sample(problem, twin_answer), "PyTorch, added up"),
     Program("autograd-through-the-text", text_answer, "PyTorch's autograd through the text", applies=by_autograd),

@@ -115,7 +115,7 @@ def check_pullback(forward: Any, pullback: Any, inputs: Any, *, equation: Any = 
             function,
             label(type(sigma).apply),
             lambda values, g: mistaken(sigma, values[0], g),
-            _end(format, type(sigma) in assumptions.ACTIVATIONS),
+            _end(format, type(sigma) in assumptions.ACTIVATIONS and type(sigma) not in assumptions.ALGEBRAIC),
         ),
         seed,
     )
