@@ -17,7 +17,7 @@ CANDIDATES = 24
 
 
 def rows(factors: Mapping[str, Sequence[Level]], seed: int) -> Iterator[dict[str, Level]]:
-    """Rows without end: first those that cover every pair of levels, then random ones.
+    """Rows without end: first those that cover every pair of levels, of the first factors first; then random ones.
 
     Parameters
     ----------
@@ -43,8 +43,8 @@ def rows(factors: Mapping[str, Sequence[Level]], seed: int) -> Iterator[dict[str
         return list(combinations(row.items(), 2))
 
     while left:
-        some = list(left)
-        candidates = [drawn() | dict(some[int(rng.integers(len(some)))]) for _ in range(CANDIDATES)]
+        first = next(iter(left))
+        candidates = [drawn() | dict(first) for _ in range(CANDIDATES)]
         row = max(candidates, key=lambda row: sum(pair in left for pair in pairs(row)))
         for pair in pairs(row):
             left.pop(pair, None)

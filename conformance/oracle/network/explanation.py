@@ -73,8 +73,16 @@ def attributed(violations: Sequence[Violation]) -> list[Violation]:
     return [v._replace(named=tuple(_named(v, in_batches_only=not single))) for v in violations]
 
 
-def explained(violations: Sequence[Violation]) -> list[Finding]:
-    """A finding for each equation that is named, the one that is evaluated first in the network first."""
+def explained(violations: Sequence[Violation], contrast: str = "") -> list[Finding]:
+    """A finding for each equation that is named, the one that is evaluated first in the network first.
+
+    Parameters
+    ----------
+    violations : sequence of Violation
+        The smallest questions first.
+    contrast : str
+        What sets them apart from the questions that were answered rightly.
+    """
     # Numbers that are missing spoil whatever else could be read, and may be no more than what large errors end in.
     missing = bool(violations) and bool(_not_numbers(violations[0].accused))
     violations = [v for v in violations if bool(_not_numbers(v.accused)) == missing]
@@ -91,7 +99,7 @@ def explained(violations: Sequence[Violation]) -> list[Finding]:
         return 2 * len({id(f.violation) for f in shown}) < showing, evaluation_order(shown[0].judgement)
 
     order = sorted(named.values(), key=likelihood)
-    return [_finding(shown, violations, "F" in named) for shown in order[:SHOWN]]
+    return [_finding(shown, contrast, "F" in named) for shown in order[:SHOWN]]
 
 
 def _judged(violation: Violation) -> Sequence[Judgement]:
@@ -122,14 +130,14 @@ def _named(violation: Violation, in_batches_only: bool) -> list[Judgement]:
     return [*volunteered, of_b[both]._replace(equation=equation)]
 
 
-def _finding(shown: Sequence[Named], violations: Sequence[Violation], forward_too: bool) -> Finding:
+def _finding(shown: Sequence[Named], contrast: str, forward_too: bool) -> Finding:
     violation = shown[0].violation  # the smallest question that shows it
     j = min((f.judgement for f in shown if f.violation is violation), key=evaluation_order)
     multiple = _factor(j, violation.question.problem)
     if not multiple:
         j = j._replace(factor=np.nan)
     sentences = [_violated(j), OTHER_ROUTE if j.suspect else "", multiple]
-    sentences += [_follows(violation), _where(violations)]
+    sentences += [_follows(violation), contrast]
     if j.equation == "B1" and forward_too:
         sentences.append("The last layer's a is not reported, so that its (F1) and (F2) cannot be told from (B1).")
     if violation.question.why:
@@ -184,36 +192,6 @@ def _follows(violation: Violation) -> str:
         return ""
     layers = f"layer {off[0]}" if len(off) == 1 else f"layers {', '.join(map(str, off))}"
     return f"Other gradients of {layers} are off too, and follow from it by the documented equations."
-
-
-def _where(violations: Sequence[Violation]) -> str:
-    """What sets the questions with wrong answers apart from those with right ones.
-
-    Of samples it speaks only where two questions differ in nothing else.
-    """
-    wrong, right = [v.question for v in violations], violations[0].conforming
-    if not right:
-        return ""
-    for p in wrong:
-        for q in right:
-            if _alike_but_for_samples(p, q):
-                few, many = sorted((len(p.problem.x), len(q.problem.x)))
-                first, second = (few, many) if len(p.problem.x) == few else (many, few)
-                return f"It shows with {_samples(first)}, and not in the same question with {_samples(second)}."
-    return f"{len(right)} other question{'s were' if len(right) > 1 else ' was'} answered rightly."
-
-
-def _samples(n: int) -> str:
-    return f"{n} samples" if n > 1 else "one sample"
-
-
-def _alike_but_for_samples(p: Question, q: Question) -> bool:
-    """Whether two questions ask of one network, and differ in how many samples they have."""
-    if len(p.problem.x) == len(q.problem.x) or p.widths != q.widths:
-        return False
-    layers = zip(p.problem.network, q.problem.network, strict=True)
-    same = all(np.array_equal(a.W, b.W) and np.array_equal(a.b, b.b) and a.sigma == b.sigma for a, b in layers)
-    return same and (p.problem.loss, p.problem.reduction) == (q.problem.loss, q.problem.reduction)
 
 
 def summary(report: Report) -> Iterator[str]:

@@ -23,6 +23,7 @@ from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...subjects.callables import Ask, check_shapes
 from .. import asking
 from .alternatives import explained_by
+from .contrast import contrast
 from .domain import Domain
 from .evidence import Evidence, evidence
 from .explanation import Violation, attributed, explained, following, summary
@@ -58,7 +59,9 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, coun
     state = _state(outcomes, ask)
     judged = [] if state else ordinary  # state imitates every mistake
     wrong, doubted = _violations(judged, domain)
-    findings = [*_failures(failed), *([state] if state else []), *explained(wrong), *explained(doubted)]
+    findings = [*_failures(failed), *([state] if state else [])]
+    for violations in (wrong, doubted):
+        findings += explained(violations, _contrast(violations, ask, domain))
     broken = [outcome for outcome in extremes if outcome.violated]
     if not findings:
         findings += explained(_violations(broken, domain)[0])
@@ -188,6 +191,17 @@ def _violations(outcomes: Sequence[Outcome], domain: Domain) -> tuple[list[Viola
             reading = o.found.explained()
             doubted.append(Violation(o.question, o.found.accused, reading and reading.doubted, conforming))
     return attributed(wrong), attributed(doubted)
+
+
+def _contrast(violations: Sequence[Violation], ask: Ask, domain: Domain) -> str:
+    """What sets the questions that are violated apart from the others."""
+
+    def conforms(problem: Problem) -> bool:
+        outcome = _outcome(Question("", problem), ask, domain)
+        return not outcome.failed and not outcome.violated
+
+    right = violations[0].conforming if violations else ()
+    return contrast([v.question for v in violations], right, conforms)
 
 
 def _passes_alone(outcomes: Iterable[Outcome]) -> bool:

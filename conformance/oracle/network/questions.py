@@ -94,9 +94,9 @@ DEEPEST = 12
 FACTORS: dict[str, tuple[Any, ...]] = {
     "layers": (2, 3, 6, DEEPEST),
     "hidden": ("distinct", "one", "two", "a pair", "64", "beyond 784"),
-    "inputs": (1, 2, 4, 16, 65),
-    "outputs": (1, 2, OUTPUTS, 16, 37),
-    "samples": (1, 2, BATCH, 4, 17, 40),
+    "inputs": (1, 2, 4, 65),
+    "outputs": (1, 2, OUTPUTS, 37),
+    "samples": (1, 2, 4, 17, 40),
     "rows": ("distinct", "equal"),
     "numbers": ("normal", "whole", "some 0"),
     "sizes": ("usual", "large x", "tiny x", "large y"),

@@ -12,8 +12,8 @@ from conformance import Report, assert_conforms, probe
 from conformance.judge.picture import plot
 from conformance.judge.report import WIDTH, Subject
 from conformance.judge.verdict import EXIT_STATUS
+from conformance.oracle.network.domain import Domain
 from conformance.oracle.network.interrogation import interrogated
-from conformance.oracle.network.questions import Domain
 from conformance.subjects.correct import PROGRAMS
 from conformance.subjects.faults import FAULTS
 from conformance.text.edits import planted

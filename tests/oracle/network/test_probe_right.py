@@ -8,8 +8,8 @@ from conformance import GivenAnswer, Parameters, assert_conforms, probe
 from conformance.arrays import Array, Network
 from conformance.judge.precision import NOTABLE
 from conformance.judge.report import Subject
+from conformance.oracle.network.domain import Domain
 from conformance.oracle.network.interrogation import interrogated
-from conformance.oracle.network.questions import Domain
 from conformance.subjects.correct import PROGRAMS, Program
 from reference import (
     ELU,
@@ -74,8 +74,8 @@ def test_right_programs_are_never_accused(dtype: str, whole: bool) -> None:
     for turn, program in enumerate(PROGRAMS * (len(HIDDEN) if whole else 1)):
         report = interrogated(asked(program), domain(program, dtype, turn, whole), Subject(program.name), seed=turn)
         judged += numbers(report)
-        nothing = program.name == "complex-step" and dtype == "float32"
-        assert report.verdict == ("UNDECIDED" if nothing else "CONFORMS"), f"\n{report}"
+        assert report.verdict == ("UNDECIDED" if report.refuses_most else "CONFORMS"), f"\n{report}"
+        assert not report.refuses_most or program.name == "complex-step", f"\n{report}"
         assert report.robustness is None or report.robustness.verdict == "CONFORMS", f"\n{report}"
     print(f"{judged:,} numbers of right programs in {dtype}, none accused")
     assert judged >= 10**6 / len(DTYPES)
@@ -113,7 +113,10 @@ def test_p_minus_y_is_right_for_targets_that_sum_to_one() -> None:
         return [(gradient.W, gradient.b) for gradient in gradients]
 
     options: dict[str, Any] = {"output": Softmax(), "loss": CrossEntropy(), "width": (1, 7)}
-    assert probe(p_minus_y, **options).verdict == "WRONG"
+    report = probe(p_minus_y, **options)
+    assert_conforms(report)
+    assert any("Judged on targets that sum to one" in remark for remark in report.remarks), report.remarks
+    assert probe(p_minus_y, targets="any", **options).verdict == "WRONG"
     for targets in ("distribution", "one-hot"):
         assert_conforms(probe(p_minus_y, targets=targets, **options))
 

@@ -13,8 +13,8 @@ from conformance.bounds.admitted import declared
 from conformance.bounds.rounded import FORMATS
 from conformance.judge.report import Subject
 from conformance.judge.verdict import EXIT_STATUS
+from conformance.oracle.network.domain import Domain
 from conformance.oracle.network.interrogation import interrogated
-from conformance.oracle.network.questions import Domain
 from conformance.subjects.faults import FAULTS, KEEPING
 from conformance.text.edits import planted
 from reference import (
@@ -102,10 +102,10 @@ WRONG = {
     "the sign of dL/db": Wrong("B4", scaled(1, -1), "All of them are -1 times"),
     "everything negative": Wrong("B1", scaled(-1, -1), "All of them are -1 times"),
     "the sign of one bias": Wrong("B4", last_bias),
-    "beyond width 32": Wrong("B3", wide, "units in a layer on; up to"),
-    "single samples": Wrong("B3", for_batches(single=True), "It shows up to 1 samples; from 3 on the answers conform."),
-    "batches": Wrong("B3", for_batches(single=False), "It shows from 3 samples on; up to 1 the answers conform."),
-    "from the third layer on": Wrong("B3", from_the_third, "It shows from 3 layers on; up to 2 the answers conform."),
+    "beyond width 32": Wrong("B3", wide, "All of them are 1.00781 times"),
+    "single samples": Wrong("B3", for_batches(single=True), "It shows with one sample; the same question with 3"),
+    "batches": Wrong("B3", for_batches(single=False), "on; the same question with one sample is answered rightly."),
+    "from the third layer on": Wrong("B3", from_the_third, "It shows from 3 layers on; the same question with 2"),
     "one number that is none": Wrong("B3", nan),
 }
 
@@ -128,7 +128,7 @@ WIDE = (784, 128, 10)
 
 
 def one_off(layer: int, part: int, element: tuple[int, ...] | str, by: float) -> Callable[[Any, Any, Any], Gradients]:
-    """Only in the wide network one element is off; "pivot" is the row from which a is recovered, by its largest db."""
+    """For dense single samples one element is off; "pivot" is the row from which a is recovered, by its largest db."""
 
     def change(g: Gradients, network: Network, x: Array, y: Array) -> None:
         pair = g[layer]
@@ -150,7 +150,10 @@ def one_off(layer: int, part: int, element: tuple[int, ...] | str, by: float) ->
     ],
 )  # fmt: skip
 def test_one_element_of_a_hundred_thousand(layer: int, part: int, element: Any, dtype: str) -> None:
-    report = probe(one_off(layer, part, element, 1 / 100), hidden=Tanh(), dtype=dtype, widths=WIDE)
+    wrong = one_off(layer, part, element, 1 / 100)
+    options: dict[str, Any] = {"hidden": Tanh(), "dtype": dtype, "widths": WIDE}
+    assert probe(wrong, **options).verdict in ("WRONG", "SUSPECT")  # the equation alone sees it, and is no proof
+    report = probe(wrong, method="backpropagation", **options)
     assert report.verdict == "WRONG"
     finding = report.findings[0]
     assert (finding.equation, finding.layer) == ("B3" if part == 0 else "B4", layer + 1), f"\n{report}"
@@ -312,7 +315,6 @@ def test_another_function_consistent_with_itself(dtype: str) -> None:
         assert report.verdict == "WRONG"
         assert named(report)[0] == "F", f"\n{report}"
         assert "(F1) z^l = W^l a^{l-1} + b^l" in report.findings[0].explanation
-    assert "It shows from 3 layers on" in report.findings[0].explanation
 
 
 def dropout() -> Callable[[Network, Array, Array], Gradients]:
