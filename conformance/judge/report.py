@@ -251,7 +251,7 @@ def _table(report: Report) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     equations = sorted({equation for equation, _ in report.tallies}, key=by_phase)
     layers = sorted({layer for _, layer in report.tallies})
-    of_network = any(equation[0] in "FB" for equation in equations)
+    of_network = any(equation[0] in "FBU" for equation in equations)
     table.add_column("layer" if of_network else "input", justify="right")
     for equation in equations:
         table.add_column(f"({equation})")

@@ -1,12 +1,16 @@
 """The domain of a subject: what it says that it can do, and how it wants to be judged."""
 
-from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, NamedTuple, TypedDict
 
-from reference import Activation, Loss
+import numpy as np
+
+from reference import Activation, HalfSquaredError, Layer, Loss, Sigmoid, activation
+from reference import loss as named_loss
+from reference.checks import check_activation, check_loss, check_network
 from reference.gradients import Reduction
 
-from ...bounds.admitted import UNDECLARED, Conventions
+from ...bounds.admitted import UNDECLARED, Conventions, declared
 
 Targets = Literal["any", "distribution", "one-hot"]
 Method = Literal["any", "backpropagation"]
@@ -34,3 +38,93 @@ class Domain(NamedTuple):
     conventions: Conventions = UNDECLARED
     targets: Targets | None = None
     method: Method = "any"
+
+
+class Declared(TypedDict, total=False):
+    """What somebody may say of a subject (`conformance.probe` says what each means)."""
+
+    hidden: Activation | str | Sequence[Activation]
+    output: Activation | str
+    loss: Loss | str
+    reduction: Reduction
+    dtype: Any
+    widths: Sequence[int] | None
+    layers: tuple[int, int]
+    width: tuple[int, int]
+    batch: tuple[int, int]
+    conventions: Mapping[str, float] | None
+    targets: Targets | None
+    method: Method
+
+
+def domain_of(
+    *,
+    hidden: Any = Sigmoid(),  # noqa: B008  (a frozen value)
+    output: Any = Sigmoid(),  # noqa: B008
+    loss: Any = HalfSquaredError(),  # noqa: B008
+    reduction: Any = "sum",
+    dtype: Any = "float64",
+    widths: Any = None,
+    layers: Any = (1, 12),
+    width: Any = (1, 1024),
+    batch: Any = (1, 1024),
+    conventions: Any = None,
+    targets: Any = None,
+    method: Any = "any",
+) -> Domain:
+    """The domain of what is said of a subject, checked by the reference's own checks on a network of that kind.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If what is said cannot be: an unknown name, a loss that wants another last activation.
+    """
+    sigmas = [_activation(each) for each in (hidden if isinstance(hidden, list | tuple) else [hidden])]
+    if not sigmas:
+        raise ValueError("hidden: expected an activation, or several that take turns, got none")
+    for sigma in sigmas:
+        check_activation("hidden", sigma)
+    head, of = _activation(output), named_loss(loss) if isinstance(loss, str) else loss
+    dtype = getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
+    if dtype not in ("float32", "float64"):
+        raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
+    fixed = None if widths is None else _whole_numbers("widths", widths, "n_0 to n_L, such as (784, 128, 10)")
+    K = fixed[-1] if fixed else 5
+    network, kind = check_network((Layer(np.ones((K, 3), dtype), np.ones(K, dtype), head),))
+    of = check_loss(network, kind, of, reduction)
+    limits = {name: _limits(name, given) for name, given in (("layers", layers), ("width", width), ("batch", batch))}
+    _one_of("targets", targets, (None, "any", "distribution", "one-hot"))
+    _one_of("method", method, ("any", "backpropagation"))
+    return Domain(
+        sigmas, [(head, of)], [reduction], dtype, fixed,
+        conventions=declared(conventions), targets=targets, method=method, **limits,
+    )  # fmt: skip
+
+
+def _one_of(name: str, given: Any, known: tuple[Any, ...]) -> Any:
+    if given not in known:
+        named = [repr(each) for each in known if each is not None]
+        raise ValueError(f"{name}: expected {', '.join(named[:-1])} or {named[-1]}, got {given!r}")
+    return given
+
+
+def _limits(name: str, given: Any) -> tuple[int, int]:
+    ends = _whole_numbers(name, given, "the smallest and the largest, such as (1, 8)")
+    if len(ends) != 2 or ends[0] > ends[1]:
+        raise ValueError(f"{name}: expected the smallest and the largest, such as (1, 8), got {given!r}")
+    return ends[0], ends[1]
+
+
+def _whole_numbers(name: str, given: Any, expected: str) -> tuple[int, ...]:
+    """At least two whole numbers above 0."""
+    try:
+        numbers = tuple(given)
+    except TypeError:
+        numbers = ()
+    if len(numbers) < 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in numbers):
+        raise ValueError(f"{name}: expected {expected}, whole numbers above 0, got {given!r}")
+    return tuple(map(int, numbers))
+
+
+def _activation(named: Any) -> Activation:
+    return activation(named) if isinstance(named, str) else named

@@ -117,10 +117,7 @@ def taken_apart(module: Any, activations: Mapping[type, Activation | str]) -> Pa
     sigmas: list[Activation | None] = []
     for where, part in _flat(getattr(module, "_orig_mod", module), ""):
         if isinstance(part, nn.Linear):
-            if part.bias is None:
-                raise TypeError(f"{where}: expected a Linear with bias, got one without; dL/db shows delta")
-            if any(part is other for other in linear):
-                raise TypeError(f"{where}: expected layers of their own, got the one of {linear.index(part)} once more")
+            _check_own_parameters(where, part, linear)
             linear.append(part)
             sigmas.append(None)
             continue
@@ -136,6 +133,26 @@ def taken_apart(module: Any, activations: Mapping[type, Activation | str]) -> Pa
         raise TypeError(f"module: expected an nn.Sequential with a Linear, got {type(module).__name__}")
     widths = (linear[0].in_features, *(layer.out_features for layer in linear))
     return Parts(tuple(linear), tuple(sigma or reference.Identity() for sigma in sigmas), widths)
+
+
+def _check_own_parameters(where: str, layer: Any, earlier: list[Any]) -> None:
+    """The layer has a weight and a bias that are parameters of its own, as the documented equations take them."""
+    if layer.bias is None:
+        raise TypeError(f"{where}: expected a Linear with bias, got one without; dL/db shows delta")
+    if any(layer is other for other in earlier):
+        raise TypeError(f"{where}: expected layers of their own, got the one of {earlier.index(layer)} once more")
+    for name in ("weight", "bias"):
+        if name not in layer._parameters:
+            raise TypeError(
+                f"{where}: expected {name} as a parameter, got one that is computed from others (weight_norm, "
+                "spectral_norm, parametrize), whose gradients are none of the documented equations"
+            )
+        shared = [l for l, other in enumerate(earlier, start=1) if getattr(other, name) is getattr(layer, name)]
+        if shared:
+            raise TypeError(
+                f"{where}: expected a {name} of its own, got that of linear layer {shared[0]} (tied), whose gradient "
+                "is a sum over both layers"
+            )
 
 
 def _flat(module: Any, where: str) -> Iterator[tuple[str, Any]]:

@@ -4,49 +4,38 @@
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
-from reference import Activation, HalfSquaredError, Layer, Loss, Sigmoid, activation, loss
-from reference.checks import check_activation, check_batch, check_loss, check_network
-from reference.gradients import Reduction
+from reference import Layer
+from reference.checks import check_batch, check_loss, check_network
 
-from ...arrays import Array
+from ...arrays import Network
 from ...bounds.admitted import declared
 from ...bounds.lifted import lifted
 from ...judge import precision
 from ...judge.report import Report, Subject
-from ...judge.verdict import CONFORMS, UNDECIDED, by_equation_and_layer
-from ...problems.problem import GivenAnswer, Parameters, Problem
+from ...judge.verdict import CONFORMS, UNDECIDED, by_equation_and_layer, merged
+from ...problems.problem import GivenAnswer, Problem
 from ...subjects.callables import asking, check_shapes, layers_of
 from . import estimate
 from .alternatives import explained_by
-from .domain import Domain, Method, Targets
+from .domain import Declared, domain_of
 from .evidence import evidence
 from .explanation import Violation, attributed, explained, following, summary
 from .interrogation import interrogated
 from .questions import Question
+from .training import inferred, steps_in_a_row
 
 
 def probe(
     function: Callable[..., Any],
     *,
-    hidden: Activation | str | Sequence[Activation] = Sigmoid(),  # noqa: B008  (a frozen value)
-    output: Activation | str = Sigmoid(),  # noqa: B008
-    loss: Loss | str = HalfSquaredError(),  # noqa: B008
-    reduction: Reduction = "sum",
-    dtype: str = "float64",
-    widths: Sequence[int] | None = None,
-    layers: tuple[int, int] = (1, 12),
-    width: tuple[int, int] = (1, 1024),
-    batch: tuple[int, int] = (1, 1024),
-    conventions: Mapping[str, float] | None = None,
-    targets: Targets | None = None,
-    method: Method = "any",
     name: str = "",
     seed: int = 0,
     problems: int | None = None,
+    **options: Unpack[Declared],
 ) -> Report:
     """Ask a function for gradients, and say whether they are right and, if not, where.
 
@@ -57,33 +46,36 @@ def probe(
         tuple of ``(W, b, sigma)``, W (n_l, n_{l-1}), b (n_l,); x is (B, n_0) and y (B, n_L), all in ``dtype``.  It
         returns for each layer ``(dW, db)``, or something with ``W`` and ``b``, in the shapes of the parameters; or a
         `GivenAnswer` with more.  ``NotImplementedError`` says that it cannot answer this question.
-    hidden, output : activation, or its name
-        What the function computes in its hidden layers (several take turns) and in its last: the reference's equations
-        with PyTorch's parameters, so that softplus is a line above its threshold of 20 unless another is given.
-    loss, reduction : loss or its name, "sum" or "mean"
-        What it differentiates.  The defaults are the document's example.
-    dtype : "float32" or "float64"
-        The format in which it claims to compute.
-    widths : sequence of int, optional
-        n_0 to n_L, if the function takes one shape only.
-    layers, width, batch : (int, int)
-        The smallest and the largest number of layers, units and samples that it takes.
-    conventions : mapping, optional
-        The derivatives at kinks that it holds to, as ``{"relu_derivative_at_zero": 0}``.
-    targets : "any", "distribution" or "one-hot", optional
-        What y it takes: any that the loss is defined for; rows that sum to one, without which p - y is no gradient of
-        softmax and cross-entropy; or a single 1 in each row, as class indices stand for.  Where nothing is said, it is
-        judged on rows that sum to one, and what others show is a remark.
-    method : "any" or "backpropagation"
-        "backpropagation" promises the documented recursion, layer by layer, rescaled by powers of two at most.  Then
-        each equation alone, on the function's own numbers, may accuse, which tells more of large networks; without it
-        what only such a bound finds is SUSPECT at most, since forward mode and loss scales break it too.
     name : str
         For the report; the function's own by default.
     seed : int
         Of the questions.
     problems : int, optional
         How many questions; 60, or 30 for one shape, where nothing is said.  Beyond the fixed ones they are random.
+    **options
+        What the function computes, all of it optional:
+
+        hidden, output : activation, or its name
+            In its hidden layers (several take turns) and in its last: the reference's equations with PyTorch's
+            parameters, so that softplus is a line above its threshold of 20 unless another is given.  Sigmoid.
+        loss, reduction : loss or its name, "sum" or "mean"
+            What it differentiates.  The document's example: half the squared error, summed.
+        dtype : "float32" or "float64"
+            The format in which it claims to compute.  float64.
+        widths : sequence of int
+            n_0 to n_L, if the function takes one shape only.
+        layers, width, batch : (int, int)
+            The smallest and the largest number of layers, units and samples that it takes.
+        conventions : mapping
+            The derivatives at kinks that it holds to, as ``{"relu_derivative_at_zero": 0}``.
+        targets : "any", "distribution" or "one-hot"
+            What y it takes: any that the loss is defined for; rows that sum to one, without which p - y is no gradient
+            of softmax and cross-entropy; or a single 1 in each row, as class indices stand for.  Where nothing is said,
+            it is judged on rows that sum to one, and what others show is a remark.
+        method : "any" or "backpropagation"
+            "backpropagation" promises the documented recursion, layer by layer, rescaled by powers of two at most.
+            Then each equation alone, on the function's own numbers, may accuse, which tells more of large networks;
+            without it what only such a bound finds is SUSPECT at most: forward mode and loss scales break it too.
 
     Returns
     -------
@@ -109,16 +101,18 @@ def probe(
     >>> report.verdict, report.findings[0].equation
     ('WRONG', 'B3')
     """
-    domain = _domain(hidden, output, loss, reduction, dtype, widths, layers, width, batch, conventions)
-    domain = domain._replace(targets=_one_of("targets", targets, (None, "any", "distribution", "one-hot")))
-    domain = domain._replace(method=_one_of("method", method, ("any", "backpropagation")))
-    if problems is not None and (not isinstance(problems, int) or problems < 1):
-        raise ValueError(f"problems: expected a whole number above 0, got {problems!r}")
     subject = Subject(name or getattr(function, "__name__", type(function).__name__))
-    return interrogated(asking(function), domain, subject, seed, problems)
+    return interrogated(asking(function), domain_of(**options), subject, seed, _count(problems))
 
 
-def probe_trainer(trainer: Callable[..., Any], **options: Any) -> Report:
+def probe_trainer(
+    trainer: Callable[..., Any],
+    *,
+    name: str = "",
+    seed: int = 0,
+    problems: int | None = None,
+    **options: Unpack[Declared],
+) -> Report:
     """Ask a function that takes training steps and returns weights only; otherwise as `probe`.
 
     Parameters
@@ -127,37 +121,40 @@ def probe_trainer(trainer: Callable[..., Any], **options: Any) -> Report:
         Called as ``trainer(network, x, y, eta)``: one plain step of gradient descent with learning rate eta.  It
         returns the new ``(W, b)`` of each layer.  The gradient is (W - W') / eta; eta is a large power of two, so that
         the subtraction loses nothing, and smaller where the trainer refuses it.
-    **options
-        Those of `probe`.
+    name, seed, problems, **options
+        As for `probe`.
 
     Returns
     -------
     Report
+        With (U1) and (U2) besides: some steps in a row, each from the weights that the one before returned, with other
+        samples, so that momentum, decay and schedules show.
     """
-    options.setdefault("name", getattr(trainer, "__name__", type(trainer).__name__))
+    def train(problem: Problem, eta: float) -> Network:
+        network, x, y = problem.network, problem.x, problem.y
+        own = tuple(layer._replace(W=layer.W.copy(), b=layer.b.copy()) for layer in network)  # it may step in place
+        stepped = trainer(own, x.copy(), y.copy(), eta)
+        after = layers_of(stepped, [W.shape for W, _, _ in network], x.dtype, ("W", "b"))
+        return tuple(Layer(W, b, sigma) for (W, b), (_, _, sigma) in zip(after, network, strict=True))
 
-    def ask(network: Any, x: Array, y: Array) -> GivenAnswer:
+    def ask(problem: Problem) -> GivenAnswer:
         refusal: Exception | None = None
         for exponent in RATES:
-            eta = 2.0**exponent
-            own = tuple(layer._replace(W=layer.W.copy(), b=layer.b.copy()) for layer in network)
-            try:  # a trainer may step in place
-                stepped = trainer(own, x.copy(), y.copy(), eta)
+            try:
+                return inferred(problem.network, train(problem, 2.0**exponent), 2.0**exponent)
             except NotImplementedError:
                 raise
             except Exception as error:  # whatever it says of a rate that is too large for it
                 refusal = error
-                continue
-            after = layers_of(stepped, [W.shape for W, _, _ in network], x.dtype, ("W", "b"))
-            return GivenAnswer(
-                tuple(
-                    Parameters(*(precision.from_step(p, q, eta) for p, q in ((W, V), (b, c))))
-                    for (W, b, _), (V, c) in zip(network, after, strict=True)
-                )
-            )
         raise refusal or ValueError("no learning rate was taken")
 
-    return probe(ask, **options)
+    if not callable(trainer):
+        raise TypeError(f"expected a function of (network, x, y, eta), got {type(trainer).__name__}")
+    domain, subject = domain_of(**options), Subject(name or getattr(trainer, "__name__", type(trainer).__name__))
+    findings, judgements = steps_in_a_row(train, domain, seed)
+    report = interrogated(ask, domain, subject, seed, _count(problems))
+    tallies = merged(report.tallies, by_equation_and_layer(judgements))
+    return report._replace(tallies=tallies, findings=(*findings, *report.findings))
 
 
 RATES = (40, 20, 0)
@@ -250,67 +247,15 @@ def assert_conforms(report: Report, *, undecided: Literal["refuse", "allow"] = "
     AssertionError
         If the verdict is another than CONFORMS, or UNDECIDED where that is allowed.
     """
-    _one_of("undecided", undecided, ("refuse", "allow"))
+    if undecided not in ("refuse", "allow"):
+        raise ValueError(f"undecided: expected 'refuse' or 'allow', got {undecided!r}")
     if not isinstance(report, Report):
         raise TypeError(f"assert_conforms: expected a report of probe or check, got {type(report).__name__}")
     if report.verdict != CONFORMS and not (report.verdict == UNDECIDED and undecided == "allow"):
         raise AssertionError(f"\n{report}")
 
 
-def _domain(
-    hidden: Any,
-    output: Any,
-    loss_: Any,
-    reduction: Any,
-    dtype: Any,
-    widths: Any,
-    layers: Any,
-    width: Any,
-    batch: Any,
-    conventions: Any,
-) -> Domain:
-    """What is said of a subject, checked: by the reference's own checks, on a network of that kind."""
-    sigmas = [_activation(each) for each in (hidden if isinstance(hidden, list | tuple) else [hidden])]
-    if not sigmas:
-        raise ValueError("hidden: expected an activation, or several that take turns, got none")
-    for sigma in sigmas:
-        check_activation("hidden", sigma)
-    head, of = _activation(output), loss(loss_) if isinstance(loss_, str) else loss_
-    dtype = getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
-    if dtype not in ("float32", "float64"):
-        raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
-    fixed = None if widths is None else _whole_numbers("widths", widths, "n_0 to n_L, such as (784, 128, 10)")
-    K = fixed[-1] if fixed else 5
-    network, kind = check_network((Layer(np.ones((K, 3), dtype), np.ones(K, dtype), head),))
-    of = check_loss(network, kind, of, reduction)
-    limits: list[tuple[int, int]] = []
-    for name, given in (("layers", layers), ("width", width), ("batch", batch)):
-        ends = _whole_numbers(name, given, "the smallest and the largest, such as (1, 8)")
-        if len(ends) != 2 or ends[0] > ends[1]:
-            raise ValueError(f"{name}: expected the smallest and the largest, such as (1, 8), got {given!r}")
-        limits.append((ends[0], ends[1]))
-    return Domain(
-        sigmas, [(head, of)], [reduction], dtype, fixed, limits[0], limits[1], limits[2], declared(conventions)
-    )
-
-
-def _one_of(name: str, given: Any, known: tuple[Any, ...]) -> Any:
-    if given not in known:
-        named = [repr(each) for each in known if each is not None]
-        raise ValueError(f"{name}: expected {', '.join(named[:-1])} or {named[-1]}, got {given!r}")
-    return given
-
-
-def _whole_numbers(name: str, given: Any, expected: str) -> tuple[int, ...]:
-    """At least two whole numbers above 0."""
-    try:
-        numbers = tuple(given)
-    except TypeError:
-        numbers = ()
-    if len(numbers) < 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in numbers):
-        raise ValueError(f"{name}: expected {expected}, whole numbers above 0, got {given!r}")
-    return tuple(map(int, numbers))
-
-
-def _activation(named: Any) -> Activation:
-    return activation(named) if isinstance(named, str) else named
+def _count(problems: Any) -> int | None:
+    if problems is not None and (isinstance(problems, bool) or not isinstance(problems, int) or problems < 1):
+        raise ValueError(f"problems: expected a whole number above 0, got {problems!r}")
+    return problems

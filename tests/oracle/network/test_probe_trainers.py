@@ -1,5 +1,6 @@
 """`probe_trainer`: what a step of training must be, and of which rate."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -76,7 +77,7 @@ def test_trainers(dtype: str) -> None:
         report = probe_trainer(trainer, dtype=dtype, width=(1, 70))
         assert_conforms(report)
         assert report.subject.name == trainer.__name__
-    for wrong, equation in ((updated_first, "B2"), (Momentum(), "state"), (without_bias, "B4"), (ascending, "B1")):
+    for wrong, equation in ((updated_first, "B2"), (Momentum(), "U1"), (without_bias, "B4"), (ascending, "B1")):
         report = probe_trainer(wrong, dtype=dtype, width=(1, 70), hidden=Tanh())
         assert report.verdict == "WRONG"
         assert named(report)[0] == equation, f"\n{report}"
@@ -114,3 +115,50 @@ def test_a_trainer_may_step_in_place() -> None:
         return [(W, b) for W, b, _ in network]
 
     assert_conforms(probe_trainer(in_place, width=(1, 7)))
+
+
+class Decaying:
+    """A trainer whose rate falls by a tenth with each step on one shape of samples."""
+
+    def __init__(self) -> None:
+        self.steps: dict[tuple[int, ...], int] = {}
+
+    def __call__(self, network: Network, x: Array, y: Array, eta: float) -> Gradients:
+        """Give the weights after a step."""
+        t = self.steps[x.shape] = self.steps.get(x.shape, -1) + 1
+        return sgd(network, x, y, eta * 0.9**t)
+
+
+class OneBatch:
+    """A trainer that keeps the first samples of each shape, and steps by them ever after."""
+
+    def __init__(self) -> None:
+        self.first: dict[tuple[int, ...], tuple[Array, Array]] = {}
+
+    def __call__(self, network: Network, x: Array, y: Array, eta: float) -> Gradients:
+        """Give the weights after a step."""
+        return sgd(network, *self.first.setdefault(x.shape, (x.copy(), y.copy())), eta)
+
+
+@by_dtype
+@pytest.mark.parametrize(
+    ("trainer", "said"),
+    [
+        (Momentum, "the gradient plus 0.9 times that of the step before"),
+        (Decaying, "It is 0.9 times the gradient"),
+        (OneBatch, ""),
+    ],
+)
+def test_what_is_kept_from_batch_to_batch(trainer: Callable[[], Any], said: str, dtype: str) -> None:
+    report = probe_trainer(trainer(), dtype=dtype, width=(1, 70), hidden=Tanh())
+    assert report.verdict == "WRONG"
+    assert report.findings[0].equation in ("U1", "U2"), f"\n{report}"
+    assert said in report.findings[0].explanation
+
+
+def test_a_rate_is_refused_by_any_exception() -> None:
+    def refusing(network: Network, x: Array, y: Array, eta: float) -> Gradients:
+        assert eta <= 2, "eta: expected at most 2"
+        return sgd(network, x, y, eta)
+
+    assert_conforms(probe_trainer(refusing, width=(1, 70)))

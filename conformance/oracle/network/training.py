@@ -1,0 +1,158 @@
+"""Steps in a row: what a trainer keeps from one batch to the next shows in the second.
+
+Momentum, a rate that decays and gradients of an earlier batch that nobody asked for leave the first step as it should
+be.  So some steps are taken one after the other, each from the weights that the trainer returned, with other samples,
+and each step's gradient is judged at the weights from which it was taken.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from reference import Layer
+
+from ...arrays import Array, Network
+from ...bounds.lifted import lifted
+from ...judge import precision
+from ...judge.judgement import Judgement
+from ...judge.report import Finding, found
+from ...problems.problem import GivenAnswer, Parameters, Problem
+from ..diagnosis import factor
+from .domain import Domain
+from .evidence import Evidence, evidence
+from .questions import Question, questions
+
+STEPS = 5
+"""Steps that are taken in a row: a schedule off by one shows in the second, one that waits a little in the fifth."""
+
+RATE = 2.0**-3
+"""The learning rate of these steps: the weights stay moderate, and a power of two divides them exactly."""
+
+Trained = Callable[[Problem, float], Network]
+"""A trainer: from a problem and a learning rate to the network after one step; raises where it does not take them."""
+
+
+class Step(NamedTuple):
+    """A step in a row: what it was asked, the gradients that it implies, and what was found about them."""
+
+    problem: Problem
+    gradients: tuple[Parameters[Any], ...]
+    evidence: Evidence
+
+
+def inferred(before: Network, after: Network, eta: float) -> GivenAnswer:
+    """The gradients behind one plain step, with the roundings of the product and the difference in their radii."""
+    return GivenAnswer(
+        tuple(
+            Parameters(precision.from_step(p.W, q.W, eta), precision.from_step(p.b, q.b, eta))
+            for p, q in zip(before, after, strict=True)
+        )
+    )
+
+
+def steps_in_a_row(train: Trained, domain: Domain, seed: int) -> tuple[list[Finding], list[Judgement]]:
+    """What a trainer keeps from step to step: a finding about the first step that shows it, and all judgements.
+
+    Parameters
+    ----------
+    train : function
+    domain : Domain
+    seed : int
+    """
+    asked = [q for q in questions(domain, seed) if q.kind == "ordinary" and q.again is None and not q.layout]
+    several = [q for q in asked if len(q.problem.x) > 1] or asked
+    taken: list[Step] = []
+    try:
+        for step in _taken(train, several[0], domain, seed):
+            taken.append(step)
+            if step.evidence.wrong:
+                break
+    except Exception:  # what it cannot take at all is found by the questions
+        return [], []
+    if not taken or taken[0].evidence.wrong:
+        return [], []  # a first step that is wrong is no matter of what is kept
+    updates = {"B3": "U1", "B4": "U2"}
+    judged = [
+        j._replace(equation=updates[j.equation])
+        for step in taken
+        for j in (step.evidence.accused if step.evidence.wrong else step.evidence.counted)
+        if j.equation in updates
+    ]
+    return ([_finding(taken)] if taken[-1].evidence.wrong else []), judged
+
+
+def _taken(train: Trained, question: Question, domain: Domain, seed: int) -> Iterator[Step]:
+    rng, problem = np.random.default_rng((seed, STEPS)), question.problem
+    for _ in range(STEPS):
+        after = train(problem, RATE)
+        answer = inferred(problem.network, after, RATE)
+        yield Step(problem, answer.gradients, evidence(lifted(problem, domain.conventions), answer))
+        # Other samples of the same kind: the rows in another order, x with other signs.
+        order = rng.permutation(len(problem.x))
+        signs = rng.choice((-1, 1), problem.x.shape).astype(problem.dtype)
+        network = tuple(Layer(W, b, layer.sigma) for (W, b, _), layer in zip(after, problem.network, strict=True))
+        problem = problem._replace(network=network, x=problem.x * signs, y=problem.y[order])
+
+
+def _finding(taken: Sequence[Step]) -> Finding:
+    j = max((j for j in taken[-1].evidence.accused if j.wrong), key=lambda j: j.margin)
+    label = "U1" if j.equation == "B3" else "U2"
+    said = (
+        f"({label}) Of steps in a row, each from the weights that the one before returned, the first "
+        f"{'is' if len(taken) == 2 else f'{len(taken) - 1} are'} right and the next is not: layer {j.layer}, "
+        f"{j.wrong:,} of {j.elements:,} elements; at {list(j.element)} the "
+        f"gradient behind it is {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.1g}.  {_kept(taken)}"
+    )
+    return found("ordinary", j._replace(equation=label), said, _names(taken))
+
+
+def _names(taken: Sequence[Step]) -> tuple[str, ...]:
+    return tuple(name for name, _ in _fitting(taken))[:1]
+
+
+def _kept(taken: Sequence[Step]) -> str:
+    fitting = list(_fitting(taken))
+    return fitting[0][1] if fitting else "Something is kept from one step to the next."
+
+
+def _fitting(taken: Sequence[Step]) -> Iterator[tuple[str, str]]:
+    """What explains the step that is wrong, by the steps before it: a name and a sentence each."""
+    last, before = taken[-1], taken[-2]
+    got, bound = _flat(last.gradients)
+    earlier, _ = _flat(before.gradients)
+    truth, radius = _expected(last.evidence)
+    bound = bound + radius
+    if (abs(got - earlier) <= bound).all():
+        yield "an earlier batch", "It is the gradient of the step before: this batch was not looked at."
+    for name, base, sentence in (
+        ("momentum", earlier, "It is the gradient plus {r} times that of the step before, as momentum adds."),
+        ("rate changes", truth, "It is {r} times the gradient: the rate changes from step to step."),
+        ("weight decay", _weights(last.problem), "It is the gradient plus {r} times the weights, as decay adds."),
+    ):
+        off = got - truth
+        with np.errstate(all="ignore"):
+            r = float((off * base).sum() / (base**2).sum())
+            fits = bool((abs(off - r * base) <= (1 + abs(r)) * 2 * bound).all())
+        if fits and np.isfinite(r):
+            value = 1 + r if name == "rate changes" else r
+            known = tuple((n / 100, f"{n / 100:g}") for n in (10, 50, 90, 95, 99))
+            yield name, sentence.format(r=factor(value, known, 1e-3) or f"{value:.4g}")
+
+
+def _flat(gradients: Sequence[Parameters[Any]]) -> tuple[Array, Array]:
+    parts = [part for layer in gradients for part in layer]
+    mids = [np.asarray(precision.plain(part), np.float64).ravel() for part in parts]
+    return np.concatenate(mids), np.concatenate([part.rad.ravel() for part in parts])
+
+
+def _expected(e: Evidence) -> tuple[Array, Array]:
+    """The truth of all gradients, and its radius, in the order of the layers."""
+    leading = [(gradient.W, gradient.b) for gradient, _ in e.of.along_paths(e.of.states)]
+    parts = [part for layer in reversed(leading) for part in layer]
+    mids = [part.mid.astype(np.float64).ravel() for part in parts]
+    return np.concatenate(mids), np.concatenate([part.rad.ravel() for part in parts])
+
+
+def _weights(problem: Problem) -> Array:
+    return np.concatenate([part.astype(np.float64).ravel() for W, b, _ in problem.network for part in (W, b)])
