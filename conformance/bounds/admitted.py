@@ -49,7 +49,10 @@ class Widened:
 
     def pullback(self, z: Rounded, a: Rounded, g: Rounded) -> Rounded:
         """dL/dz, widened likewise."""
-        delta = bounded(lambda: self.sigma.pullback(self._around(z), a, g), z)
+        return self._pulled_back(self._around(z), z, a, g)
+
+    def _pulled_back(self, around: Rounded, z: Rounded, a: Rounded, g: Rounded) -> Rounded:
+        delta = bounded(lambda: self.sigma.pullback(around, a, g), z)
         if self.at_zero is not None:
             delta = where(z == 0, self.at_zero * g, delta)
         with np.errstate(all="ignore"):
@@ -58,26 +61,27 @@ class Widened:
             return delta.widened(z.format.u * by)
 
     def branches(self, z: Rounded, a: Rounded) -> list[tuple[Rounded, Array]]:
-        """The slope on every side of the kinks, and where (B, n) the radius of z reaches that side; none without kinks.
+        """The slope on every side of the kinks, and where (B, n) the radius of z reaches that side; none off all kinks.
 
         Whatever the slope is at a kink, it is one number between those on its sides for all that passes through the
         unit, and off by roundings besides.
         """
-        around, kinks, one = self._around(z), self._kinks, exact(np.ones(z.shape, z.dtype))
+        around, ends, one = self._around(z), kinks(self.sigma), exact(np.ones(z.shape, z.dtype))
         slopes: list[tuple[Rounded, Array]] = []
         with np.errstate(all="ignore"):
             low, high = around.mid - around.rad, around.mid + around.rad
-            for left, right in pairwise((-np.inf, *kinks, np.inf)) if kinks else ():
+            met = any(((low <= kink) & (high >= kink)).any() for kink in ends)
+            for left, right in pairwise((-np.inf, *ends, np.inf)) if met else ():
                 # Inside by more than the roundings of z and of a kink that is no number of the format.
                 from_left, from_right = (
-                    4 * z.format.u * abs(kink) + z.format.tiny if kink in kinks else 0 for kink in (left, right)
+                    4 * z.format.u * abs(kink) + z.format.tiny if kink in ends else 0 for kink in (left, right)
                 )
                 reached = (low <= right + from_right) & (high >= left - from_left)
                 p, q = (np.clip(end, left + from_left, right - from_right) for end in (low, high))
                 radius = ((q - p) / 2 * (1 - 4 * EPSILON)).astype(np.float64)
                 side = Rounded((p + q) / 2, radius, z.format)
-                slopes.append((Widened(self.sigma).pullback(side, a, one), reached))
-            if self.at_zero is not None and slopes:
+                slopes.append((self._pulled_back(side, side, a, one), reached))
+            if self.at_zero is not None and met:
                 slopes.append((self.at_zero * one, (low <= 0) & (high >= 0)))
         return slopes
 
@@ -88,13 +92,8 @@ class Widened:
         reach = assumptions.REACH.get(type(self.sigma), 0) * z.format.u
         if not reach:
             return z
-        near = [abs(z.mid - kink) <= z.rad + reach for kink in self._kinks]
+        near = [(z.mid != kink) & (abs(z.mid - kink) <= z.rad + reach) for kink in kinks(self.sigma)]
         return z.widened(np.where(np.logical_or.reduce(near), reach, 0))
-
-    @property
-    def _kinks(self) -> tuple[float, ...]:
-        kinks = KINKS[type(self.sigma)](self.sigma) if type(self.sigma) in KINKS else ()
-        return tuple(kink for kink in kinks if np.isfinite(kink))
 
     @staticmethod
     def _most(admitted: Callable[[Array], Array | int], z: Rounded) -> Array | int:
@@ -184,6 +183,12 @@ KINKS: dict[type[Activation], Callable[[Any], tuple[float, ...]]] = {
     reference.Hardshrink: lambda sigma: (-sigma.lambd, sigma.lambd),
 }
 """Where the derivative of an activation jumps, from the left to the right."""
+
+
+def kinks(sigma: Activation) -> tuple[float, ...]:
+    """Where the derivative of an activation jumps, as far as floats reach."""
+    return tuple(kink for kink in KINKS[type(sigma)](sigma) if np.isfinite(kink)) if type(sigma) in KINKS else ()
+
 
 KINKED_AT_ZERO = ("relu", "leaky_relu", "elu", "selu", "relu6")
 """Activations whose derivative at z = 0 is a convention, for `declared`."""

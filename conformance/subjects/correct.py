@@ -14,7 +14,7 @@ import numpy as np
 
 from ..problems.problem import Answer, Problem
 from .forms.activations import ACTIVATIONS
-from .forms.form import Written, moderate, written
+from .forms.form import Written, moderate, off_kinks, written
 from .forms.losses import LOSSES
 from .formulas import FUNCTIONS, SUMS, Formula, edited
 from .routes import (
@@ -68,7 +68,7 @@ def _written(number: int, program: Written) -> Program:
         f"as-people-write-it-{number}",
         answer,
         "; ".join(f"{form.of.__name__}: {form.says}" for form in program.forms),
-        applies=lambda problem: program.right(problem) and is_finite(problem),
+        applies=lambda problem: program.right(problem) and is_finite(problem) and off_kinks(problem, answer(problem)),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import reference
 from conformance.bounds import assumptions
-from conformance.bounds.admitted import KINKS, OWN, UNDECLARED, Widened
+from conformance.bounds.admitted import OWN, UNDECLARED, Widened, kinks
 from conformance.bounds.lifted import lifted
 from conformance.bounds.rounded import exact
 from conformance.judge.equations import end_to_end, local, path
@@ -58,9 +58,9 @@ def near_kinks(of: type[Activation] | type[Loss], seed: int, dtype: str) -> Prob
         off = 1 if of in (reference.Huber, reference.SmoothL1) else 0
         return problem._replace(y=np.clip(1 / a, -1, 1) if of is reference.Hinge else a + problem.dtype.type(off))
     (W, b, sigma), *rest = problem.network
-    kinks, rng = KINKS[type(sigma)](sigma) if type(sigma) in KINKS else (0,), np.random.default_rng(seed)
+    places, rng = kinks(sigma) or (0,), np.random.default_rng(seed)
     met = (problem.x @ W.T)[0]
-    wanted = np.array([kinks[i % len(kinks)] for i in range(len(b))], dtype)
+    wanted = np.array([places[i % len(places)] for i in range(len(b))], dtype)
     for _ in range(3):
         wanted = np.where(rng.random(len(b)) < 1 / 2, np.nextafter(wanted, wanted * 0 + rng.choice((-9, 9))), wanted)
     return problem._replace(network=(Layer(W, (wanted - met).astype(dtype), sigma), *rest))

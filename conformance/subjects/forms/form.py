@@ -5,11 +5,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference import Activation, Loss
+from reference import L1, Activation, Hinge, Loss
 from reference.losses import fused
 
+from ...bounds.admitted import kinks
 from ...bounds.assumptions import KEPT
-from ...problems.problem import Problem
+from ...problems.problem import Answer, Problem
 from ...text.edits import Edit
 from ..reference import reference_answer
 
@@ -35,6 +36,17 @@ def with_digits(problem: Problem) -> bool:
     """Whether besides each logit's p and 1 - p have digits left in which their logarithms can be taken."""
     largest = float(abs(reference_answer(problem).trace[-1].z).max())
     return moderate(problem) and largest < KEPT * float(np.log(2 / np.finfo(problem.dtype).eps))
+
+
+def off_kinks(problem: Problem, answer: Answer) -> bool:
+    """Whether nothing in a program's own answer is at a kink, where people's slopes differ."""
+    a, loss, y = answer.trace[-1].a, problem.loss, problem.y
+    met = [
+        (state.z == kink).any()
+        for state, (_, _, sigma) in zip(answer.trace, problem.network, strict=True)
+        for kink in kinks(sigma)
+    ]
+    return not (any(met) or (type(loss) is L1 and (a == y).any()) or (type(loss) is Hinge and (y * a == 1).any()))
 
 
 class Form(NamedTuple):
