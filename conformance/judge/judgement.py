@@ -65,7 +65,9 @@ def compare(equation: str, layer: int, got: Array | Rounded, expected: Rounded) 
             f"got {got.shape} and {got.dtype}"
         )
     format, size = expected.format, abs(expected.mid)
-    numbers, bound = (got.mid, expected.rad + got.rad) if isinstance(got, Rounded) else (got, expected.rad)
+    numbers, bound = (got.mid, expected.rad) if isinstance(got, Rounded) else (got, expected.rad)
+    if isinstance(got, Rounded):  # what is no number has no radius that could excuse it
+        bound = bound + np.where(np.isfinite(got.mid), got.rad, 0)
     forced = (size == 0) & (expected.rad == 0)
     if forced.any():  # whoever multiplies by an exact zero late leaves a rounding of a rounding of the largest
         bound = bound + np.where(forced, 2 * format.u**2 * float(np.max(size, initial=0, where=np.isfinite(size))), 0)

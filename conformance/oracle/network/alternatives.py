@@ -22,6 +22,9 @@ from .reading import from_x, gradients
 DIGITS = 6
 """Digits of a penalty's factor: people write fewer, and float32 tells more of a sum of many terms."""
 
+NEAR = 2.0**-6
+"""How far a factor may be from the one that is estimated: what that is off by in float32, many times over."""
+
 
 class Alternative(NamedTuple):
     """What is said where it explains everything, and an answer's gradients brought back to what is judged."""
@@ -60,8 +63,7 @@ def _alternatives(wrong: Evidence) -> Iterator[Alternative]:
     yield Alternative(f"{outputs}.", lambda e: (e.of, _times(e, _outputs(e))))
     yield Alternative(f"{outputs}, with reduction={other!r}.", lambda e: (_reduced(e, other), _times(e, _outputs(e))))
     for biases in (False, True):
-        factor = _penalty(wrong, biases)
-        if factor:
+        for factor in _penalties(wrong, biases):
             on = "weights and biases" if biases else "weights"
             said = (
                 f"Right if the objective holds a penalty on the {on}: dL/dW is {factor:g} W more than that of the "
@@ -117,8 +119,8 @@ def _moved(
     return GivenAnswer(changed)
 
 
-def _penalty(e: Evidence, biases: bool) -> float:
-    """The factor by which the gradients exceed the truth by a multiple of the parameters; 0 where they do not."""
+def _penalties(e: Evidence, biases: bool) -> list[float]:
+    """Factors by which the gradients may exceed the truth by a multiple of the parameters, the roundest first."""
     above = weights = 0.0
     truth = zip(range(len(e.of.network), 0, -1), e.of.along_paths(e.of.states), strict=True)
     for l, (gradient, _) in truth:
@@ -128,4 +130,5 @@ def _penalty(e: Evidence, biases: bool) -> float:
                 above += float(((precision.plain(g) - expected.mid) * p).sum())
                 weights += float((p.astype(np.float64) ** 2).sum())
     factor = above / weights if weights and np.isfinite(above) else 0.0
-    return float(f"{factor:.{DIGITS}g}")
+    rounded = dict.fromkeys(float(f"{factor:.{digits}g}") for digits in range(1, DIGITS + 1))
+    return [r for r in rounded if r and abs(r / factor - 1) < NEAR]

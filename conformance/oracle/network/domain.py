@@ -93,15 +93,22 @@ def domain_of(
     network, kind = check_network((Layer(np.ones((K, 3), dtype), np.ones(K, dtype), head),))
     of = check_loss(network, kind, of, reduction)
     limits = {name: _limits(name, given) for name, given in (("layers", layers), ("width", width), ("batch", batch))}
-    _one_of("targets", targets, (None, "any", "distribution", "one-hot"))
-    _one_of("method", method, ("any", "backpropagation"))
+    one_of("targets", targets, (None, "any", "distribution", "one-hot"))
+    one_of("method", method, ("any", "backpropagation"))
     return Domain(
         sigmas, [(head, of)], [reduction], dtype, fixed,
         conventions=declared(conventions), targets=targets, method=method, **limits,
     )  # fmt: skip
 
 
-def _one_of(name: str, given: Any, known: tuple[Any, ...]) -> Any:
+def one_of(name: str, given: Any, known: tuple[Any, ...]) -> Any:
+    """What is given, if it is one of the known; None stands for what is not said.
+
+    Raises
+    ------
+    ValueError
+        If it is another.
+    """
     if given not in known:
         named = [repr(each) for each in known if each is not None]
         raise ValueError(f"{name}: expected {', '.join(named[:-1])} or {named[-1]}, got {given!r}")

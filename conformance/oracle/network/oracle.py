@@ -21,7 +21,7 @@ from ...problems.problem import GivenAnswer, Problem
 from ...subjects.callables import asking, check_shapes, layers_of
 from . import estimate
 from .alternatives import explained_by
-from .domain import Declared, domain_of
+from .domain import Declared, Method, domain_of, one_of
 from .evidence import evidence
 from .explanation import Violation, attributed, explained, following, summary
 from .interrogation import interrogated
@@ -166,6 +166,7 @@ def check(
     answer: GivenAnswer | Sequence[Any],
     *,
     conventions: Mapping[str, float] | None = None,
+    method: Method = "any",
     name: str = "",
 ) -> Report:
     """Judge a given answer to a given problem.
@@ -178,6 +179,8 @@ def check(
         The gradients, and what else is known: loss, output, dL/dx, the trace.
     conventions : mapping, optional
         The derivatives at kinks that are held to, as ``{"relu_derivative_at_zero": 0}``.
+    method : "any" or "backpropagation"
+        As for `probe`.
     name : str
         For the report.
 
@@ -198,7 +201,9 @@ def check(
     check_shapes(problem, answer)
     found = evidence(lifted(problem, held_to), answer)
     question = Question("", problem)
-    wrong = [Violation(question, found.accused, found.explained(), ())] if found.wrong else []
+    promised = one_of("method", method, ("any", "backpropagation")) == "backpropagation"
+    accused = found.wrong or (promised and found.doubtful)
+    wrong = [Violation(question, found.accused, found.explained(), ())] if accused else []
     violations = attributed(wrong)
     counted = found.counted
     if violations:
@@ -247,8 +252,7 @@ def assert_conforms(report: Report, *, undecided: Literal["refuse", "allow"] = "
     AssertionError
         If the verdict is another than CONFORMS, or UNDECIDED where that is allowed.
     """
-    if undecided not in ("refuse", "allow"):
-        raise ValueError(f"undecided: expected 'refuse' or 'allow', got {undecided!r}")
+    one_of("undecided", undecided, ("refuse", "allow"))
     if not isinstance(report, Report):
         raise TypeError(f"assert_conforms: expected a report of probe or check, got {type(report).__name__}")
     if report.verdict != CONFORMS and not (report.verdict == UNDECIDED and undecided == "allow"):
