@@ -1,5 +1,6 @@
 """Problems and answers in files: what is written is read, and nothing is overwritten."""
 
+import json
 import os
 import stat
 from itertools import pairwise
@@ -12,7 +13,15 @@ import safetensors.torch
 import torch
 from hypothesis import given
 
-from conformance.problems.files import LARGEST, read_answer, read_problem, save_problem, write_answer, write_problem
+from conformance.problems.files import (
+    LARGEST,
+    creating,
+    read_answer,
+    read_problem,
+    save_problem,
+    write_answer,
+    write_problem,
+)
 from conformance.problems.problem import GivenAnswer, Problem
 from conformance.problems.strategies import problems
 from conformance.problems.wire import Malformed, Refused
@@ -24,6 +33,7 @@ from .examples import (
     BARE,
     EXTENSIONS,
     PROBLEM,
+    REQUEST,
     W2,
     archive,
     given_answer,
@@ -92,6 +102,32 @@ def test_nothing_is_overwritten(tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     with pytest.raises(FileNotFoundError, match=r"No such file or directory: '.*/missing/problem\.json'"):
         write_problem(tmp_path / "missing" / "problem.json", PROBLEM)
     assert {path.name for path in tmp_path.iterdir()} == {"answer.npz", "nowhere.json"}
+    with pytest.raises(FileExistsError, match=r"late\.json"):
+        written_twice(tmp_path / "late.json")
+    assert (tmp_path / "late.json").read_bytes() == b"somebody's"
+
+
+def written_twice(place: Path) -> None:
+    """Somebody is first, while ours is being written."""
+    with creating(place) as file:
+        file.write(b"ours")
+        place.write_bytes(b"somebody's")
+
+
+def test_a_file_that_grows_while_it_is_read_is_no_larger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = tmp_path / "answer.npz"
+    write_answer(place, ANSWER)
+    small = os.stat_result((stat.S_IFREG | 0o600, *[0] * 9))
+    place.write_bytes(place.read_bytes() + bytes(2**20))
+    monkeypatch.setattr(os, "fstat", lambda _: small)
+    with pytest.raises(Malformed, match="expected a file of at most"):
+        read_answer(place, PROBLEM)
+
+
+def test_json_that_is_indented_is_no_other_kind_of_file(tmp_path: Path) -> None:
+    place = tmp_path / "problem.json"
+    place.write_text(" " * 8 + json.dumps(REQUEST))
+    assert leaves(read_problem(place)) == leaves(PROBLEM)
 
 
 def test_nothing_is_left_of_what_could_not_be_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

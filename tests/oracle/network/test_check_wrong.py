@@ -8,6 +8,7 @@ import pytest
 
 from conformance import GivenAnswer, Parameters, Problem, Report, assert_conforms, check
 from conformance.bounds.admitted import loss_label
+from conformance.judge.precision import NOTABLE
 from conformance.judge.verdict import EXIT_STATUS
 from conformance.oracle.network.estimate import FACTOR
 from conformance.subjects.faults import FAULTS, Fault
@@ -142,6 +143,18 @@ def test_one_element(dtype: str) -> None:
 def deep() -> Problem:
     """Ten layers in float32, carried through which no bound decides the first."""
     return problem((16, *[64] * 9, 8), dtype="float32", batch=2)
+
+
+@by_dtype
+def test_a_trace_is_judged_equation_by_equation_and_says_how_exact_it_is(dtype: str) -> None:
+    given = problem(dtype=dtype, batch=1)
+    report = check(given, REPORTED["all"](reference_answer(given)))
+    assert_conforms(report)
+    assert {("F1", l) for l in (1, 2, 3)} | {("B3", l) for l in (1, 2, 3)} <= set(report.tallies)
+    bits = {"float32": 24, "float64": 53}[dtype]
+    assert set(report.effective_bits) == {dtype}
+    assert bits - NOTABLE < report.effective_bits[dtype] <= bits
+    assert report.asked == 1
 
 
 def test_far_outside_the_usual_rounding_is_suspect_and_no_more() -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from itertools import zip_longest
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from conformance import probe_torch
-from reference import ACTIVATIONS, Activation, Identity, Tanh
+from conformance.oracle.network.module import taken_apart
+from reference import ACTIVATIONS, GELU, Activation, GELUTanh, Identity, Softmax, Tanh
 
 
 class Own(nn.Module):
@@ -104,6 +105,45 @@ def test_a_wrong_derivative_of_ones_own_is_found_and_a_right_one_is_not(dtype: t
     assert (swapped.findings[0].equation, swapped.findings[0].layer) == ("B2", 2)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_loss_of_probabilities_is_known(dtype: torch.dtype) -> None:
+    report = probe_torch(sequential(nn.Tanh(), nn.ReLU(), nn.Sigmoid(), dtype=dtype), nn.BCELoss(reduction="sum"))
+    assert report.verdict == "CONFORMS", f"\n{report}"
+
+
+def test_modules_are_known_however_they_are_said() -> None:
+    net = sequential(nn.Softmax(dim=-1), nn.GELU(approximate="tanh"), nn.GELU())
+    assert taken_apart(net, {}).sigmas == (Softmax(), GELUTanh(), GELU())
+    assert taken_apart(torch.compile(net, backend="eager"), {}) == taken_apart(net, {})
+    report = probe_torch(net, nn.MSELoss())
+    assert (report.verdict, report.subject.version) == ("CONFORMS", f"PyTorch {torch.__version__}")
+
+
+def test_what_is_said_of_ones_own_must_be_of_the_references() -> None:
+    net, unknown = sequential(Own(RightTanh), nn.ReLU()), cast(Any, nn.Tanh())
+    with pytest.raises(TypeError, match="activations: Own: sigma: expected an activation"):
+        probe_torch(net, nn.MSELoss(), activations={Own: unknown})
+    with pytest.raises(ValueError, match="reduction: expected 'sum' or 'mean' beside equation, got None"):
+        probe_torch(sequential(nn.Tanh()), nn.MSELoss(), equation="mean_squared_error")
+
+
+def test_conventions_targets_and_seed_are_those_of_the_questions() -> None:
+    """PyTorch's derivative of relu at 0 is 0; and without the logarithm's weight, the targets must sum to one."""
+    net = sequential(nn.ReLU(), nn.Tanh(), nn.Tanh())
+    at_zero = "relu_derivative_at_zero"
+    assert probe_torch(net, nn.MSELoss(), conventions={at_zero: 0}).verdict == "CONFORMS"
+    assert probe_torch(net, nn.MSELoss(), conventions={at_zero: 1}).verdict == "WRONG"
+
+    def of_logits(z: Tensor, y: Tensor) -> Tensor:
+        return (torch.logsumexp(z, dim=1) - (z * y).sum(dim=1)).sum()
+
+    options: dict[str, Any] = {"equation": "cross_entropy_with_logits", "reduction": "sum", "seed": 3}
+    net = sequential(nn.Tanh(), nn.Tanh())
+    assert probe_torch(net, of_logits, targets="any", **options).verdict == "WRONG"
+    report = probe_torch(net, of_logits, targets="distribution", **options)
+    assert (report.verdict, report.seed) == ("CONFORMS", 3)
+
+
 def test_a_wide_module_and_a_loss_of_ones_own() -> None:
     net = sequential(nn.ReLU(), widths=(300, 70, 10), dtype=torch.float32)
 
@@ -154,6 +194,12 @@ def broken(change: Callable[[Any], object]) -> Any:
         (sequential(nn.Tanh(), nn.ReLU()), nn.BCELoss(reduction="sum"), "layer 3: expected the activation Sigmoid"),
         (nn.Sequential(nn.Linear(4, 5), nn.Softmax(dim=1)), nn.CrossEntropyLoss(), "logits; leave out the Softmax"),
         (sequential(nn.Tanh(), nn.ReLU()), nn.L1Loss(), "divides by the 5 outputs too"),
+        (sequential(nn.Tanh(), widths=(4, 7, 2)), nn.L1Loss(), "divides by the 2 outputs too"),
+        (sequential(nn.Tanh(), nn.Sigmoid()), nn.BCELoss(torch.full((5,), 2.0), reduction="sum"), "other settings"),
+        (
+            sequential(nn.Tanh()), nn.BCEWithLogitsLoss(pos_weight=torch.full((6,), 2.0), reduction="sum"),
+            "other settings",
+        ),
         (sequential(nn.Tanh(), nn.ReLU()), nn.MSELoss(reduction="none"), "expected MSELoss with reduction"),
         (sequential(nn.Tanh(), nn.ReLU()), nn.MSELoss(reduction="sum"), "none of the reference's losses"),
         (sequential(nn.Tanh(), nn.ReLU()), nn.CosineEmbeddingLoss(), "none of the reference's losses"),
@@ -182,6 +228,7 @@ def test_dropout_that_is_off_and_nested_modules_are_passed() -> None:
     assert probe_torch(net.eval(), nn.MSELoss()).verdict == "CONFORMS"
     with pytest.raises(TypeError, match=r"module 1\.0: Dropout is on"):
         probe_torch(net.train(), nn.MSELoss())
+    assert probe_torch(sequential(nn.Tanh(), nn.Dropout(0.0)), nn.MSELoss()).verdict == "CONFORMS"  # drops nothing
 
 
 def test_a_module_that_fails_or_forgets_a_layer_fails() -> None:
@@ -203,3 +250,6 @@ def test_volunteered_numbers_are_judged_too() -> None:
     )
     assert [finding.equation for finding in report.findings] == ["L2"]
     assert np.isfinite(report.findings[0].got)
+    # Output and dL/dx, of the networks of three layers.
+    assert report.tallies["F2", 3].elements > 0
+    assert report.tallies["B2", 0].elements > 0
