@@ -12,7 +12,7 @@ import numpy as np
 from reference import Layer
 
 from ...problems.problem import Problem
-from .questions import Question
+from .asking.questions import Question
 
 
 class Feature(NamedTuple):

@@ -15,8 +15,8 @@ from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED
 from ...problems.problem import Problem
 from ...text.labels import documented
 from ..diagnosis import CLUES, factor
-from .questions import Question
-from .reading import Reading, evaluation_order
+from .asking.questions import Question
+from .judging.reading import Reading, evaluation_order
 
 SAME = 1e-5
 """How close an estimated factor is to the number that it is called by: it carries some roundings of float32."""

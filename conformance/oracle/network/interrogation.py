@@ -23,11 +23,11 @@ from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...subjects.callables import Ask, check_shapes
 from .. import asking
 from .alternatives import explained_by
+from .asking.domain import Domain
+from .asking.questions import Question, questions
 from .contrast import contrast
-from .domain import Domain
-from .evidence import Evidence, evidence
 from .explanation import Violation, attributed, explained, following, summary
-from .questions import Question, questions
+from .judging.evidence import Evidence, evidence
 
 REPEATS = 4
 """How many wrong answers are asked for once more: state imitates every fault."""
@@ -179,12 +179,12 @@ def _flat(answer: GivenAnswer) -> list[Array]:
 
 
 def _violations(outcomes: Sequence[Outcome], domain: Domain) -> tuple[list[Violation], list[Violation]]:
-    """The violations that are wrong, and those that are suspect, the smallest questions first."""
+    """The violations that are wrong, and those that are suspect, the plainest and smallest questions first."""
     conforming = tuple(o.question for o in outcomes if not o.violated and not o.found.doubtful)
     promised = domain.method == "backpropagation"
     doubts = promised or _passes_alone(outcomes)
     wrong, doubted = [], []
-    for o in sorted(outcomes, key=lambda o: o.question.size):
+    for o in sorted(outcomes, key=lambda o: (o.question.combined, o.question.size)):
         if o.violated or (o.found.doubtful and promised):
             wrong.append(Violation(o.question, o.found.accused, o.found.explained(), conforming))
         elif o.found.doubtful and doubts and not o.question.small:

@@ -20,7 +20,7 @@ from ...bounds.admitted import declared
 from ...bounds.paths import MIXING
 from ...judge.report import Report, Subject
 from ...problems.problem import GivenAnswer, Parameters, Problem
-from .domain import Domain, Targets
+from .asking.domain import Domain, Targets
 from .interrogation import interrogated
 
 if TYPE_CHECKING:

@@ -19,13 +19,13 @@ from ...judge.report import Report, Subject
 from ...judge.verdict import CONFORMS, UNDECIDED, by_equation_and_layer, merged
 from ...problems.problem import GivenAnswer, Problem
 from ...subjects.callables import asking, check_shapes, layers_of
-from . import estimate
 from .alternatives import explained_by
-from .domain import Declared, Method, domain_of, one_of
-from .evidence import evidence
+from .asking.domain import Declared, Method, domain_of, one_of
+from .asking.questions import Question
 from .explanation import Violation, attributed, explained, following, summary
 from .interrogation import interrogated
-from .questions import Question
+from .judging import estimate
+from .judging.evidence import evidence
 from .training import inferred, steps_in_a_row
 
 

@@ -19,9 +19,9 @@ from ...judge.judgement import Judgement
 from ...judge.report import Finding, found
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ..diagnosis import factor
-from .domain import Domain
-from .evidence import Evidence, evidence
-from .questions import Question, questions
+from .asking.domain import Domain
+from .asking.questions import Question, questions
+from .judging.evidence import Evidence, evidence
 
 STEPS = 5
 """Steps that are taken in a row: a schedule off by one shows in the second, one that waits a little in the fifth."""

@@ -10,7 +10,7 @@ from conformance import GivenAnswer, Parameters, Problem, Report, assert_conform
 from conformance.bounds.admitted import loss_label
 from conformance.judge.precision import NOTABLE
 from conformance.judge.verdict import EXIT_STATUS
-from conformance.oracle.network.estimate import FACTOR
+from conformance.oracle.network.judging.estimate import FACTOR
 from conformance.subjects.faults import FAULTS, Fault
 from conformance.subjects.reference import reference_answer
 from conformance.text.edits import planted

@@ -9,8 +9,8 @@ import pytest
 
 from conformance import probe
 from conformance.arrays import Array, Network
-from conformance.oracle.network.domain import Domain
-from conformance.oracle.network.questions import FACTORS, OF_ONE_SHAPE, QUESTIONS, Question, questions
+from conformance.oracle.network.asking.domain import Domain
+from conformance.oracle.network.asking.questions import FACTORS, OF_ONE_SHAPE, QUESTIONS, Question, questions
 from reference import HalfSquaredError, LeakyReLU, Sigmoid, Tanh, forward
 from tests.oracle.network.functions import Gradients, by_dtype, right
 

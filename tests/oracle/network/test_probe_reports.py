@@ -12,7 +12,7 @@ from conformance import Report, assert_conforms, probe
 from conformance.judge.picture import plot
 from conformance.judge.report import WIDTH, Subject
 from conformance.judge.verdict import EXIT_STATUS
-from conformance.oracle.network.domain import Domain
+from conformance.oracle.network.asking.domain import Domain
 from conformance.oracle.network.interrogation import interrogated
 from conformance.subjects.correct import PROGRAMS
 from conformance.subjects.faults import FAULTS

@@ -8,7 +8,7 @@ from conformance import GivenAnswer, Parameters, assert_conforms, probe
 from conformance.arrays import Array, Network
 from conformance.judge.precision import NOTABLE
 from conformance.judge.report import Subject
-from conformance.oracle.network.domain import Domain
+from conformance.oracle.network.asking.domain import Domain
 from conformance.oracle.network.interrogation import interrogated
 from conformance.subjects.correct import PROGRAMS, Program
 from reference import (

@@ -13,7 +13,7 @@ from conformance.bounds.admitted import declared
 from conformance.bounds.rounded import FORMATS
 from conformance.judge.report import Subject
 from conformance.judge.verdict import EXIT_STATUS
-from conformance.oracle.network.domain import Domain
+from conformance.oracle.network.asking.domain import Domain
 from conformance.oracle.network.interrogation import interrogated
 from conformance.subjects.faults import FAULTS, KEEPING
 from conformance.text.edits import planted

@@ -10,7 +10,7 @@ from reference import loss as named_loss
 from reference.checks import check_activation, check_loss, check_network
 from reference.gradients import Reduction
 
-from ...bounds.admitted import UNDECLARED, Conventions, declared
+from ....bounds.admitted import UNDECLARED, Conventions, declared
 
 Targets = Literal["any", "distribution", "one-hot"]
 Method = Literal["any", "backpropagation"]

@@ -9,13 +9,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...arrays import Array
-from ...bounds.lifted import Lifted
-from ...bounds.rounded import Rounded
-from ...judge.judgement import Judgement, compare
-from ...judge.report import Finding
-from ...judge.verdict import SUSPECT
-from ...problems.problem import GivenAnswer
+from ....arrays import Array
+from ....bounds.lifted import Lifted
+from ....bounds.rounded import Rounded
+from ....judge.judgement import Judgement, compare
+from ....judge.report import Finding
+from ....judge.verdict import SUSPECT
+from ....problems.problem import GivenAnswer
 
 FACTOR = 16
 """How many times the largest difference of the runs a number may be off before it is suspect.

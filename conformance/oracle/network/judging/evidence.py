@@ -11,12 +11,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...arrays import Array
-from ...bounds.lifted import Lifted
-from ...bounds.rounded import Rounded
-from ...judge import precision
-from ...judge.judgement import Judgement, compare
-from ...problems.problem import GivenAnswer
+from ....arrays import Array
+from ....bounds.lifted import Lifted
+from ....bounds.rounded import Rounded
+from ....judge import precision
+from ....judge.judgement import Judgement, compare
+from ....problems.problem import GivenAnswer
 from .reading import Reading, detection, explanation, from_trace, from_x
 
 

@@ -19,10 +19,10 @@ import numpy as np
 from reference import NLL, Activation, CrossEntropy, CrossEntropyWithLogits, KLDivergence, loss_and_gradients
 from reference.losses import TARGETS
 
-from ...arrays import Network
-from ...bounds.paths import MIXING
-from ...problems import covering, drawn
-from ...problems.problem import Architecture, Problem, fill
+from ....arrays import Network
+from ....bounds.paths import MIXING
+from ....problems import covering, drawn
+from ....problems.problem import Architecture, Problem, fill
 from .domain import Domain
 
 Role = Literal["detect", "locate"]
@@ -36,7 +36,7 @@ class Question(NamedTuple):
     arrays lie in memory.  ``declared`` is the same problem with the parameters that the subject declares, where its
     activations have others: a subject may hold to its own.  ``open_targets`` says that y is not of the kind that a
     subject with undeclared targets is held to.  ``small`` questions have a small network, perhaps inside a wide one, so
-    that the bound carried from x is narrow for generic weights too.
+    that the bound carried from x is narrow for generic weights too; ``combined`` ones are rows of the covering array.
     """
 
     why: str
@@ -48,6 +48,7 @@ class Question(NamedTuple):
     declared: Problem | None = None
     open_targets: bool = False
     small: bool = False
+    combined: bool = False
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -281,7 +282,7 @@ def _covering(domain: Domain, row: dict[str, Any], seed: int, i: int, network: N
         sigmas = [sigma for _, _, sigma in question.declared.network]
         layers = tuple(layer._replace(sigma=sigma) for layer, sigma in zip(problem.network, sigmas, strict=True))
         question = question._replace(declared=problem._replace(network=layers))
-    return question._replace(why=", ".join(said), problem=problem, layout=row["layout"])
+    return question._replace(why=", ".join(said), problem=problem, layout=row["layout"], combined=True)
 
 
 def _question(

@@ -13,14 +13,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...arrays import Array
-from ...bounds.lifted import Lifted
-from ...bounds.rounded import Rounded, held_wider, observed
-from ...judge.equations import Reported, alone, led_back
-from ...judge.equations import loss as judged_loss
-from ...judge.judgement import Judgement, compare
-from ...problems.problem import GivenAnswer, Parameters
-from ...problems.problem import State as Given
+from ....arrays import Array
+from ....bounds.lifted import Lifted
+from ....bounds.rounded import Rounded, held_wider, observed
+from ....judge.equations import Reported, alone, led_back
+from ....judge.equations import loss as judged_loss
+from ....judge.judgement import Judgement, compare
+from ....problems.problem import GivenAnswer, Parameters
+from ....problems.problem import State as Given
 
 
 class Reading(NamedTuple):
