@@ -16,7 +16,8 @@ class Judgement(NamedTuple):
     ``expected`` and the ``bound`` there.  An element is wrong beyond its bound, and undecided where a zero would
     pass or the truth may overflow.  ``floor`` is the median, over elements that are not zero, of the smallest
     relative error that would have been caught.  An element is suspect where only an estimate speaks against it.
-    ``factor`` is the number by which all expected ones are multiplied, where one explains what is wrong.
+    ``follows`` counts those that are off, but right given what is named as wrong.  ``factor`` is the number by which
+    all expected ones are multiplied, where one explains what is wrong.
     ``spread`` counts the elements by the octave of their margin: k for 2^(k-1) up to 2^k; those without error are not
     counted.
     """
@@ -36,6 +37,7 @@ class Judgement(NamedTuple):
     suspect: int = 0
     factor: float = np.nan
     spread: Mapping[int, int] = {}
+    follows: int = 0
 
     @property
     def violated(self) -> bool:

@@ -70,8 +70,8 @@ class Report(NamedTuple):
     """What a run over a subject leaves.
 
     ``tallies`` are keyed by (equation, layer) and hold ordinary problems only.  ``effective_bits`` says with how many
-    bits the subject multiplies, by the dtype that it claims.  ``following`` are the equations and layers whose numbers
-    are off, but right given what comes before them.  ``print`` it to read it.
+    bits the subject multiplies, by the dtype that it claims.  ``expected`` are the equations and layers that an
+    architecture has, whether they were judged or not.  ``print`` it to read it.
     """
 
     subject: Subject
@@ -86,7 +86,7 @@ class Report(NamedTuple):
     profile: str = ""
     seed: int = 0
     complete: bool = True
-    following: tuple[tuple[str, int], ...] = ()
+    expected: tuple[tuple[str, int], ...] = ()
 
     def __str__(self) -> str:
         """The report as text, for a terminal, a log, an assertion."""
@@ -119,6 +119,13 @@ class Report(NamedTuple):
         """Of the command that made it."""
         return EXIT_STATUS[self.verdict]
 
+    def _places(self) -> dict[str, list[tuple[str, int]]]:
+        """The layers of each equation: what the architecture has, judged or not, and whatever else was judged."""
+        places: dict[str, list[tuple[str, int]]] = {}
+        for key in sorted({*self.expected, *self.tallies}):
+            places.setdefault(key[0], []).append(key)
+        return places
+
     def as_json(self) -> dict[str, Any]:
         """The report of the protocol, version 1, of plain lists, numbers and strings; what is not finite is a word."""
         equations = self.equations
@@ -139,17 +146,9 @@ class Report(NamedTuple):
             },
             "effective_bits": {dtype: round(bits, 1) for dtype, bits in self.effective_bits.items()},
             "equations": [
-                {
-                    "equation": equation,
-                    "verdict": t.verdict,
-                    "elements": t.elements,
-                    "wrong": t.wrong,
-                    "suspect": t.suspect,
-                    "undecided": t.undecided,
-                    "worst_margin": number(t.worst.margin),
-                    "floor": number(t.floor),
-                }
-                for equation, t in equations.items()
+                _record(equation, equations.get(equation))
+                | {"layers": [_record(equation, self.tallies.get(key), key[1]) for key in keys]}
+                for equation, keys in self._places().items()
             ],
             "findings": [
                 {
@@ -169,8 +168,30 @@ class Report(NamedTuple):
             ],
             "robustness": self.robustness._asdict() if self.robustness else None,
             "remarks": list(self.remarks),
-            "following": [{"equation": equation, "layer": layer} for equation, layer in self.following],
+            "following": [
+                {"equation": equation, "layer": layer}
+                for (equation, layer), t in sorted(self.tallies.items())
+                if t.follows
+            ],
         }
+
+
+def _record(equation: str, of: Tally | None, layer: int | None = None) -> dict[str, Any]:
+    """What became of an equation, in all layers or in one; nothing was judged where there is no tally."""
+    place = {"equation": equation} | ({} if layer is None else {"layer": layer})
+    if of is None:
+        counts = dict.fromkeys(("elements", "wrong", "suspect", "undecided", "follows"), 0)
+        return place | {"verdict": UNDECIDED} | counts | {"worst_margin": 0.0, "floor": 0.0}
+    return place | {
+        "verdict": of.verdict,
+        "elements": of.elements,
+        "wrong": of.wrong,
+        "suspect": of.suspect,
+        "undecided": of.undecided,
+        "follows": of.follows,
+        "worst_margin": number(of.worst.margin),
+        "floor": number(of.floor),
+    }
 
 
 def number(x: float) -> float | str:
@@ -277,6 +298,6 @@ numbers.
 
 def _mark(report: Report, equation: str, layer: int) -> Text:
     tally = report.tallies.get((equation, layer))
-    if (equation, layer) in report.following and (tally is None or tally.verdict == CONFORMS):
+    if tally is not None and tally.follows and tally.verdict in (CONFORMS, UNDECIDED):
         return Text(FOLLOWS, "cyan")
     return Text(MARKS[tally.verdict], STYLES[tally.verdict]) if tally else Text("")

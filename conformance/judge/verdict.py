@@ -27,8 +27,9 @@ def worst_of(verdicts: Iterable[str]) -> str:
 class Tally(NamedTuple):
     """The judgements under one key, added up; ``worst`` has the largest margin.
 
-    ``floors`` counts the detection floors by their logarithm to base 2, ``spread`` the elements by the octave of their
-    margin, so that tallies of any size merge.
+    ``follows`` counts the elements that are off, but right given what is named as wrong; ``floors`` the detection
+    floors by their logarithm to base 2, ``spread`` the elements by the octave of their margin, so that tallies of
+    any size merge.
     """
 
     elements: int
@@ -38,6 +39,7 @@ class Tally(NamedTuple):
     floors: Mapping[float, int]
     worst: Judgement
     spread: Mapping[int, int] = {}
+    follows: int = 0
 
     @property
     def floor(self) -> float:
@@ -62,7 +64,7 @@ def tally(judgement: Judgement) -> Tally:
     """A tally of one."""
     j = judgement
     floors = {round(float(np.log2(j.floor)), 1): 1} if 0 < j.floor < np.inf else {}
-    return Tally(j.elements, j.wrong, j.suspect, j.undecided, floors, j, j.spread)
+    return Tally(j.elements, j.wrong, j.suspect, j.undecided, floors, j, j.spread, j.follows)
 
 
 Key = TypeVar("Key")
@@ -95,4 +97,5 @@ def _sum(p: Tally, q: Tally) -> Tally:
         Counter(p.floors) + Counter(q.floors),
         max(p.worst, q.worst, key=lambda j: j.margin),
         Counter(p.spread) + Counter(q.spread),
+        p.follows + q.follows,
     )

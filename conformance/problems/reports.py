@@ -53,10 +53,16 @@ class Record(Message):
     floor: Quantity
 
 
+class LayerRecord(Record):
+    """What became of an equation in one layer, 0 for dL/dx."""
+
+    layer: Count = 0
+
+
 class EquationRecord(Record):
     """What became of an equation, in all layers and in each."""
 
-    layers: list[Record] = Field(default_factory=list)
+    layers: list[LayerRecord] = Field(default_factory=list)
 
 
 class Finding(Message):

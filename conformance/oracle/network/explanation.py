@@ -45,10 +45,16 @@ class Violation(NamedTuple):
 
     @property
     def counted(self) -> Iterator[Judgement]:
-        """The judgements that count: what is named, and what is right."""
-        if self.reading is not None:
-            return iter(self.reading.judgements)
-        return iter((*self.named, *(j for j in self.accused if not j.violated)))
+        """The judgements that count: what is named, what follows from it, and what is right."""
+        off = {(j.equation, j.layer): j for j in self.accused if j.wrong}
+        following = {key: off[key] for key in self.following}
+        right = (j for j in self.accused if not j.violated)
+        judged = self.reading.judgements if self.reading else (*self.named, *right)
+        for j in judged:
+            then = following.pop((j.equation, j.layer), None)
+            yield j._replace(follows=then.wrong) if then else j
+        for j in following.values():
+            yield j._replace(wrong=0, follows=j.wrong, margin=0.0, spread={})
 
     @property
     def following(self) -> set[tuple[str, int]]:
@@ -179,11 +185,6 @@ def _factor(j: Judgement, problem: Problem) -> str:
         digits = 4 + max(0, int(-np.log10(abs(j.factor - 1))))  # enough to differ from 1
         name = f"{j.factor:.{digits}g}"
     return f"All of them are {name} times what is expected." if name else ""
-
-
-def following(violations: Sequence[Violation]) -> tuple[tuple[str, int], ...]:
-    """The equations and layers whose numbers are off, but right given what is named."""
-    return tuple(sorted({key for violation in violations for key in violation.following}))
 
 
 def _follows(violation: Violation) -> str:

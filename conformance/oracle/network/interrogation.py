@@ -26,8 +26,8 @@ from .alternatives import explained_by
 from .asking.domain import Domain
 from .asking.questions import Question, questions
 from .contrast import contrast
-from .explanation import Violation, attributed, explained, following, summary
-from .judging.evidence import Evidence, evidence
+from .explanation import Violation, attributed, explained, summary
+from .judging.evidence import Evidence, equations_of, evidence
 
 REPEATS = 4
 """How many wrong answers are asked for once more: state imitates every fault."""
@@ -76,7 +76,7 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, coun
         robustness=Robustness(WRONG if broken else CONFORMS, len(extremes), len(broken)) if extremes else None,
         effective_bits={domain.dtype: bits} if bits else {},
         seed=seed,
-        following=following(wrong),
+        expected=_expected(ordinary),
     )
     return report._replace(remarks=tuple(_remarks(report, outcomes)))
 
@@ -233,6 +233,11 @@ def _with_alternatives(
     for i, finding in enumerate(findings):
         first = i == 0 and said and finding.verdict == WRONG
         yield finding._replace(explanation=f"{said}  {finding.explanation}") if first else finding
+
+
+def _expected(outcomes: Iterable[Outcome]) -> tuple[tuple[str, int], ...]:
+    """The equations and layers of all questions."""
+    return tuple(sorted({key for o in outcomes for key in equations_of(o.found.of, o.answer)}))
 
 
 def _failures(failed: Iterable[Outcome]) -> Iterator[Finding]:

@@ -22,10 +22,10 @@ from ...subjects.callables import asking, check_shapes, layers_of
 from .alternatives import explained_by
 from .asking.domain import Declared, Method, domain_of, one_of
 from .asking.questions import Question
-from .explanation import Violation, attributed, explained, following, summary
+from .explanation import Violation, attributed, explained, summary
 from .interrogation import interrogated
 from .judging import estimate
-from .judging.evidence import evidence
+from .judging.evidence import equations_of, evidence
 from .training import inferred, steps_in_a_row
 
 
@@ -223,7 +223,7 @@ def check(
         tuple(findings),
         asked=1,
         effective_bits={str(problem.dtype): bits} if bits else {},
-        following=following(violations),
+        expected=equations_of(found.of, answer),
     )
     return report._replace(remarks=tuple(summary(report)))
 

@@ -222,6 +222,17 @@ def test_a_shared_layer_is_named() -> None:
         probe_torch(nn.Sequential(shared, nn.Tanh(), shared), nn.MSELoss())
 
 
+def test_tied_and_computed_weights_are_named() -> None:
+    tied = sequential(nn.Tanh(), nn.ReLU(), widths=(5, 5, 5, 5))
+    tied[2].weight = tied[0].weight
+    with pytest.raises(TypeError, match=r"module 2: expected a weight of its own, got that of linear layer 1 \(tied\)"):
+        probe_torch(tied, nn.MSELoss())
+    for of_weights in (nn.utils.parametrizations.weight_norm, nn.utils.parametrizations.spectral_norm):
+        computed = nn.Sequential(of_weights(nn.Linear(4, 7)), nn.Tanh(), nn.Linear(7, 5)).double()
+        with pytest.raises(TypeError, match="module 0: expected weight as a parameter, got one that is computed"):
+            probe_torch(computed, nn.MSELoss())
+
+
 def test_dropout_that_is_off_and_nested_modules_are_passed() -> None:
     inner = nn.Sequential(nn.Dropout(0.5), nn.Tanh())
     net = nn.Sequential(nn.Linear(4, 6), inner, nn.Linear(6, 5), nn.Identity()).double()

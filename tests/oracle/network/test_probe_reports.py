@@ -92,7 +92,8 @@ def test_what_follows_is_said_to_follow() -> None:
     assert "All of them are 2 times what is expected." in said
     assert "are off too, and follow from it by the documented equations." in said
     assert "follows" in str(report)
-    assert ("B3", 1) in report.following
+    assert report.tallies["B3", 1].follows
+    assert not report.tallies["B3", 1].wrong
 
 
 def test_forward_mode_is_told_to_be_another_route() -> None:

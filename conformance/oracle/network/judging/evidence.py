@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ....arrays import Array
+from ....bounds.admitted import loss_label
 from ....bounds.lifted import Lifted
 from ....bounds.rounded import Rounded
 from ....judge import precision
@@ -64,6 +65,22 @@ def evidence(of: Lifted, answer: GivenAnswer) -> Evidence:
         seen = {(j.equation, j.layer) for j in accused if j.wrong}
         accused += tuple(j for j in _not_numbers(of, answer) if (j.equation, j.layer) not in seen)
     return Evidence(of, answer, accused, alone)
+
+
+def equations_of(of: Lifted, answer: GivenAnswer) -> tuple[tuple[str, int], ...]:
+    """The equations and layers of which an answer of its kind can show something."""
+    L = len(of.network)
+    keys = {(equation, l) for l in range(1, L + 1) for equation in ("B3", "B4", "B1" if l == L else "B2")}
+    keys |= {(equation, l) for l in range(1, L + 1) for equation in ("F1", "F2")} if answer.trace else set()
+    if not answer.trace:
+        keys |= {("F", l) for l in range(1, L)}
+    if answer.output is not None:
+        keys.add(("F2", L))
+    if answer.loss is not None:
+        keys.add((loss_label(of.problem), L))
+    if answer.input_gradient is not None:
+        keys.add(("B2", 0))
+    return tuple(sorted(keys))
 
 
 def _all_finite(answer: GivenAnswer) -> bool:
