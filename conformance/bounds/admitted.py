@@ -202,6 +202,9 @@ def declared(conventions: Mapping[str, float] | None) -> Conventions:
     ValueError
         If a name or a number is none.
     """
+    if conventions is not None and not isinstance(conventions, Mapping):
+        got = type(conventions).__name__
+        raise TypeError(f'conventions: expected a dict such as {{"relu_derivative_at_zero": 0}}, got {got}')
     known = [f"{name}_derivative_at_zero" for name in KINKED_AT_ZERO]
     for name, value in (conventions or {}).items():
         if name not in known:

@@ -30,7 +30,7 @@ class Failed(NamedTuple):
 
     failure: Failure
     said: str
-    error: Exception | None = None
+    error: BaseException | None = None
 
 
 class Reply(NamedTuple, Generic[Given]):
@@ -92,6 +92,6 @@ def reply(call: Callable[[], Given], lent: Iterable[tuple[str, Array, Any]]) -> 
         return Reply(None, Failed(Failure.UNSUPPORTED, f"unsupported: {error}", error))
     except Malformed as error:
         return Reply(None, Failed(Failure.MALFORMED, str(error), error))
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # exit() in somebody's code ends its answer, and not the one who asks
         return Reply(None, Failed(Failure.RAISED, f"{type(error).__name__}: {error}", error))
     return Reply(answer, changed=tuple(name for name, x, now in lent if not np.array_equal(x, numbers(now))))

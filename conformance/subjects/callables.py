@@ -9,7 +9,7 @@ import numpy as np
 
 from ..arrays import Array
 from ..problems.layouts import numbers
-from ..problems.problem import GivenAnswer, Parameters, Problem
+from ..problems.problem import GivenAnswer, Parameters, Problem, State
 from ..problems.wire import Malformed
 
 Ask = Callable[[Problem], GivenAnswer]
@@ -31,9 +31,7 @@ def asking(function: Callable[..., Any]) -> Ask:
     def ask(problem: Problem) -> GivenAnswer:
         network, x, y = problem.network, problem.x, problem.y
         returned = function(network, (x, y)) if together else function(network, x, y)
-        if isinstance(returned, GivenAnswer):
-            return deepcopy(returned)  # it may use its buffers again
-        return GivenAnswer(layers_of(returned, [W.shape for W, _, _ in network], problem.dtype))
+        return given_answer(problem, returned)
 
     return ask
 
@@ -48,6 +46,54 @@ def _takes_a_pair(function: Callable[..., Any]) -> bool:
     except (TypeError, ValueError):  # a built-in function says nothing of its parameters
         return False
     return len(positional) == 2
+
+
+def given_answer(problem: Problem, returned: Any) -> GivenAnswer:
+    """What somebody returned or saved, as an answer: copied, since buffers may be used again.
+
+    Parameters
+    ----------
+    problem : Problem
+    returned : list of (dW, db), or GivenAnswer
+        Of whatever numbers and sequences; the gradients of a list are taken in the problem's dtype.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If a part is something else, or has another shape.
+    """
+    shapes = [W.shape for W, _, _ in problem.network]
+    if not isinstance(returned, GivenAnswer):
+        return GivenAnswer(layers_of(returned, shapes, problem.dtype))
+    gradients, trace = returned.gradients, returned.trace
+    if not isinstance(gradients, list | tuple) or not all(isinstance(layer, Parameters) for layer in gradients):
+        gradients = layers_of(gradients, shapes, problem.dtype)
+    volunteered = {
+        name: _volunteered(getattr(returned, name), name, problem.dtype)
+        for name in ("loss", "output", "input_gradient")
+    }
+    if trace is not None:
+        trace = tuple(_state(layer, l, problem.dtype) for l, layer in enumerate(trace, start=1))
+    return deepcopy(GivenAnswer(tuple(gradients), trace=trace, **volunteered))
+
+
+def _volunteered(part: Any, name: str, dtype: Any) -> Array | None:
+    """A part as an array; plain numbers and lists of them, which have no dtype of their own, in the problem's."""
+    if part is None:
+        return None
+    array = _array(part, name)
+    return array if hasattr(part, "dtype") else array.astype(dtype)
+
+
+def _state(layer: Any, l: int, dtype: Any) -> State[Array]:
+    parts = list(layer) if isinstance(layer, list | tuple) else []
+    if len(parts) != len(State._fields):
+        raise TypeError(f"trace, layer {l}: expected (z, a, delta), got {type(layer).__name__} of {len(parts)} parts")
+    named = zip(parts, State._fields, strict=True)
+    arrays = [_volunteered(part, f"trace, layer {l}, {name}", dtype) for part, name in named]
+    if any(array is None for array in arrays):
+        raise TypeError(f"trace, layer {l}: expected arrays (z, a, delta), got None among them")
+    return State(*arrays)  # type: ignore[arg-type]
 
 
 def layers_of(

@@ -43,6 +43,8 @@ def explained_by(wrong: Evidence, all_of: Sequence[Evidence]) -> str:
     all_of : sequence of Evidence
         Of all answers, ``wrong`` among them.
     """
+    if not any(j.wrong and j.equation in ("B3", "B4") for j in wrong.accused):
+        return ""  # what is volunteered is off, and not the gradients
     for alternative in _alternatives(wrong):
         if all(_conforms(*alternative.restored(one)) for one in (wrong, *all_of)):
             return alternative.said

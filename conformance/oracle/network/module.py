@@ -99,6 +99,7 @@ def probe_torch(
     of, by = _loss(loss, equation, reduction, parts.widths[-1])
     if isinstance(of, reference.CrossEntropyWithLogits) and isinstance(parts.sigmas[-1], MIXING):
         raise ValueError(f"loss: {type(loss).__name__} takes logits; leave out the {type(parts.sigmas[-1]).__name__}")
+    seed = reference.checks.numbers.check_whole_number("seed", seed, 0)
     domain = Domain(
         _one_each(parts), [(parts.sigmas[-1], of)], [by], dtype,  # type: ignore[list-item]
         widths=parts.widths, conventions=declared(conventions), targets=targets,
@@ -117,6 +118,8 @@ def taken_apart(module: Any, activations: Mapping[type, Activation | str]) -> Pa
     sigmas: list[Activation | None] = []
     for where, part in _flat(getattr(module, "_orig_mod", module), ""):
         if isinstance(part, nn.Linear):
+            if not part.in_features or not part.out_features:
+                raise ValueError(f"{where}: expected inputs and outputs, got {part}")
             _check_own_parameters(where, part, linear)
             linear.append(part)
             sigmas.append(None)

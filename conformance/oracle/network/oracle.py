@@ -10,6 +10,7 @@ import numpy as np
 
 from reference import Layer
 from reference.checks import check_batch, check_loss, check_network
+from reference.checks.numbers import check_whole_number
 
 from ...arrays import Network
 from ...bounds.admitted import declared
@@ -18,7 +19,7 @@ from ...judge import precision
 from ...judge.report import Report, Subject
 from ...judge.verdict import CONFORMS, UNDECIDED, by_equation_and_layer, merged
 from ...problems.problem import GivenAnswer, Problem
-from ...subjects.callables import asking, check_shapes, layers_of
+from ...subjects.callables import asking, check_shapes, given_answer, layers_of
 from .alternatives import explained_by
 from .asking.domain import Declared, Method, domain_of, one_of
 from .asking.questions import Question
@@ -102,7 +103,8 @@ def probe(
     ('WRONG', 'B3')
     """
     subject = Subject(name or getattr(function, "__name__", type(function).__name__))
-    return interrogated(asking(function), domain_of(**options), subject, seed, _count(problems))
+    asked = domain_of(**options), subject, check_whole_number("seed", seed, 0), _count(problems)
+    return interrogated(asking(function), *asked)
 
 
 def probe_trainer(
@@ -151,6 +153,7 @@ def probe_trainer(
     if not callable(trainer):
         raise TypeError(f"expected a function of (network, x, y, eta), got {type(trainer).__name__}")
     domain, subject = domain_of(**options), Subject(name or getattr(trainer, "__name__", type(trainer).__name__))
+    seed = check_whole_number("seed", seed, 0)
     findings, judgements = steps_in_a_row(train, domain, seed)
     report = interrogated(ask, domain, subject, seed, _count(problems))
     tallies = merged(report.tallies, by_equation_and_layer(judgements))
@@ -196,8 +199,7 @@ def check(
         If the problem is none, or the answer has other shapes or another dtype.
     """
     problem, held_to = check_problem(problem), declared(conventions)
-    if not isinstance(answer, GivenAnswer):
-        answer = GivenAnswer(layers_of(answer, [W.shape for W, _, _ in problem.network], problem.dtype))
+    answer = given_answer(problem, answer)
     check_shapes(problem, answer)
     found = evidence(lifted(problem, held_to), answer)
     question = Question("", problem)
@@ -230,6 +232,9 @@ def check(
 
 def check_problem(problem: Problem) -> Problem:
     """The problem, every part of it checked as by `reference.value_and_gradients`; raises like it."""
+    if not isinstance(problem, Problem):
+        got = type(problem).__name__
+        raise TypeError(f"problem: expected a Problem(network, x, y, loss, reduction, eta), got {got}")
     network, dtype = check_network(problem.network)
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"problem: expected dtype float32 or float64, got {dtype}")
@@ -260,6 +265,4 @@ def assert_conforms(report: Report, *, undecided: Literal["refuse", "allow"] = "
 
 
 def _count(problems: Any) -> int | None:
-    if problems is not None and (isinstance(problems, bool) or not isinstance(problems, int) or problems < 1):
-        raise ValueError(f"problems: expected a whole number above 0, got {problems!r}")
-    return problems
+    return None if problems is None else check_whole_number("problems", problems, 1)
