@@ -5,7 +5,9 @@ said.
 """
 
 import io
+import shlex
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -14,6 +16,12 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from reference import Loss
+from reference.gradients import Reduction
+
+from ..arrays import Array, Network
+from ..problems import files
+from ..problems.problem import GivenAnswer, Problem
 from .judgement import Judgement
 from .verdict import CONFORMS, EXIT_STATUS, SUSPECT, UNDECIDED, WRONG, Tally, added, worst_of
 
@@ -22,7 +30,8 @@ class Finding(NamedTuple):
     """Something found wrong or suspect, for a reader; ``kind`` is "ordinary" or "extreme".
 
     ``faults`` names the known mistakes that the numbers fit, best first.  ``problem`` is a file that replays it, or "".
-    ``factor`` is the number by which all are multiplied, where one explains them.
+    ``factor`` is the number by which all are multiplied, where one explains them.  ``question`` holds what was asked
+    and answered, as arrays, where a network was.
     """
 
     verdict: str
@@ -37,6 +46,43 @@ class Finding(NamedTuple):
     faults: tuple[str, ...] = ()
     problem: str = ""
     factor: float = np.nan
+    question: "Question | None" = None
+
+
+class Question(NamedTuple):
+    """A question to hold in hand: what was asked of a network, with the answer.
+
+    ``network`` holds W (n_l, n_{l-1}), b (n_l,) and sigma of each layer, x is (B, n_0), y (B, n_L).
+    """
+
+    network: Network
+    x: Array
+    y: Array
+    loss: Loss
+    reduction: Reduction
+    answer: GivenAnswer
+
+    @property
+    def problem(self) -> Problem:
+        """The same as a problem, as `conformance.check` takes it; its learning rate means nothing."""
+        return Problem(self.network, self.x, self.y, self.loss, self.reduction, eta=1.0)
+
+    def save(self, folder: str | Path) -> str:
+        """Write problem and answer to a folder, by names that follow from their contents.
+
+        Returns
+        -------
+        str
+            The command that judges them again.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written.
+        """
+        problem = files.save_problem(folder, self.problem)
+        answer = files.save_answer(folder, self.answer)
+        return f"python -m conformance check {shlex.quote(str(problem))} {shlex.quote(str(answer))}"
 
 
 def found(kind: str, j: Judgement, said: str, faults: tuple[str, ...] = (), problem: str = "") -> Finding:

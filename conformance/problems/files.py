@@ -129,9 +129,17 @@ def save_problem(folder: StrPath, problem: Problem) -> Path:
     TypeError, ValueError
         If `conformance.problems.wire.problem_json` refuses the problem.
     """
-    content = _line(wire.problem_json(problem))
-    path = Path(folder) / "problems" / f"{hashlib.sha256(content).hexdigest()[:12]}.json"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    return _saved(Path(folder) / "problems", _line(wire.problem_json(problem)))
+
+
+def save_answer(folder: StrPath, answer: GivenAnswer) -> Path:
+    """Write an answer to ``answers`` in a folder likewise; raises as `save_problem`."""
+    return _saved(Path(folder) / "answers", _line(wire.answer_json(answer)))
+
+
+def _saved(folder: Path, content: bytes) -> Path:
+    path = folder / f"{hashlib.sha256(content).hexdigest()[:12]}.json"
+    folder.mkdir(parents=True, exist_ok=True)
     _write(path, content)
     return path
 

@@ -4,15 +4,16 @@ The first broken equation comes first, and what merely follows from it is said t
 """
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...judge import precision
 from ...judge.judgement import Judgement
 from ...judge.report import Finding, Report, found
+from ...judge.report import Question as Held
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED
-from ...problems.problem import Problem
+from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...text.labels import documented
 from ..diagnosis import CLUES, factor
 from .asking.questions import Question
@@ -41,6 +42,7 @@ class Violation(NamedTuple):
     accused: tuple[Judgement, ...]
     reading: Reading | None
     conforming: tuple[Question, ...]
+    answer: GivenAnswer
     named: tuple[Judgement, ...] = ()
 
     @property
@@ -149,7 +151,15 @@ def _finding(shown: Sequence[Named], contrast: str, forward_too: bool) -> Findin
     if violation.question.why:
         sentences.append(f"Seen in: {violation.question.why}.")
     said = " ".join(sentence for sentence in sentences if sentence)
-    return found(violation.question.kind, j, said)
+    network, x, y, loss, reduction, _ = violation.question.problem
+    held = Held(network, x, y, loss, reduction, _without_radii(violation.answer, x.dtype))
+    return found(violation.question.kind, j, said)._replace(question=held)
+
+
+def _without_radii(answer: GivenAnswer, dtype: Any) -> GivenAnswer:
+    """The answer in plain arrays, also where it was inferred from steps."""
+    layers = [tuple(precision.plain(part).astype(dtype) for part in layer) for layer in answer.gradients]
+    return answer._replace(gradients=tuple(Parameters(W, b) for W, b in layers))
 
 
 def _violated(j: Judgement) -> str:

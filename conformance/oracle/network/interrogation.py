@@ -186,10 +186,10 @@ def _violations(outcomes: Sequence[Outcome], domain: Domain) -> tuple[list[Viola
     wrong, doubted = [], []
     for o in sorted(outcomes, key=lambda o: (o.question.combined, o.question.size)):
         if o.violated or (o.found.doubtful and promised):
-            wrong.append(Violation(o.question, o.found.accused, o.found.explained(), conforming))
+            wrong.append(Violation(o.question, o.found.accused, o.found.explained(), conforming, o.answer))
         elif o.found.doubtful and doubts and not o.question.small:
             reading = o.found.explained()
-            doubted.append(Violation(o.question, o.found.accused, reading and reading.doubted, conforming))
+            doubted.append(Violation(o.question, o.found.accused, reading and reading.doubted, conforming, o.answer))
     return attributed(wrong), attributed(doubted)
 
 

@@ -205,7 +205,7 @@ def check(
     question = Question("", problem)
     promised = one_of("method", method, ("any", "backpropagation")) == "backpropagation"
     accused = found.wrong or (promised and found.doubtful)
-    wrong = [Violation(question, found.accused, found.explained(), ())] if accused else []
+    wrong = [Violation(question, found.accused, found.explained(), (), answer)] if accused else []
     violations = attributed(wrong)
     counted = found.counted
     if violations:

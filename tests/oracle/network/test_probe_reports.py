@@ -3,12 +3,16 @@
 import json
 import math
 import os
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from conformance import Report, assert_conforms, probe
+from conformance import Report, assert_conforms, check, probe, probe_trainer
+from conformance.arrays import Array, Network
+from conformance.files import read_answer, read_problem
 from conformance.judge.picture import plot
 from conformance.judge.report import WIDTH, Subject
 from conformance.judge.verdict import EXIT_STATUS
@@ -24,6 +28,7 @@ from reference import (
 )
 
 from .functions import (
+    Gradients,
     answering,
     asked,
     in_format,
@@ -33,6 +38,7 @@ from .functions import (
     other_style,
     reject,
     right,
+    scale,
     second_call_wrong,
     spoiled,
 )
@@ -135,3 +141,29 @@ def test_plot_refuses_what_it_cannot_draw(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="expected a report with judged numbers"):
         plot(probe(reject, width=(1, 7)), tmp_path / "picture.png")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_finding_holds_its_question(tmp_path: Path) -> None:
+    """What was asked and answered, which check and the command judge again."""
+    for report in (probe(spoiled(doubled)), probe_trainer(backwards)):
+        held = report.findings[0].question
+        assert held is not None
+        finding = report.findings[0]
+        again = check(held.problem, held.answer, name="again")
+        assert again.verdict == "WRONG"
+        assert (again.findings[0].equation, again.findings[0].layer) == (finding.equation, finding.layer)
+        command = shlex.split(held.save(tmp_path))
+        assert command[:4] == ["python", "-m", "conformance", "check"]
+        saved = read_problem(command[4])
+        assert check(saved, read_answer(command[5], saved)).verdict == "WRONG"
+        assert held.save(tmp_path) == shlex.join(command), "the same question has the same files"
+
+
+def doubled(gradients: Gradients, *_: Any) -> None:
+    scale(gradients[0], 2, 1)
+
+
+def backwards(network: Network, x: Array, y: Array, eta: float) -> Gradients:
+    """A step that goes up."""
+    rate = x.dtype.type(eta)
+    return [(W + rate * dW, b + rate * db) for (W, b, _), (dW, db) in zip(network, right(network, x, y), strict=True)]
