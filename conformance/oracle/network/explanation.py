@@ -17,6 +17,7 @@ from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...text.labels import documented
 from ..diagnosis import CLUES, factor
 from .asking.questions import Question
+from .judging.evidence import Evidence
 from .judging.reading import Reading, evaluation_order
 
 SAME = 1e-5
@@ -34,16 +35,20 @@ SHOWN = 6
 class Violation(NamedTuple):
     """A question with a wrong answer.
 
-    ``reading`` explains it, where one does; ``accused`` is what the bound carried from x finds; ``conforming`` are the
-    questions that were answered rightly.  ``named`` are the violated equations, from which what else is off follows.
+    ``reading`` explains it, where one does; ``conforming`` are the questions that were answered rightly.  ``named`` are
+    the violated equations, from which what else is off follows.
     """
 
     question: Question
-    accused: tuple[Judgement, ...]
+    evidence: Evidence
     reading: Reading | None
     conforming: tuple[Question, ...]
-    answer: GivenAnswer
     named: tuple[Judgement, ...] = ()
+
+    @property
+    def accused(self) -> tuple[Judgement, ...]:
+        """What bounds find that no right program breaks."""
+        return self.evidence.accused
 
     @property
     def counted(self) -> Iterator[Judgement]:
@@ -152,7 +157,7 @@ def _finding(shown: Sequence[Named], contrast: str, forward_too: bool) -> Findin
         sentences.append(f"Seen in: {violation.question.why}.")
     said = " ".join(sentence for sentence in sentences if sentence)
     network, x, y, loss, reduction, _ = violation.question.problem
-    held = Held(network, x, y, loss, reduction, _without_radii(violation.answer, x.dtype))
+    held = Held(network, x, y, loss, reduction, _without_radii(violation.evidence.answer, x.dtype))
     return found(violation.question.kind, j, said)._replace(question=held)
 
 

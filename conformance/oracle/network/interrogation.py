@@ -22,9 +22,9 @@ from ...problems.layouts import layouts, like
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...subjects.callables import Ask, check_shapes
 from .. import asking
-from .alternatives import explained_by
 from .asking.domain import Domain
 from .asking.questions import Question, questions
+from .conclusion import concluded
 from .contrast import contrast
 from .explanation import Violation, attributed, explained, summary
 from .judging.evidence import Evidence, equations_of, evidence
@@ -62,14 +62,16 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, coun
     findings = [*_failures(failed), *([state] if state else [])]
     for violations in (wrong, doubted):
         findings += explained(violations, _contrast(violations, ask, domain))
+    findings = concluded(findings, [v.evidence for v in wrong], [o.found for o in judged])
     broken = [outcome for outcome in extremes if outcome.violated]
     if not findings:
-        findings += explained(_violations(broken, domain)[0])
+        beyond = _violations(broken, domain)[0]
+        findings = concluded(explained(beyond), [v.evidence for v in beyond], [o.found for o in extremes])
     bits = precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
     report = Report(
         subject,
         by_equation_and_layer(_counted(judged, [*wrong, *doubted])),
-        tuple(_with_alternatives(findings, wrong, judged)),
+        tuple(findings),
         asked=len(outcomes) - len(unsupported),
         unsupported=len(unsupported),
         failed=len(failed),
@@ -186,10 +188,10 @@ def _violations(outcomes: Sequence[Outcome], domain: Domain) -> tuple[list[Viola
     wrong, doubted = [], []
     for o in sorted(outcomes, key=lambda o: (o.question.combined, o.question.size)):
         if o.violated or (o.found.doubtful and promised):
-            wrong.append(Violation(o.question, o.found.accused, o.found.explained(), conforming, o.answer))
+            wrong.append(Violation(o.question, o.found, o.found.explained(), conforming))
         elif o.found.doubtful and doubts and not o.question.small:
             reading = o.found.explained()
-            doubted.append(Violation(o.question, o.found.accused, reading and reading.doubted, conforming, o.answer))
+            doubted.append(Violation(o.question, o.found, reading and reading.doubted, conforming))
     return attributed(wrong), attributed(doubted)
 
 
@@ -219,20 +221,6 @@ def _counted(outcomes: Iterable[Outcome], violations: Iterable[Violation]) -> It
             yield from outcome.found.counted
         else:
             yield from violation.counted
-
-
-def _with_alternatives(
-    findings: Sequence[Finding], wrong: Sequence[Violation], outcomes: Sequence[Outcome]
-) -> Iterator[Finding]:
-    """The findings, the first of which says under which convention every answer is right, if one is."""
-    evidence_of = {id(o.question): o.found for o in outcomes}
-    several = [v for v in wrong if len(v.question.problem.x) > 1] or list(wrong)
-    said = ""
-    if several:
-        said = explained_by(evidence_of[id(several[0].question)], list(evidence_of.values()))
-    for i, finding in enumerate(findings):
-        first = i == 0 and said and finding.verdict == WRONG
-        yield finding._replace(explanation=f"{said}  {finding.explanation}") if first else finding
 
 
 def _expected(outcomes: Iterable[Outcome]) -> tuple[tuple[str, int], ...]:

@@ -20,9 +20,9 @@ from ...judge.report import Report, Subject
 from ...judge.verdict import CONFORMS, UNDECIDED, by_equation_and_layer, merged
 from ...problems.problem import GivenAnswer, Problem
 from ...subjects.callables import asking, check_shapes, given_answer, layers_of
-from .alternatives import explained_by
 from .asking.domain import Declared, Method, domain_of, one_of
 from .asking.questions import Question
+from .conclusion import concluded
 from .explanation import Violation, attributed, explained, summary
 from .interrogation import interrogated
 from .judging import estimate
@@ -205,7 +205,7 @@ def check(
     question = Question("", problem)
     promised = one_of("method", method, ("any", "backpropagation")) == "backpropagation"
     accused = found.wrong or (promised and found.doubtful)
-    wrong = [Violation(question, found.accused, found.explained(), (), answer)] if accused else []
+    wrong = [Violation(question, found, found.explained(), ())] if accused else []
     violations = attributed(wrong)
     counted = found.counted
     if violations:
@@ -215,9 +215,7 @@ def check(
         counted = tuple(estimated.get((j.equation, j.layer), j) if j.undecided else j for j in counted)
     suspects = [j for j in counted if j.suspect]
     findings = [*explained(violations), *(estimate.finding(j) for j in suspects)]
-    said = explained_by(found, [found]) if violations else ""
-    if said:
-        findings[0] = findings[0]._replace(explanation=f"{said}  {findings[0].explanation}")
+    findings = concluded(findings, [v.evidence for v in violations], [found])
     bits = precision.effective_bits([(found.of, answer)])
     report = Report(
         Subject(name or "the answer given"),
