@@ -18,7 +18,7 @@ from ...text.labels import documented
 from ..diagnosis import CLUES, factor
 from .asking.questions import Question
 from .judging.evidence import Evidence
-from .judging.reading import Reading, evaluation_order
+from .judging.reading import MULTIPLES, Reading, evaluation_order
 
 SAME = 1e-5
 """How close an estimated factor is to the number that it is called by: it carries some roundings of float32."""
@@ -100,10 +100,12 @@ def explained(violations: Sequence[Violation], contrast: str = "") -> list[Findi
     missing = bool(violations) and bool(_not_numbers(violations[0].accused))
     violations = [v for v in violations if bool(_not_numbers(v.accused)) == missing]
     telling = [v for v in violations if len(v.question.problem.x) == 1 or v.reading] or violations
-    named: dict[str, list[Named]] = {}
+    named: dict[tuple[str, str], list[Named]] = {}
     for violation in telling:
         for judgement in violation.named:
-            named.setdefault(judgement.equation, []).append(Named(violation, judgement))
+            # One equation by different factors in different layers is as many mistakes.
+            of = f"{judgement.factor:.3g}" if _several(violation, judgement.equation) else ""
+            named.setdefault((judgement.equation, of), []).append(Named(violation, judgement))
 
     def likelihood(shown: list[Named]) -> tuple[bool, tuple[int, int, str]]:
         """What is violated in most of the questions that show it is the cause; of such, the first to be evaluated."""
@@ -112,7 +114,14 @@ def explained(violations: Sequence[Violation], contrast: str = "") -> list[Findi
         return 2 * len({id(f.violation) for f in shown}) < showing, evaluation_order(shown[0].judgement)
 
     order = sorted(named.values(), key=likelihood)
-    return [_finding(shown, contrast, "F" in named) for shown in order[:SHOWN]]
+    forward_too = any(equation == "F" for equation, _ in named)
+    return [_finding(shown, contrast, forward_too) for shown in order[:SHOWN]]
+
+
+def _several(violation: Violation, equation: str) -> bool:
+    """Whether the equation is off by different factors in different layers."""
+    each = violation.reading is not None and violation.reading.given == MULTIPLES
+    return each and len({f"{j.factor:.3g}" for j in violation.named if j.equation == equation}) > 1
 
 
 def _judged(violation: Violation) -> Sequence[Judgement]:
@@ -150,7 +159,9 @@ def _finding(shown: Sequence[Named], contrast: str, forward_too: bool) -> Findin
     if not multiple:
         j = j._replace(factor=np.nan)
     sentences = [_violated(j), OTHER_ROUTE if j.suspect else "", multiple]
-    sentences += [_follows(violation), contrast]
+    layers = sorted({f.judgement.layer for f in shown if f.violation is violation} - {j.layer})
+    also = f"Likewise in layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))}." if layers else ""
+    sentences += [also, _follows(violation), contrast]
     if j.equation == "B1" and forward_too:
         sentences.append("The last layer's a is not reported, so that its (F1) and (F2) cannot be told from (B1).")
     if violation.question.why:
@@ -197,8 +208,7 @@ def _factor(j: Judgement, problem: Problem) -> str:
     known = ((-1, "-1"), (2, "2"), (1 / 2, "1/2"), (B, f"B = {B}"), (1 / B, f"1/B = 1/{B}"), (K, f"K = {K}"))
     name = factor(j.factor, (*known, (1 / K, f"1/K = 1/{K}")), SAME)
     if not name and j.elements >= CLUES:
-        digits = 4 + max(0, int(-np.log10(abs(j.factor - 1))))  # enough to differ from 1
-        name = f"{j.factor:.{digits}g}"
+        name = next((text for digits in range(4, 17) if float(text := f"{j.factor:.{digits}g}") != 1), "")
     return f"All of them are {name} times what is expected." if name else ""
 
 

@@ -319,7 +319,7 @@ def _each(change: Callable[[Array], Array], of_b: bool = True) -> Callable[[Grad
 def _normed(most: float, only_above: bool = False) -> Callable[[Gradients], Gradients]:
     def change(gradients: Gradients) -> Gradients:
         norm = float(np.sqrt(sum((part**2).sum() for layer in gradients for part in layer)))
-        by = 1.0 if only_above and norm <= most else most / norm
+        by = 1.0 if not norm or (only_above and norm <= most) else most / norm
         return [Parameters(W * by, b * by) for W, b in gradients]
 
     return change

@@ -45,7 +45,7 @@ class Evidence(NamedTuple):
 
     def explained(self) -> Reading | None:
         """The reading that explains what is wrong, if one does."""
-        return explanation(self.of, self.answer)
+        return explanation(self.of, self.answer, self.accused)
 
     @property
     def counted(self) -> tuple[Judgement, ...]:

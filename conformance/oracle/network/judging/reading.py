@@ -21,6 +21,7 @@ from ....judge.equations import loss as judged_loss
 from ....judge.judgement import Judgement, compare
 from ....problems.problem import GivenAnswer, Parameters
 from ....problems.problem import State as Given
+from ...diagnosis import CLUES
 
 
 class Reading(NamedTuple):
@@ -142,10 +143,68 @@ def _reported(answer: GivenAnswer, states: Sequence[State], traced: bool) -> Rep
     return numbers
 
 
-def explanation(of: Lifted, answer: GivenAnswer) -> Reading | None:
-    """The reading that explains what is wrong with fewest violated equations; None where no reading finds anything."""
+def explanation(of: Lifted, answer: GivenAnswer, accused: Sequence[Judgement]) -> Reading | None:
+    """The reading that explains what is wrong with fewest violated equations; None where no reading finds anything.
+
+    A reading that has something follow which is right explains less than one that does not.
+    """
     found = [reading for reading in readings(of, answer) if reading.violated]
-    return min(found, key=lambda r: (len(r.violated), sum(j.wrong for j in r.violated)), default=None)
+    each = multiples(accused, len(of.network))
+    if each is not None and each.violated and (found or len(each.violated) > 1):
+        found.append(each)
+
+    def plain(reading: Reading) -> tuple[int, int, int]:
+        return _contradicted(reading, accused), len(reading.violated), sum(j.wrong for j in reading.violated)
+
+    return min(found, key=plain, default=None)
+
+
+def _contradicted(reading: Reading, accused: Sequence[Judgement]) -> int:
+    """How many right gradients a reading has to be wrong: those of a layer whose delta it names, or those it names."""
+    right = {(j.equation, j.layer) for j in accused if not j.wrong and j.undecided < j.elements}
+    count = 0
+    for j in reading.violated:
+        of_delta = j.equation in ("B1", "B2") and j.layer > 0
+        count += len(right & ({("B3", j.layer), ("B4", j.layer)} if of_delta else {(j.equation, j.layer)}))
+    return count
+
+
+MULTIPLES = "that each is a multiple"
+"""What the reading takes as given in which every gradient is a multiple of the truth."""
+
+SAME_FACTOR = 2.0**-10
+"""How near two factors are that are one: each is off by the floor of its gradient, below 1e-3 in narrow networks."""
+
+
+def multiples(accused: Sequence[Judgement], L: int) -> Reading | None:
+    """The reading of gradients that are each a multiple of the truth: which of the factors come from one mistake.
+
+    A factor of both gradients of a layer is its delta's, and all below have it too; any other is a mistake of its own.
+    None where a gradient is no multiple, or has too few numbers to tell.
+    """
+    of = {(j.equation, j.layer): j for j in accused if j.equation in ("B3", "B4")}
+    if len(of) < 2 * L or any(j.wrong and not (np.isfinite(j.factor) and j.factor) for j in of.values()):
+        return None
+    if any(j.wrong and j.elements < CLUES for j in of.values()):
+        return None
+    factor = {key: j.factor if j.wrong else 1.0 for key, j in of.items()}
+    above, named = 1.0, []
+    for l in range(L, 0, -1):
+        W, b = factor["B3", l], factor["B4", l]
+        if abs(W / b - 1) < SAME_FACTOR and abs(b / above - 1) >= SAME_FACTOR:
+            named.append(of["B4", l]._replace(equation="B1" if l == L else "B2", factor=b / above))
+            above = b
+            continue
+        for equation, own in (("B3", W), ("B4", b)):
+            if abs(own / above - 1) >= SAME_FACTOR:
+                named.append(of[equation, l]._replace(factor=own / above))
+    keys = {(j.equation, j.layer) for j in named}
+    following = [
+        j._replace(wrong=0, margin=0.0, spread={}) if key in of and j.wrong else j
+        for j in accused
+        if (key := (j.equation, j.layer)) not in keys
+    ]
+    return Reading(MULTIPLES, (*named, *following))
 
 
 def detection(of: Lifted, answer: GivenAnswer) -> Reading | None:
