@@ -115,7 +115,11 @@ def explained(violations: Sequence[Violation], contrast: str = "") -> list[Findi
 
     order = sorted(named.values(), key=likelihood)
     forward_too = any(equation == "F" for equation, _ in named)
-    return [_finding(shown, contrast, forward_too) for shown in order[:SHOWN]]
+    findings = {}
+    for shown in order:
+        finding = _finding(shown, contrast, forward_too)
+        findings.setdefault((finding.equation, finding.layer), finding)
+    return list(findings.values())[:SHOWN]
 
 
 def _several(violation: Violation, equation: str) -> bool:
