@@ -1,20 +1,28 @@
 """`probe` and the population of right programs: over all activations, heads, reductions and dtypes none is accused."""
 
 import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 
-from conformance import Report, probe
+from conformance import Report, check, probe
 from conformance.arrays import Array, Network
-from conformance.problems.problem import Architecture, GivenAnswer, Problem, fill
+from conformance.oracle.network.asking.domain import Domain
+from conformance.oracle.network.asking.questions import questions
+from conformance.problems.problem import Architecture, GivenAnswer, Parameters, Problem, State, fill
 from conformance.subjects.gradients.population import POPULATION
-from conformance.subjects.gradients.route import Kind, Route, asked
+from conformance.subjects.gradients.route import Gradients, Kind, Route, asked
+from conformance.subjects.gradients.storage import backwards, strided, transposed, unaligned
+from conformance.subjects.reference import reference_answer
 from reference import (
     ACTIVATIONS,
     LOSSES,
+    NLL,
     Activation,
+    CrossEntropyWithLogits,
+    HalfSquaredError,
     Identity,
     LogSoftmax,
     Loss,
@@ -34,12 +42,12 @@ OF: tuple[type[Loss], ...] = tuple(LOSSES.values())
 FREE = (Sigmoid(), Tanh(), Identity(), Softplus(), LogSoftmax(), Softmax(), SiLU())
 """Heads of the losses that take any."""
 
-TURNS, TURNS_OF_COMPILED = 14, 4
+TURNS, TURNS_OF_COMPILED = 12, 3
 """How often a route is asked in each dtype, with other functions each time."""
 
 LIMITS: dict[str, dict[str, Any]] = {
     "usual": {"width": (1, 16), "layers": (1, 4), "batch": (1, 17), "problems": 24},
-    "all shapes": {},
+    "all shapes": {"width": (1, 70)},
     "small": {"width": (1, 7), "layers": (1, 3), "batch": (1, 4), "problems": 14},
     "few shapes": {"widths": (5, 7, 6, 4), "batch": (1, 3), "problems": 10},
     "one shape": {"widths": (5, 7, 6, 4), "batch": (3, 3), "problems": 6},
@@ -149,3 +157,39 @@ def test_they_are_many() -> None:
     assert len(POPULATION) >= 60
     assert len({route.name for route in POPULATION}) == len(POPULATION)
     assert sum(count(route, whole=True) * len(DTYPES) for route in POPULATION) >= 2000
+
+
+@pytest.mark.parametrize("laid_out", [transposed, strided, backwards, unaligned, np.asfortranarray])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_how_an_answer_lies_in_memory_changes_nothing(dtype: str, laid_out: Callable[[Array], Array]) -> None:
+    """All that it says, its trace too; nor does a mistake become right by it."""
+    sigmas = (Tanh(), Softplus(), Identity())
+    generic = ("generic", "generic", "generic")
+    problem = fill(Architecture((3, 5, 5, 4), sigmas, HalfSquaredError(), "mean", 3, dtype, generic, 1, 0.1))
+    value, gradients, trace, dx, _ = reference_answer(problem)
+
+    def answer(by: Callable[[Array], Array], of: Gradients = gradients) -> GivenAnswer:
+        layers = tuple(Parameters(by(W), by(b)) for W, b in of)
+        return GivenAnswer(layers, value, by(trace[-1].a), by(dx), tuple(State(*map(by, state)) for state in trace))
+
+    usual, unusual = check(problem, answer(np.array)), check(problem, answer(laid_out))
+    assert unusual.verdict == usual.verdict == "CONFORMS"
+    assert unusual.tallies == usual.tallies
+    exchanged = (gradients[0], Parameters(gradients[1].W.T, gradients[1].b), gradients[2])
+    assert check(problem, answer(laid_out, exchanged)).verdict == "WRONG"
+
+
+@pytest.mark.parametrize(("head", "loss"), [(LogSoftmax(), NLL()), (Identity(), CrossEntropyWithLogits())])
+def test_a_single_probability_is_not_asked_for_where_others_may_be(head: Activation, loss: Loss) -> None:
+    """It is 1 whatever the weights are: no gradient is decided, and with few questions no layer."""
+    domain = Domain([Tanh()], [(head, loss)], ["sum"], "float64", layers=(4, 4), width=(1, 16))
+    asked_of = [question.problem.y.shape[1] for question in questions(domain, seed=0)]
+    assert min(asked_of) > 1
+    only = domain._replace(width=(1, 1))
+    assert {question.problem.y.shape[1] for question in questions(only, seed=0)} == {1}
+
+
+@pytest.mark.parametrize("sigma", [Softmax(), LogSoftmax()])
+def test_a_hidden_layer_that_mixes_has_units_to_mix(sigma: Activation) -> None:
+    domain = Domain([sigma], [(Identity(), HalfSquaredError())], ["sum"], "float64", layers=(2, 4), width=(1, 16))
+    assert min(n for question in questions(domain, seed=0) for n in question.widths[1:-1]) > 1
