@@ -201,13 +201,13 @@ def tinygrad(problem: Problem) -> Gradients:
 
 def _jax(name: str, says: str, transform: Transform, recursive: bool = True, **text: Any) -> Route:
     gradients = in_jax(transform, **text)
-    return Route(f"jax-{name}", gradients, says, recursive, off_the_kink_of_l1, needs="jax", compiles=True)
+    return Route(f"jax-{name}", gradients, says, recursive, off_the_kink_of_l1, needs=("jax",), compiles=True)
 
 
 LIBRARIES = (
     Route(
         "jax-grad", one_by_one, "jax.grad of the text", applies=off_the_kink_of_l1,
-        needs="jax", slow=True, compiles=True,
+        needs=("jax",), slow=True, compiles=True,
     ),
     _jax("jit", "jax.jit of that", lambda jax, loss, of: jax.grad(loss)),
     _jax("jacfwd", "jax.jacfwd of the text", lambda jax, loss, of: jax.jacfwd(loss), recursive=False),
@@ -217,15 +217,15 @@ LIBRARIES = (
     _jax("linearised", "jax.linearize and the transpose of that", _linearised),
     _jax("loss-scale-1000", "the loss times 1000", _scaled, recursive=False),
     _jax("nn", "jax.nn's activations", lambda jax, loss, of: jax.grad(loss), text=with_jax_nn),
-    Route("autograd", autograd, "HIPS autograd's grad of the text", applies=off_the_kink_of_l1, needs="autograd"),
+    Route("autograd", autograd, "HIPS autograd's grad of the text", applies=off_the_kink_of_l1, needs=("autograd",)),
     Route(
         "mygrad", mygrad, "MyGrad's backward through the text",
-        applies=lambda problem: without_erfc(problem) and off_the_kink_of_l1(problem), needs="mygrad",
+        applies=lambda problem: without_erfc(problem) and off_the_kink_of_l1(problem), needs=("mygrad",),
     ),
     Route(
         "tinygrad", tinygrad, "tinygrad's gradient through the text, interpreted",
-        applies=lambda problem: without_erfc(problem) and off_the_kink_of_l1(problem), needs="tinygrad",
-        slow=True, compiles=True,
+        applies=lambda problem: without_erfc(problem) and off_the_kink_of_l1(problem), needs=("tinygrad",),
+        compiles=True,
     ),
 )  # fmt: skip
 """Those of other libraries."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
+from shutil import which
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -26,8 +27,8 @@ def any_problem(problem: Problem) -> bool:
 class Route(NamedTuple):
     """A right program: its name, its gradients, what it is, whether it is `recursive` (as `subjects.correct` has it).
 
-    ``needs`` is the package that it runs on.  ``slow`` ones take a step of Python for each product, or a pass for each
-    parameter; what ``compiles`` takes up to a second for each shape that it has not met.
+    ``needs`` are the packages and commands that it runs on.  ``slow`` ones take a step of Python for each product, or a
+    pass for each parameter; what ``compiles`` takes up to a second for each shape that it has not met.
     """
 
     name: str
@@ -35,14 +36,14 @@ class Route(NamedTuple):
     says: str
     recursive: bool = True
     applies: Callable[[Problem], bool] = any_problem
-    needs: str = "numpy"
+    needs: tuple[str, ...] = ("numpy",)
     slow: bool = False
     compiles: bool = False
 
     @property
-    def missing(self) -> bool:
-        """Whether its package is not installed."""
-        return find_spec(self.needs) is None
+    def missing(self) -> tuple[str, ...]:
+        """What it needs and is not installed."""
+        return tuple(name for name in self.needs if find_spec(name) is None and which(name) is None)
 
 
 def asked(route: Route) -> Ask:

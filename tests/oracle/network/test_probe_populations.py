@@ -141,7 +141,7 @@ def count(route: Route, whole: bool) -> int:
 @pytest.mark.parametrize("route", POPULATION, ids=lambda route: route.name)
 def test_none_is_accused(route: Route, whole: bool) -> None:
     if route.missing:
-        pytest.skip(f"{route.needs} is not installed")
+        pytest.skip(f"not installed: {', '.join(route.missing)}")
     if not count(route, whole):
         pytest.skip("asked by make thorough")
     for of in turns(route, count(route, whole)):
@@ -193,3 +193,9 @@ def test_a_single_probability_is_not_asked_for_where_others_may_be(head: Activat
 def test_a_hidden_layer_that_mixes_has_units_to_mix(sigma: Activation) -> None:
     domain = Domain([sigma], [(Identity(), HalfSquaredError())], ["sum"], "float64", layers=(2, 4), width=(1, 16))
     assert min(n for question in questions(domain, seed=0) for n in question.widths[1:-1]) > 1
+
+
+def test_what_is_not_installed_is_said() -> None:
+    (route,) = (route for route in POPULATION if route.name == "autograd")
+    assert route._replace(needs=("numpy", "no_such_package")).missing == ("no_such_package",)
+    assert not route._replace(needs=("numpy",)).missing
