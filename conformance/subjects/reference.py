@@ -13,9 +13,9 @@ from ..problems.problem import Answer, Parameters, Problem, State
 def reference_answer(problem: Problem, text: ModuleType = reference) -> Answer:
     """The answer of the reference, or of a module with the same names, such as an edited copy."""
     network = tuple(
-        text.Layer(W, b, _counterpart(sigma, ACTIVATIONS, text.ACTIVATIONS)) for W, b, sigma in problem.network
+        text.Layer(W, b, counterpart(sigma, ACTIVATIONS, text.ACTIVATIONS)) for W, b, sigma in problem.network
     )
-    loss = _counterpart(problem.loss, LOSSES, text.LOSSES)
+    loss = counterpart(problem.loss, LOSSES, text.LOSSES)
     with np.errstate(over="ignore", invalid="ignore"):  # where the truth overflows, as the judge sees
         value, gradients, steps = text.loss_and_gradients(network, problem.x, problem.y, loss, problem.reduction)
         input_gradient = text.input_gradient(network, gradients)
@@ -29,7 +29,7 @@ def reference_answer(problem: Problem, text: ModuleType = reference) -> Answer:
     )
 
 
-def _counterpart(value: object, ours: dict[str, type], theirs: dict[str, type]) -> object:
+def counterpart(value: object, ours: dict[str, type], theirs: dict[str, type]) -> object:
     """The value of the same name and parameters in another text; itself, where that text has none of the name."""
     (name,) = (name for name, kind in ours.items() if kind is type(value))
     return theirs[name](**vars(value)) if name in theirs else value

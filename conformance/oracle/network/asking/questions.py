@@ -237,6 +237,10 @@ def _factors(domain: Domain) -> dict[str, tuple[Any, ...]]:
     factors["layers"] = tuple(dict.fromkeys(_clipped(L, (domain.layers[0], most)) for L in factors["layers"]))
     for name in ("inputs", "outputs"):
         factors[name] = tuple(dict.fromkeys(_clipped(n, domain.width) for n in factors[name]))
+    if all(isinstance(sigma, MIXING) or isinstance(loss, OF_DISTRIBUTIONS) for sigma, loss in domain.heads):
+        factors["outputs"] = tuple(n for n in factors["outputs"] if n > 1) or (1,)  # a single p is 1: nothing shows
+    if all(isinstance(sigma, MIXING) for sigma in domain.hidden):
+        factors["hidden"] = tuple(kind for kind in factors["hidden"] if kind != "one")
     return factors
 
 
