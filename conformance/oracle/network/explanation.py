@@ -115,7 +115,7 @@ def explained(violations: Sequence[Violation], contrast: str = "") -> list[Findi
 
     order = sorted(named.values(), key=likelihood)
     forward_too = any(equation == "F" for equation, _ in named)
-    findings = {}
+    findings: dict[tuple[str, int], Finding] = {}
     for shown in order:
         finding = _finding(shown, contrast, forward_too)
         findings.setdefault((finding.equation, finding.layer), finding)
