@@ -17,6 +17,7 @@ from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...text.labels import documented
 from ..diagnosis import CLUES, factor
 from .asking.questions import Question
+from .elements import which
 from .judging.evidence import Evidence
 from .judging.reading import MULTIPLES, Reading, evaluation_order
 
@@ -27,6 +28,9 @@ OTHER_ROUTE = (
     "Right programs by another arrangement do this too (forward mode, loss scales); if yours is the documented "
     'recursion, say method="backpropagation", and it is WRONG.'
 )
+
+LOOKED_AT = 6
+"""Questions of which it is asked which elements are wrong, the plainest."""
 
 SHOWN = 6
 """Findings of a report at most."""
@@ -165,7 +169,8 @@ def _finding(shown: Sequence[Named], contrast: str, forward_too: bool) -> Findin
     sentences = [_violated(j), OTHER_ROUTE if j.suspect else "", multiple]
     layers = sorted({f.judgement.layer for f in shown if f.violation is violation} - {j.layer})
     also = f"Likewise in layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))}." if layers else ""
-    sentences += [also, _follows(violation), contrast]
+    told = which([(v.evidence, j.equation, layer) for v, layer in _first_layers(shown)[:LOOKED_AT]])
+    sentences += [told, also, _follows(violation), contrast]
     if j.equation == "B1" and forward_too:
         sentences.append("The last layer's a is not reported, so that its (F1) and (F2) cannot be told from (B1).")
     if violation.question.why:
@@ -174,6 +179,14 @@ def _finding(shown: Sequence[Named], contrast: str, forward_too: bool) -> Findin
     network, x, y, loss, reduction, _ = violation.question.problem
     held = Held(network, x, y, loss, reduction, _without_radii(violation.evidence.answer, x.dtype))
     return found(violation.question.kind, j, said)._replace(question=held)
+
+
+def _first_layers(shown: Sequence[Named]) -> list[tuple[Violation, int]]:
+    """Each violation with the layer that is evaluated first of those where the equation is named."""
+    first: dict[int, Named] = {}
+    for one in sorted(shown, key=lambda f: evaluation_order(f.judgement)):
+        first.setdefault(id(one.violation), one)
+    return [(f.violation, f.judgement.layer) for f in shown if first[id(f.violation)] is f]
 
 
 def _without_radii(answer: GivenAnswer, dtype: Any) -> GivenAnswer:

@@ -103,8 +103,9 @@ def _fits_all(mistake: Mistake, answers: Sequence[_Held]) -> bool:
             u = np.finfo(np.float32 if bound.dtype == np.float32 else np.float64).eps
             with np.errstate(all="ignore"):
                 within = SLACK * bound + SLACK * u * abs(mistaken)
-                fits = (abs(got - mistaken) <= within) | ~np.isfinite(bound)
-                differs = differs or bool((abs(mistaken - truth) > within)[np.isfinite(bound)].any())
+                alike = (got == mistaken) | (np.isnan(got) & np.isnan(mistaken))
+                fits = (abs(got - mistaken) <= within) | alike | ~np.isfinite(bound)
+                differs = differs or bool((~(abs(mistaken - truth) <= within))[np.isfinite(bound)].any())
             if not fits.all():
                 return False
     return differs

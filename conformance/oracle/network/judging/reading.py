@@ -160,12 +160,18 @@ def explanation(of: Lifted, answer: GivenAnswer, accused: Sequence[Judgement]) -
 
 
 def _contradicted(reading: Reading, accused: Sequence[Judgement]) -> int:
-    """How many right gradients a reading has to be wrong: those of a layer whose delta it names, or those it names."""
+    """How many right gradients a reading has to be wrong: those of a delta or activation that it names, or its own."""
+    last = max((j.layer for j in accused), default=0)
     right = {(j.equation, j.layer) for j in accused if not j.wrong and j.undecided < j.elements}
     count = 0
     for j in reading.violated:
-        of_delta = j.equation in ("B1", "B2") and j.layer > 0
-        count += len(right & ({("B3", j.layer), ("B4", j.layer)} if of_delta else {(j.equation, j.layer)}))
+        if j.equation in ("B1", "B2") and j.layer > 0:
+            off = {("B3", j.layer), ("B4", j.layer)}
+        elif j.equation == "F":
+            off = {("B3", j.layer + 1), ("B4", last)}  # all that is computed from it, up to the last delta
+        else:
+            off = {(j.equation, j.layer)}
+        count += len(right & off)
     return count
 
 
