@@ -22,8 +22,6 @@ from conformance.judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG
 from conformance.numbers.balls import balls, precise
 from conformance.numbers.derivatives import FUNCTIONS
 from conformance.oracle.operation.operation import by_autograd, check_loss, check_pullback
-from conformance.oracle.operation.pullback import pull_back
-from conformance.oracle.operation.traced import Tape
 from conformance.problems.layouts import broadcast, layouts, like, numbers, repeated
 from conformance.subjects import twin
 from reference import ACTIVATIONS, LOSSES
@@ -401,14 +399,17 @@ def test_half_precision_functions(dtype: str) -> None:
     x = every[np.isfinite(every)]
     for name in FUNCTIONS:
         with np.errstate(all="ignore"):
-            true = special.erfc(x.astype(np.float64)) if name == "erfc" else getattr(np, name)(x.astype(np.float64))
-            answers = [numbers(getattr(torch, name)(tensor(x, dtype)))]
-            if dtype == "float16" and name not in ("erfc", "atan"):
+            of_scipy = name in ("erf", "erfc", "expit")
+            true = getattr(special if of_scipy else np, name)(x.astype(np.float64))
+            answers = [numbers(getattr(torch.special if of_scipy else torch, name)(tensor(x, dtype)))]
+            if dtype == "float16" and not of_scipy:
                 answers.append(getattr(np, name)(x))
             # Beyond half of the largest number (e^x - e^-x) / 2 overflows.
             normal = (abs(true) >= format.tiny) & (abs(true) <= format.largest / 2)
             for got in answers:
-                off = abs(got.astype(np.float64) - true)[normal] / (format.u * abs(true[normal]))
+                # PyTorch's erf errs absolutely: by half of 4.2e-7 at 1.8e-7, in bfloat16.
+                size = abs(true[normal]) + (name == "erf")
+                off = abs(got.astype(np.float64) - true)[normal] / (format.u * size)
                 assert off.max() <= KAPPA_HALF / 2
 
 
@@ -686,6 +687,8 @@ def test_a_forward_function_in_numpy_judges_tensors() -> None:
 
 
 def gelu_by_erf(z: Array) -> Array:
+    """By way of the bytes, where nothing can follow."""
+    z = np.frombuffer(z.tobytes(), z.dtype).reshape(z.shape)
     return z * (1 + special.erf(z / np.sqrt(2))) / 2
 
 
@@ -699,7 +702,8 @@ def test_an_estimate_suspects_at_most(dtype: str) -> None:
     right = check_pullback(gelu_by_erf, of_gelu, z)
     assert right.verdict in (CONFORMS, UNDECIDED)
     assert not accused(right)
-    assert "erf" in right.remarks[0]
+    assert "gelu_by_erf, test_operation.py:" in right.remarks[0]
+    assert "tobytes" in right.remarks[0]
     for wrong in (scaled(of_gelu, -1), scaled(of_gelu, 1.5), lambda z, g: of_gelu(z, g) * np.nan):
         report = check_pullback(gelu_by_erf, wrong, z)
         assert report.verdict == SUSPECT
@@ -722,14 +726,14 @@ def test_estimates_in_pytorch_at_kinks_and_of_parts() -> None:
 
 def test_a_forward_function_that_changes_its_mind_is_not_followed() -> None:
     def other(z: Array) -> Array:
-        return z * 3 if z.dtype.hasobject else z * 2
+        return z * 2 if type(z) is np.ndarray else z * 3
 
     report = check_pullback(other, lambda z, g: 2 * g, generic("float64"))
     assert not accused(report)
     assert "other values" in report.remarks[0]
 
 
-def test_kinks_of_own_operations_are_undecided() -> None:
+def test_kinks_of_own_operations() -> None:
     x = np.array([[1.0, 1, 1, 0, -2, 3], [0.5, 2, -1, 4, 4, 0.25]])
 
     def largest(x: Array) -> Array:
@@ -743,27 +747,91 @@ def test_kinks_of_own_operations_are_undecided() -> None:
     assert not accused(report)
     assert "at a kink" in report.remarks[0]
     assert check_pullback(largest, scaled(shared, -1), x).verdict == WRONG
-    for x in (np.array([[-0.0, 2, -1, -1]]), np.array([[0.0, 0.0, 19, 3]])):
-        for seed in range(8):  # whichever way the coins fall
-            assert not accused(check_pullback(pooled, of_pooled, x, seed=seed))
     # A tie that the derivative does not depend on decides nothing away.
     tied = check_pullback(softmax, of_softmax, np.array([[1.0, 1, 0.5], [2, -1, 2]]))
     assert (tied.verdict, sum(t.undecided for t in tied.tallies.values())) == (CONFORMS, 0)
 
 
-@precise
-def test_what_leaves_the_trace_is_an_error() -> None:
-    tape = Tape(NAMED_FORMATS["float64"])
-    x = tape.leaf(0.5)
-    with pytest.raises(TypeError, match="float"):
-        float(x)
-    with pytest.raises(AttributeError, match="no derivative is known of rint"):
-        x.rint()
-    y = (x**0.5 + 2**x - x / 3) * abs(-x) + np.sqrt(x)
-    pulled = pull_back(tape, [y], [[1.0]])
-    slope = (0.25**0.5 / 0.5**0.5 + np.log(2) * 2**0.5 - 1 / 3) * 0.5 + 2**0.5 + 0.5**0.5 - 0.5 / 3 + 0.5**0.5
-    assert abs(float(pulled.truth[0][0].mid()) - slope) < 2.0**-50
-    assert pulled.near[0][0].contains(pulled.truth[0][0])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_shares_at_a_tie_add_up_to_one(dtype: str) -> None:
+    """By maxima of two and of three, alone and by the thousand; relu(z) - relu(-z) may have 0 at 0."""
+    tied = np.array([[1.0, 1.5, -2, 0.5], [0.25, 1, -2, 3]], dtype)
+    a, b = tied[0], np.array([1.0, 2.0, -2, 0.25], dtype)
+
+    def sharing(at_ties: float, of_b: float) -> Any:
+        return lambda a, b, g: (g * np.where(a == b, at_ties, a > b).astype(g.dtype),
+                                g * np.where(a == b, of_b, b > a).astype(g.dtype))  # fmt: skip
+
+    for shares, verdict in (((1, 0), True), ((0, 1), True), ((0.25, 0.75), True), ((1, 1), False), ((0, 0), False)):
+        report = check_pullback(np.maximum, sharing(*shares), [a, b])
+        assert (report.verdict != WRONG) is verdict, shares
+        many = check_pullback(np.maximum, sharing(*shares), [np.ones((20, 25), dtype)] * 2)
+        assert (many.verdict != WRONG) is verdict, shares
+
+    x = np.array([[2.0, 2, 2, -1], [0.5, 0.5, 0.5, 0.25]], dtype)
+
+    def of_max(weights: Any) -> Any:
+        def pullback(x: Array, g: Array) -> Array:
+            found = np.zeros_like(x)
+            found[:, :3] = g[:, None] * np.array(weights, g.dtype)
+            return found
+
+        return pullback
+
+    for weights, right in (((1, 0, 0), True), ((0.5, 0.25, 0.25), True), ((1, 1, 1), False), ((0.5, 0.25, 0.5), False)):
+        report = check_pullback(lambda x: x.max(axis=1), of_max(weights), x)
+        assert (report.verdict != WRONG) is right, weights
+    z = np.array([[0.0, 1.0, -2.0], [0.0, 3.0, 0.5]], dtype)
+    for at_zero, right in ((0, True), (1, True), (0.5, True), (2, True), (-0.5, False), (2.5, False)):
+        report = check_pullback(
+            lambda z: np.maximum(z, 0) - np.maximum(-z, 0),
+            lambda z, g, s=at_zero: g * np.where(z == 0, s, 1).astype(g.dtype),
+            z,
+        )
+        assert (report.verdict != WRONG) is right, at_zero
+
+
+def test_too_many_kinks_that_hang_together_are_undecided() -> None:
+    def folded(z: Array) -> Array:
+        return np.maximum(np.maximum(z, 0).sum(axis=1, keepdims=True) - np.maximum(-z, 0).sum(), 0) * np.ones((1, 2))
+
+    z = np.zeros((2, 6))
+    report = check_pullback(folded, lambda z, g: 7 * np.ones_like(z), z)
+    assert (report.verdict, report.tallies["vjp", 1].undecided) == (UNDECIDED, report.tallies["vjp", 1].elements)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_scalars(dtype: str) -> None:
+    """A loss is an array of no axes, and so may an input be: in NumPy and in PyTorch."""
+    w, scale = generic(dtype, (4,)), np.array(1.5, dtype)
+    square = lambda w, s: (w * w).sum() * s
+    of_square = lambda w, s, g: (2 * g * w * s, g * (w * w).sum())
+    for inputs in ([w, scale], [torch.from_numpy(w), torch.from_numpy(scale)]):
+        assert check_pullback(square, of_square, inputs).verdict == CONFORMS
+        assert check_pullback(square, scaled(of_square, 2), inputs).verdict == WRONG
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float16"])
+def test_one_intermediate_that_overflows_is_undecided_alone(dtype: str) -> None:
+    def steep(z: Array) -> Array:
+        return 1 / (1 + np.exp(-25 * z))
+
+    def of_steep(z: Array, g: Array) -> Array:
+        s = 1 / (1 + np.exp(-np.asarray(25, z.dtype) * z))
+        return g * 25 * s * (1 - s)
+
+    z = np.array([[-5.0, 0.125, 0.03125], [0.0625, -0.125, 0.25]], dtype)
+    with np.errstate(all="ignore"):
+        report = check_pullback(steep, of_steep, z)
+        assert (report.verdict, report.tallies["vjp", 1].undecided < report.tallies["vjp", 1].elements / 2) == (
+            CONFORMS,
+            True,
+        )
+        assert "1 input elements hang on what may overflow" in report.remarks[0]
+        nan = check_pullback(steep, lambda z, g: np.where(z == -5, np.nan, of_steep(z, g)).astype(z.dtype), z)
+        assert (nan.verdict, nan.findings[0].element) == (WRONG, (0, 0))
+        assert "got nan" in nan.findings[0].explanation
+        assert check_pullback(steep, scaled(of_steep, 1.25), z).verdict == WRONG
 
 
 # Refused.

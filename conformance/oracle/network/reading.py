@@ -207,9 +207,7 @@ def _idle_rows(answer: GivenAnswer, at_work: Sequence[Array], format: Format) ->
                 yield j._replace(element=(int(rows[j.element[0]]), *j.element[1:]))
 
 
-def _idle_columns(
-    problem: Problem, answer: GivenAnswer, at_work: Sequence[Array], few: Lifted
-) -> Iterator[Judgement]:
+def _idle_columns(problem: Problem, answer: GivenAnswer, at_work: Sequence[Array], few: Lifted) -> Iterator[Judgement]:
     format = few.format
     zero = exact(np.zeros((1, problem.x.shape[1]), problem.dtype))
     handed_up = [zero, *(held(sigma, few.conventions).apply(_row(exact(b))) for _, b, sigma in problem.network)]

@@ -13,7 +13,7 @@ from ...arrays import Array
 from ...bounds.assumptions import KAPPA
 from ...bounds.formats import format_of
 from ...bounds.rounded import Format, Rounded
-from ...judge.judgement import Judgement, compare
+from ...judge.judgement import Judgement
 from ...judge.report import Finding, Report, Robustness, Subject, found, unnumbered
 from ...judge.verdict import by_equation_and_layer
 from ...problems.layouts import (
@@ -30,7 +30,9 @@ from ...problems.layouts import (
 from .. import asking
 from ..asking import Failed, Failure
 from ..diagnosis import Diagnosis, Mistaken, diagnosed
-from .truth import Truth, generator, plain_output
+from .forward import forward_of
+from .judging import judged, judgement
+from .truth import Admitted, Truth, generator
 
 COTANGENTS = 3
 """How many cotangents are asked, each of normal numbers."""
@@ -77,7 +79,7 @@ class Call(NamedTuple):
 
     values: Sequence[Array]
     g: Array | None
-    admitted: Sequence[Rounded]
+    admitted: Admitted
     layout: Layout = like
     where: str = ""
 
@@ -182,13 +184,8 @@ def _outcome(operation: Operation, call: Call, estimated: bool) -> Outcome:
     outcome: Outcome = asking.Outcome(call, reply)
     if reply.failed:
         return outcome
-    each = zip(outcome.answer.parts, call.admitted, strict=True)
-    return outcome._replace(
-        judgements=tuple(
-            _judgement(operation.equation, k, operation.dtype, got, of_input, estimated)
-            for k, (got, of_input) in enumerate(each, start=1)
-        )
-    )
+    found = judged(operation.equation, operation.dtype, outcome.answer.parts, call.admitted, estimated)
+    return outcome._replace(judgements=found)
 
 
 def _asked(operation: Operation, call: Call) -> asking.Reply[Gradients]:
@@ -255,17 +252,6 @@ def _unsummed(got: tuple[int, ...], expected: tuple[int, ...]) -> str:
 # Judging.
 
 
-def _judgement(
-    equation: str, k: int, dtype: str, got: Array | Failed, admitted: Rounded, estimated: bool = False
-) -> Judgement:
-    """Of numbers; where there are none, all are wrong, which is a fact and no estimate."""
-    if isinstance(got, Failed):
-        n = admitted.mid.size
-        return Judgement(equation, k, dtype, n, n, 0, np.inf, 0.0, (), np.nan, np.nan, 0.0)
-    j = compare(equation, k, got, admitted)._replace(dtype=dtype)
-    return j._replace(wrong=0, suspect=j.wrong) if estimated else j
-
-
 def _violated(outcome: Outcome) -> list[int]:
     """Of which inputs the gradients are wrong, or suspect."""
     return [k for k, j in enumerate(outcome.judgements) if j.violated]
@@ -274,12 +260,12 @@ def _violated(outcome: Outcome) -> list[int]:
 def _of_value(operation: Operation, values: Sequence[Array], admitted: Rounded) -> Outcome:
     """Of the value that a forward function of a named equation gives."""
     assert operation.forward is not None
-    came = plain_output(operation.forward, [like(x, given) for x, given in zip(values, operation.given, strict=True)])
+    came = forward_of(operation.forward, operation.given).plain(values)
     got: Array | Failed = _in_format(came, operation)
     if came.shape != admitted.shape:
         got = Failed(Failure.MALFORMED, f"expected a value of shape {admitted.shape}, got {came.shape}")
-    judgement = _judgement(operation.value, 1, operation.dtype, got, admitted)
-    return asking.Outcome(Call(values, None, [admitted]), asking.Reply(Gradients((got,))), (judgement,))
+    of_value = judgement(operation.value, 1, operation.dtype, got, admitted)
+    return asking.Outcome(Call(values, None, Admitted((admitted,))), asking.Reply(Gradients((got,))), (of_value,))
 
 
 # Reporting.
@@ -340,7 +326,7 @@ def _of_gradient(operation: Operation, outcome: Outcome, k: int) -> tuple[Findin
     if not isinstance(got, Failed):
         sizes = [*got.shape, got.size, *(n for x in call.values for n in x.shape)]
         mistakes = operation.mistakes(call.values, call.g) if call.g is not None else ()
-        diagnosis = diagnosed(j, got, call.admitted[k], sizes, mistakes)
+        diagnosis = diagnosed(j, got, call.admitted.bounds[k], sizes, mistakes)
         if not diagnosis.faults and not _is_linear(operation, call, k, got):
             said = "It is not linear in the cotangent: twice the cotangent does not give twice the gradient."
             diagnosis = Diagnosis(said, ("not linear in the cotangent",))
@@ -351,7 +337,7 @@ def _is_linear(operation: Operation, call: Call, k: int, got: Array) -> bool:
     """Whether twice the cotangent gives twice the gradient, which is exact but for underflow."""
     if call.g is None:
         return True
-    answer = _asked(operation, Call(call.values, 2 * call.g, ())).answer
+    answer = _asked(operation, call._replace(g=2 * call.g)).answer
     double = answer.parts[k] if answer else None
     if not isinstance(double, np.ndarray):
         return True
@@ -367,7 +353,7 @@ def _of_state(again: Outcome, k: int) -> tuple[Finding, Diagnosis]:
     if isinstance(got, Failed):
         said = f"By input {k + 1} a second call with the same arguments fails: {got.said}."
         return found("ordinary", j, said), Diagnosis()
-    diagnosis = diagnosed(j, got, again.question.admitted[k], [*got.shape, got.size], ())
+    diagnosis = diagnosed(j, got, again.question.admitted.bounds[k], [*got.shape, got.size], ())
     text = (
         f"By input {k + 1} the first answer is right, and the second answer to the same question is not: "
         f"{_counted(j, got)}. {diagnosis.said} Something is kept from one call to the next."

@@ -3,13 +3,13 @@
 The truth comes from one of three places, the first that can be had:
 
 * a named equation of the reference: its own text on `Rounded`, widened by `conformance.bounds.assumptions`;
-* somebody's own forward function, run on `Traced` numbers: balls that record what was done with them, so that the
-  derivative follows from the forward function alone, with a bound on what any legitimate evaluation may be off by;
+* somebody's own forward function, followed on recorded arrays (`conformance.oracle.following`), so that the derivative
+  comes from the forward function alone, with a bound on what any legitimate evaluation may be off by;
 * where that cannot be run, differences of the forward function in float64 with an estimate of their error.  An
   estimate never accuses: the verdict is SUSPECT at most, and a remark says why.
 
-The inputs count as known to one rounding.  So at a kink, or nearer to one than that, nothing is decided, and
-whatever lies between the one-sided derivatives is admitted.  Inputs for which an exponential overflows are extreme:
+The inputs count as known to one rounding.  So at a kink, or nearer to one than that, whatever lies between the
+derivatives of the branches is admitted.  Inputs for which an exponential overflows are extreme:
 what a pullback of a named equation gets wrong for them alone is a matter of robustness.
 
 The truths stand in `conformance.oracle.operation.truth`, the asking and judging in the module `examination` beside it.
@@ -53,7 +53,8 @@ from ...problems.layouts import is_tensor, like, numbers
 from ...text.labels import label
 from ..diagnosis import mistaken
 from .examination import Operation, examined
-from .truth import Truth, of_activation, of_forward, of_loss, plain_output
+from .forward import Forward, forward_of
+from .truth import Truth, of_activation, of_forward, of_loss
 
 # What is asked.
 
@@ -98,8 +99,9 @@ def check_pullback(forward: Any, pullback: Any, inputs: Any, *, equation: Any = 
     ask = _pullback(function, pullback)
     subject = Subject(_name(pullback if pullback is not None else forward))
     if named is None:
-        shape = plain_output(function, [like(numbers(x), x) for x in given]).shape
-        truth: Truths = lambda values, gs: of_forward(function, given, values, gs, seed)
+        own = forward_of(function, given)
+        shape = own.plain([numbers(x) for x in given]).shape
+        truth: Truths = lambda values, gs: of_forward(own, given, values, gs, seed)
         return examined(Operation(subject, given, len(given), ask, shape, "vjp", truth), seed)
     sigma, format = _activation(named), format_of(given[0])
     _check_operand(sigma, given)
@@ -205,21 +207,19 @@ Truths = Callable[[Sequence[Array], Sequence[Array]], Truth]
 
 def _of_outputs(function: Any, given: tuple[Any, ...], reduction: Reduction | None, seed: int) -> Truths:
     """The truth of somebody's own loss: a function of the outputs, the targets being fixed."""
-    shape = plain_output(function, [like(numbers(x), x) for x in given]).shape
+    whole = forward_of(function, given)
+    shape, tensors = whole.plain([numbers(x) for x in given]).shape, whole.tensors
     expected = (len(given[0]),) if reduction is None else ()
     if shape != expected:
         raise ValueError(f"loss: expected a result of shape {expected} for reduction {reduction!r}, got {shape}")
 
     def truth(values: Sequence[Array], gs: Sequence[Array]) -> Truth:
         outputs, targets = values
-        of_outputs = lambda a: function(a, targets if _holds_objects(a) else like(targets, given[1]))
+        fixed = like(targets, given[1]) if tensors else targets.astype(format_of(given[1]).dtype)
+        of_outputs = Forward(lambda a: function(a, fixed), given[:1], tensors)
         return of_forward(of_outputs, given[:1], [outputs], [np.ones(expected, outputs.dtype)], seed)
 
     return truth
-
-
-def _holds_objects(a: Any) -> bool:
-    return isinstance(a, np.ndarray) and a.dtype.hasobject
 
 
 def _end(format: Format, exponential: bool) -> float:

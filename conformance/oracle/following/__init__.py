@@ -1,0 +1,1 @@
+"""Front ends of the recorded graph: forward functions in NumPy and in PyTorch, followed."""
