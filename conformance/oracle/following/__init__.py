@@ -1,1 +1,1 @@
-"""Front ends of the recorded graph: forward functions in NumPy and in PyTorch, followed."""
+"""Forward functions in NumPy, followed: the front end of the recorded graph."""

@@ -14,6 +14,7 @@ from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ...arrays import Array
 from ...bounds.rounded import Format
+from ..recording import graph
 from ..recording.branches import Branches
 from ..recording.graph import Node, constant
 from ..recording.sums import gather
@@ -344,6 +345,16 @@ def named(f: Any) -> str:
 def recorded(recording: Recording, x: Any) -> Any:
     """An array as a recorded one; that it is not NumPy's own its type does not say."""
     return x if type(x) is Recorded else recording.array(recording.node(x))
+
+
+def narrowed(x: Recorded, to: Format) -> Any:
+    """A copy as numbers of another format."""
+    return x.recording.array(graph.narrowed(x.node, to))
+
+
+def stopped(x: Recorded) -> Any:
+    """The same numbers, through which no derivative goes."""
+    return x.recording.array(graph.stopped(x.node))
 
 
 def stacked(recording: Recording, x: Sequence[Any]) -> Any:

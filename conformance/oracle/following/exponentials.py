@@ -11,7 +11,7 @@ from .array import Recording, Unfollowed, recorded
 from .functions import axes_of, shaped
 
 
-def _shifted(r: Recording, x: Any, axis: Any) -> tuple[Any, Array]:
+def shifted(r: Recording, x: Any, axis: Any) -> tuple[Any, Array]:
     """Numbers less the largest midpoint, which is a number like any other: the identities hold for every shift."""
     array = recorded(r, x)
     middle = array.node.value.mid.max(axis=axis, keepdims=True)
@@ -19,13 +19,14 @@ def _shifted(r: Recording, x: Any, axis: Any) -> tuple[Any, Array]:
     return array - r.constant(shift, exact=True), shift
 
 
-def _logsumexp(
+def logsumexp(
     r: Recording, a: Any, axis: Any = None, b: Any = None, keepdims: bool = False, return_sign: bool = False
 ) -> Any:
+    """As `scipy.special.logsumexp`."""
     if return_sign:
         raise Unfollowed("nothing is known of scipy.special.logsumexp with return_sign")
-    shifted, shift = _shifted(r, a, axis)
-    e = np.exp(shifted) if b is None else b * np.exp(shifted)
+    less, shift = shifted(r, a, axis)
+    e = np.exp(less) if b is None else b * np.exp(less)
     logarithm = np.log(e.sum(axis=axis, keepdims=True))
     result = logarithm + r.constant(shift, exact=True)
     if keepdims:
@@ -34,19 +35,21 @@ def _logsumexp(
     return shaped(result, tuple(n for k, n in enumerate(result.shape) if k not in axes))
 
 
-def _softmax(r: Recording, x: Any, axis: Any = None) -> Any:
-    e = np.exp(_shifted(r, x, axis)[0])
+def softmax(r: Recording, x: Any, axis: Any = None) -> Any:
+    """As `scipy.special.softmax`."""
+    e = np.exp(shifted(r, x, axis)[0])
     return e / e.sum(axis=axis, keepdims=True)
 
 
-def _log_softmax(r: Recording, x: Any, axis: Any = None) -> Any:
-    shifted, _ = _shifted(r, x, axis)
-    return shifted - np.log(np.exp(shifted).sum(axis=axis, keepdims=True))
+def log_softmax(r: Recording, x: Any, axis: Any = None) -> Any:
+    """As `scipy.special.log_softmax`."""
+    less, _ = shifted(r, x, axis)
+    return less - np.log(np.exp(less).sum(axis=axis, keepdims=True))
 
 
 SCIPY: dict[Any, Callable[..., Any]] = {
-    special.logsumexp: _logsumexp,
-    special.softmax: _softmax,
-    special.log_softmax: _log_softmax,
+    special.logsumexp: logsumexp,
+    special.softmax: softmax,
+    special.log_softmax: log_softmax,
 }
 """SciPy's functions that are no ufuncs; they are known by name alone."""

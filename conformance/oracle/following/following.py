@@ -3,7 +3,6 @@
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -52,15 +51,15 @@ def follow(
             raise Unfollowed(f"it gives {type(output).__name__}, not one array")
         return Followed(leaves, recording.node(output), tuple(branches.met))
     except Exception as error:  # whatever a function may do with arrays that it does not know
-        raise Unfollowed(f"{_where(error.__traceback__, function)}{type(error).__name__}: {error}") from error
+        raise Unfollowed(f"{line_of(error)}{type(error).__name__}: {error}") from error
 
 
-def _where(trace: TracebackType | None, function: Any) -> str:
+def line_of(error: Exception) -> str:
     """The last line of somebody's own code that an error came through, and what stands there."""
-    own = Path(__file__).parent
+    own = Path(__file__).parent.parent
     frames = [
-        frame for frame in traceback.extract_tb(trace)
-        if Path(frame.filename).parent != own and not _is_library(frame.filename)
+        frame for frame in traceback.extract_tb(error.__traceback__)
+        if own not in Path(frame.filename).parents and not _is_library(frame.filename)
     ]  # fmt: skip
     if not frames:
         return ""

@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
+from ...bounds.formats import NAMED_FORMATS
 from ..recording import sums
 from ..recording.graph import Node
-from .array import Recorded, Recording, Unfollowed, recorded, stacked
+from .array import Recorded, Recording, Unfollowed, narrowed, recorded, stacked
 from .functions import axes_of, rows_of, selected_where, shaped
 from .products import dot, einsum, inner
 
@@ -320,7 +321,7 @@ def _astype(x: Recorded, dtype: Any, *_: Any, **__: Any) -> Any:
         return np.asarray(steps.node.value.mid).astype(dtype)
     if kind != "f":
         raise Unfollowed(f"nothing is known of numbers of dtype {np.dtype(dtype)}")
-    return x.recording.array(x.node)
+    return narrowed(x, NAMED_FORMATS.get(np.dtype(dtype).name, x.recording.format))
 
 
 def _in_place_sort(x: Recorded, axis: int = -1, **_: Any) -> None:

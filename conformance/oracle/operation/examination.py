@@ -337,7 +337,7 @@ def _is_linear(operation: Operation, call: Call, k: int, got: Array) -> bool:
     """Whether twice the cotangent gives twice the gradient, which is exact but for underflow."""
     if call.g is None:
         return True
-    answer = _asked(operation, call._replace(g=2 * call.g)).answer
+    answer = _asked(operation, call._replace(g=np.asarray(2 * call.g))).answer
     double = answer.parts[k] if answer else None
     if not isinstance(double, np.ndarray):
         return True

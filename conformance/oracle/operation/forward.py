@@ -1,20 +1,19 @@
 """Somebody's forward function: run on plain numbers, in float64, and followed.
 
-A function gets NumPy's arrays first, whatever the inputs are; it gets tensors where it cannot take those.
+Where tensors are given, a function that takes NumPy's arrays as well, and gives the same for them, gets those.
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...arrays import Array
 from ...bounds.formats import format_of
-from ...bounds.rounded import Format
 from ...problems.layouts import is_tensor, like, numbers
 from ..following.following import follow
-from ..recording.branches import Decide
-from ..recording.reverse import Followed
+from ..pytorch.tensors import Runner, record_tensors
 
 
 class Forward(NamedTuple):
@@ -40,15 +39,17 @@ class Forward(NamedTuple):
             return [like(x, given) for x, given in zip(values, self.given, strict=True)]
         return [x.astype(format_of(given).dtype) for x, given in zip(values, self.given, strict=True)]
 
-    def follow(self, values: Sequence[Array], format: Format, decide: Decide | None = None) -> Followed:
-        """Run it on recorded arrays.
+    def record(self, values: Sequence[Array]) -> Runner:
+        """What runs it on recorded arrays, of these numbers.
 
         Raises
         ------
         Unfollowed
-            Naming the line of the function that cannot be followed.
+            Naming the line of the function that cannot be followed; maybe only when it is run.
         """
-        return follow(self.function, values, format, decide)
+        if self.tensors:
+            return record_tensors(self.function, values, self.given)
+        return partial(follow, self.function, values)
 
     def in_float64(self, points: Sequence[Array]) -> Array:
         """What it gives for float64 (or complex) arrays, flat."""
@@ -64,16 +65,34 @@ class Forward(NamedTuple):
 
 
 def forward_of(function: Callable[..., Any], given: Sequence[Any]) -> Forward:
-    """Somebody's function, which gets tensors only if they are given and it cannot take NumPy's arrays."""
+    """Somebody's function.  If tensors are given it gets them unless it gives the same numbers for NumPy's arrays.
+
+    A function of arrays may also take tensors, and one of tensors may take arrays and do something else
+    (``x.var(1)``); so where both run and differ it is one of tensors.
+    """
     of_arrays = Forward(function, tuple(given), tensors=False)
     if not is_tensor(given[0]):
         return of_arrays
+    values = [numbers(x) for x in given]
     try:
-        with np.errstate(all="ignore"):
-            output = function(*of_arrays._inputs([numbers(x) for x in given]))
+        of_arrays.plain(values)
     except Exception:  # whatever a function of tensors may do with arrays
         return of_arrays._replace(tensors=True)
-    return of_arrays._replace(tensors=is_tensor(output))
+    try:
+        of_arrays._replace(tensors=True).plain(values)
+    except Exception:
+        return of_arrays
+    try:
+        wide = [x.astype(np.float64) for x in values]
+        arrays, tensors = of_arrays.in_float64(wide), of_arrays._replace(tensors=True).in_float64(wide)
+    except Exception:  # it holds tensors of another format
+        return of_arrays._replace(tensors=True)
+    same = arrays.shape == tensors.shape and np.allclose(arrays, tensors, rtol=SAME, atol=0, equal_nan=True)
+    return of_arrays._replace(tensors=not same)
+
+
+SAME = 2.0**-20
+"""Far beyond the rounding of float64, and far below what another function gives."""
 
 
 def _numbers(output: Any) -> Array:

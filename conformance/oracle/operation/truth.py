@@ -21,6 +21,7 @@ from ...bounds.admitted import Widened, WidenedLoss, admitted_loss, once_more
 from ...bounds.formats import format_of
 from ...bounds.rounded import EPSILON, Format, Rounded
 from ..following.array import Unfollowed
+from ..pytorch.tensors import Runner
 from ..recording.kinks import Kinks, at_kinks
 from ..recording.reverse import Followed, Pulled
 from .forward import Forward
@@ -128,7 +129,8 @@ def of_forward(
     format = format_of(given[0])
     plain = forward.plain(values)
     try:
-        followed = forward.follow(values, format)
+        run = forward.record(values)
+        followed = run(format, None)
         _check_the_same(followed, plain)
     except Unfollowed as error:
         truth = by_differences(forward, values, gs, format, seed)
@@ -138,9 +140,8 @@ def of_forward(
         )
         return truth._replace(remarks=(remark, *truth.remarks))
     pulled = followed.pulled(gs)
-    run = lambda decide: forward.follow(values, format, decide)
-    kinks = at_kinks(run, followed, gs, pulled, seed)
-    finite = _finite(forward, values, gs, format, pulled, plain)
+    kinks = at_kinks(lambda decide: run(format, decide), followed, gs, pulled, seed)
+    finite = _finite(run, gs, format, pulled, plain)
     expected = [_admitted(*of_g, format, finite[k]) for k, of_g in enumerate(zip(pulled, kinks, strict=True))]
     remarks = []
     unbounded = sum(int(np.isinf(p.rad).sum()) for p in pulled[0]) if pulled else 0
@@ -171,12 +172,7 @@ def _check_the_same(followed: Followed, plain: Array) -> None:
 
 
 def _finite(
-    forward: Forward,
-    values: Sequence[Array],
-    gs: Sequence[Array],
-    format: Format,
-    pulled: list[list[Pulled]],
-    plain: Array,
+    run: Runner, gs: Sequence[Array], format: Format, pulled: list[list[Pulled]], plain: Array
 ) -> list[tuple[Array, ...]]:
     """Where a derivative has no bound in the format, but is known to be a finite number of it.
 
@@ -189,7 +185,7 @@ def _finite(
         u=float(wide.eps), tiny=float(np.finfo(np.float64).tiny), largest=float(np.finfo(np.float64).max)
     )
     try:
-        true = forward.follow(values, alone).pulled(gs)
+        true = run(alone, None).pulled(gs)
     except Unfollowed:  # it asks for the format, perhaps
         return [()] * len(gs)
     with np.errstate(all="ignore"):

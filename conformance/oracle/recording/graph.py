@@ -292,6 +292,19 @@ def function(x: Node, name: str) -> Node:
     return Pointwise(format, near, (x,), slopes=slopes, inverse=inverse if f.inverse else None)
 
 
+def stopped(x: Node) -> Node:
+    """The same numbers, through which no derivative goes."""
+    return Node(x.format, x.value)
+
+
+def narrowed(x: Node, to: Format) -> Node:
+    """As numbers of another format: where that is the narrower one they are rounded to it, and so is a cotangent."""
+    if to.u <= x.format.u:
+        return x
+    near, slope = rounded(x.value, to, 1), Enclosed(np.ones((), x.format.wide), to.u)
+    return Pointwise(x.format, near, (x,), slopes=lambda z: (slope,))
+
+
 def affected(x: Node, value: Array) -> Node:
     """Numbers that hang on x by steps alone (a sign, a floor): their derivative is zero."""
     return Node(x.format, Enclosed(value, 0.0))
