@@ -133,6 +133,27 @@ def test_other_formulas_are_not_accused(dtype: str, name: str, forward: Any, pul
             assert not accused(check_pullback(name, pullback, z))
 
 
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_formulas_near_a_switch_are_not_accused(dtype: str) -> None:
+    """relu6(z + 3) / 6 rounds z + 3 to the switch, an ulp below it; in float16 exponentials end early."""
+    switch = torch.tensor(3.0, dtype=getattr(torch, dtype))
+    below = torch.nextafter(switch, -switch)
+    z = torch.stack([below, -below, switch, -switch, switch / 4, -switch / 8])[None]
+    ends = torch.linspace(-11, 11, 23, dtype=getattr(torch, dtype))[None]
+    for name, f, given in (
+        ("hardsigmoid", lambda z: F.relu6(z + 3) / 6, z),
+        ("hardswish", lambda z: z * F.relu6(z + 3) / 6, z),
+        ("softplus", lambda z: torch.log1p(torch.exp(z)), ends),
+        ("logsigmoid", lambda z: torch.log(torch.sigmoid(z)), ends),
+    ):
+        right = by_autograd(f)
+        for seed in range(4):
+            report = check_pullback(name, right, given, seed=seed)
+            assert (accused(report), report.verdict) == ([], CONFORMS)
+            assert not accused(check_pullback(f, None, given, seed=seed))
+        assert check_pullback(name, lambda z, g, right=right: 1.25 * right(z, g)[0], given).verdict == WRONG
+
+
 def test_products_that_underflow_on_the_way_back_are_not_accused() -> None:
     """1/(1 + e^-z)^2 is subnormal in float16, and e^-z multiplies it afterwards."""
 
@@ -731,6 +752,54 @@ def test_estimates_in_pytorch_at_kinks_and_of_parts() -> None:
     large = check_pullback(unrecorded(torch.tanh), None, torch.from_numpy(generic("float32", (40, 40))))
     assert not accused(large)
     assert "256 of 1600 input elements were measured" in large.remarks
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_an_estimate_is_right_in_tails_and_beside_kinks(dtype: str) -> None:
+    """Of tails a complex step knows; a kink anywhere within the steps leaves no estimate, and so no suspicion."""
+    shares = np.array([0.0, 0.1, 0.26, 0.3, 0.4, 4 / 9, 0.49, 0.55, 0.7, 0.9, 0.99, 1.5])
+    at_one = tensor(((1 + shares / 128) * np.tile([1, -1], 6)).reshape(3, 4), dtype)
+    tails = torch.tensor([[15.0, -15, 0.5], [30, -30, 2]], dtype=getattr(torch, dtype))
+    weights = torch.from_numpy(generic(dtype, (5, 4), 7))
+    functions: list[Any] = [
+        (torch.tanh, tails), (torch.sigmoid, tails), (F.hardtanh, at_one),
+        (lambda z: F.huber_loss(z, 0 * z, reduction="none"), at_one),
+        (lambda z: F.max_pool2d(z[None, None], 2), at_one), (lambda z: torch.topk(z, 2, dim=1).values, at_one),
+        (lambda z: F.relu(z @ weights.T.to(z.dtype)) @ weights.to(z.dtype), tensor(generic(dtype, (3, 4), 5), dtype)),
+    ]  # fmt: skip
+    for f, z in functions:
+        report = check_pullback(unrecorded(f), None, z)
+        assert "an estimate" in report.remarks[0]
+        assert accused(report) == []
+        if z is at_one:  # where most derivatives are zero
+            continue
+        slightly = check_pullback(unrecorded(f), lambda z, g, f=f: 1.01 * by_autograd(f)(z, g)[0], z)
+        assert slightly.verdict == SUSPECT
+
+
+def test_what_cannot_be_run_in_float64_is_undecided() -> None:
+    weights = torch.from_numpy(generic("float32", (5, 4), 7))
+    z = torch.from_numpy(generic("float32", (3, 5)))
+    report = check_pullback(unrecorded(lambda z: z @ weights), lambda z, g: 2 * (g @ weights.T), z)
+    assert (report.verdict, accused(report)) == (UNDECIDED, [])
+    assert "nor run in float64" in report.remarks[0]
+    followed = check_pullback(lambda z: z @ weights, lambda z, g: 2 * (g @ weights.T), z)
+    assert (followed.verdict, followed.remarks) == (WRONG, ())
+
+
+def test_what_is_drawn_inside_is_not_judged() -> None:
+    def dropped(z: Any) -> Any:
+        return z * (torch.rand_like(z) > 0.5)
+
+    z = generic("float32")
+    for forward, pullback, given in (
+        (dropped, None, torch.from_numpy(z)),
+        (lambda z: z * (np.random.default_rng().random(z.shape) > 0.5), lambda z, g: 2 * g, z),
+    ):
+        report = check_pullback(forward, pullback, given)
+        assert (report.verdict, accused(report)) == (UNDECIDED, [])
+        assert "asked twice gives other values" in report.remarks[0]
+        assert not [remark for remark in report.remarks if "NumPy" in remark]
 
 
 def test_a_forward_function_that_changes_its_mind_is_not_followed() -> None:

@@ -3,6 +3,7 @@
 Where tensors are given, a function that takes NumPy's arrays as well, and gives the same for them, gets those.
 """
 
+import warnings
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -52,15 +53,16 @@ class Forward(NamedTuple):
         return partial(follow, self.function, values)
 
     def in_float64(self, points: Sequence[Array]) -> Array:
-        """What it gives for float64 (or complex) arrays, flat."""
-        if self.tensors:
-            import torch
+        """What it gives for float64 (or complex) arrays, flat; nothing that it warns of is said."""
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
+            warnings.simplefilter("ignore")
+            if self.tensors:
+                import torch
 
-            with torch.no_grad():
-                tensors = [torch.from_numpy(p.copy()).to(x.device) for p, x in zip(points, self.given, strict=True)]
-                output = self.function(*tensors)
-            return np.asarray(output.detach().cpu().to(torch.float64).numpy()).ravel()
-        with np.errstate(all="ignore"):
+                with torch.no_grad():
+                    tensors = [torch.from_numpy(p.copy()).to(x.device) for p, x in zip(points, self.given, strict=True)]
+                    output = self.function(*tensors).detach().cpu()
+                return np.asarray(output if output.is_complex() else output.to(torch.float64)).ravel()
             return np.asarray(self.function(*(p.copy() for p in points))).ravel()
 
 

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference import Activation, Identity, Loss
+from reference import Activation, Hardsigmoid, Hardswish, Identity, LogSigmoid, Loss, Softplus
 from reference.gradients import Reduction
 
 from ...arrays import Array
@@ -35,6 +35,23 @@ is known of what happens inside the forward function."""
 
 STEPS = 2**10
 """Units of float64 that a derivative by a complex step may be off by: one for each of that many roundings."""
+
+
+AROUND = np.sin(np.arange(-8, 9) * np.pi / 16)
+"""Where a function is taken around a point, in steps: closer together at the ends, for a polynomial to hold there."""
+
+POWERS = AROUND[:, None] ** np.arange(9)
+"""Of a polynomial of degree 8: half as many as points, so that what is no polynomial is left over."""
+
+FIT = np.linalg.pinv(POWERS)
+"""From values at the points to the polynomial's coefficients."""
+
+SPREAD = float(abs(FIT[1]).sum())
+"""How far what is left over may move the slope: 1 at every point, at the worst."""
+
+ROUGH = 2.0**-16
+"""What a smooth function may leave over: with steps of 1/128 of a number the ninth power is 2^-63 of its scale.  At a
+kink some hundredth of the jump is left."""
 
 
 class Admitted(NamedTuple):
@@ -69,10 +86,31 @@ def generator(seed: int) -> np.random.Generator:
 def of_activation(sigma: Activation, z: Array, gs: Sequence[Array], format: Format) -> Truth:
     """The value, and the pullback of every cotangent; z and gs of any one shape."""
     matrix = z.shape if z.ndim == 2 else (-1, 1)
-    operand, wide = _operand(z.reshape(matrix), format), Widened(sigma)
+    wide, operand = Widened(sigma), _operand(z.reshape(matrix), format)
+    # The switch at 3 is reached through z + 3, which rounds.
+    shift = SHIFTED.get(type(sigma), 0)
+    operand = Rounded(operand.mid, operand.rad + (format.u * shift if shift else 0), format)
     a = wide.apply(operand)
     deltas = [wide.pullback(operand, a, _certain(g.reshape(matrix), format)) for g in gs]
+    if type(sigma) in BY_EXPONENTIAL:
+        deltas = [_by_exponential(delta, operand, g.reshape(matrix)) for delta, g in zip(deltas, gs, strict=True)]
     return Truth([Admitted((_reshaped(delta, z.shape),)) for delta in deltas], _reshaped(a, z.shape))
+
+
+SHIFTED: dict[type[Activation], float] = {Hardsigmoid: 3, Hardswish: 3}
+"""Activations as relu6(z + 3) / 6: the switch is met up to a rounding of 3 beside it."""
+
+BY_EXPONENTIAL = (LogSigmoid, Softplus)
+"""log(sigma(z)) and log1p(exp(z)): their derivative is also g / sigma(z) times sigma(z) (1 - sigma(z)), or
+g / (1 + e^z) times e^z, of which the first factor may overflow or underflow before the second makes up for it."""
+
+
+def _by_exponential(delta: Rounded, z: Rounded, g: Array) -> Rounded:
+    with np.errstate(all="ignore"):
+        most = np.exp(abs(z.mid).astype(np.float64) + z.rad)
+        size = abs(g.astype(np.float64))
+        rad = delta.rad + z.format.tiny * most * (1 + size)
+        return Rounded(delta.mid, np.where(2 * size * most <= z.format.largest, rad, np.inf), z.format)
 
 
 def of_loss(loss: Loss, a: Array, y: Array, reduction: Reduction | None, format: Format) -> Truth:
@@ -128,12 +166,19 @@ def of_forward(
     """
     format = format_of(given[0])
     plain = forward.plain(values)
+    if not np.array_equal(plain, forward.plain(values), equal_nan=True):
+        said = "the forward function asked twice gives other values, so it has no derivative to judge by"
+        return _nothing(values, gs, format, said)
     try:
         run = forward.record(values)
         followed = run(format, None)
         _check_the_same(followed, plain)
     except Unfollowed as error:
-        truth = by_differences(forward, values, gs, format, seed)
+        try:
+            truth = by_differences(forward, values, gs, format, seed)
+        except Exception as failed:  # whatever a function may do with numbers of another format
+            said = f"the forward function cannot be followed, nor run in float64 ({type(failed).__name__}): {error}"
+            return _nothing(values, gs, format, said)
         remark = (
             f"an estimate: the forward function cannot be followed, so its derivative was measured by differences and "
             f"nothing can be found WRONG. {error}"
@@ -151,6 +196,12 @@ def of_forward(
     if hanging.any():
         remarks.append(f"{hanging.sum()} input elements are at a kink or nearer than a rounding to one")
     return Truth(expected, remarks=tuple(remarks))
+
+
+def _nothing(values: Sequence[Array], gs: Sequence[Array], format: Format, said: str) -> Truth:
+    """No truth, and why."""
+    unknown = tuple(Rounded(np.zeros(x.shape), np.full(x.shape, np.inf), format) for x in values)
+    return Truth([Admitted(unknown) for _ in gs], estimated=True, remarks=(said,))
 
 
 def _check_the_same(followed: Followed, plain: Array) -> None:
@@ -228,7 +279,7 @@ def by_differences(forward: Forward, values: Sequence[Array], gs: Sequence[Array
     nearby = [p * (1 + 2.0**-12 * rng.standard_normal(p.shape)) for p in points]
     columns = [_column(run, points, int(i)) for i in chosen]
     # Right programs may be off by roundings of what cancels inside (1 - t^2), of which differences know nothing.
-    scale = float(np.median([abs(column).max() for column, _ in columns]))
+    scale = max(float(abs(column).max()) for column, _ in columns)
     expected = [(np.zeros(total), np.full(total, np.inf)) for _ in gs]
     for i, (column, error) in zip(chosen, columns, strict=True):
         moved, error_there = _column(run, nearby, int(i))
@@ -246,7 +297,11 @@ def by_differences(forward: Forward, values: Sequence[Array], gs: Sequence[Array
 
 
 def _column(run: Callable[[Sequence[Array]], Array], points: Sequence[Array], i: int) -> tuple[Array, Array]:
-    """The derivative of all outputs by one input element, and an estimate of its error: infinite at a kink."""
+    """The derivative of all outputs by one input element, and an estimate of its error.
+
+    The outputs are taken at `AROUND`, and a polynomial is laid through them.  What it leaves over says how far its
+    slope may be off; a kink anywhere between leaves over much, and no estimate holds: the error is infinite.
+    """
     ends = np.cumsum([p.size for p in points])
     k = int(np.searchsorted(ends, i, side="right"))
     at = np.unravel_index(i - (ends[k] - points[k].size), points[k].shape)
@@ -256,25 +311,23 @@ def _column(run: Callable[[Sequence[Array]], Array], points: Sequence[Array], i:
     def shifted(by: complex) -> Array:
         return run([p if j != k else _with(p, at, x + by) for j, p in enumerate(points)])
 
-    middle = run(points).astype(np.float64)
     with np.errstate(all="ignore"):
-        both = [(shifted(h / 2**s), shifted(-h / 2**s)) for s in range(3)]
-        steps = [(p - q) / (2 * h / 2**s) for s, (p, q) in enumerate(both)]
-        once = [(4 * steps[s + 1] - steps[s]) / 3 for s in range(2)]
-        column = (16 * once[1] - once[0]) / 15
-        noise = 64 * EPSILON * (abs(middle) + abs(x * column)) / h
-        error = abs(column - once[1]) + noise
-        # The two sides of a smooth function draw together with the step; those of a kink do not.
-        gaps = [abs(p + q - 2 * middle) / (h / 2**s) for s, (p, q) in enumerate(both)]
-        kink = gaps[2] > gaps[0] / 2 + 4 * noise
+        values = np.stack([shifted(h * t).astype(np.float64) for t in AROUND])
+        middle = values[len(AROUND) // 2]
+        coefficients = FIT @ (values - middle)
+        left = abs(values - middle - POWERS @ coefficients).max(axis=0)
+        column = coefficients[1] / h
+        noise = 4 * EPSILON * (abs(values).max(axis=0) + abs(x * column))
+        error = SPREAD * (left + noise) / h
+        rough = SPREAD * left / h > ROUGH * (abs(column) + abs(middle / (x or 1.0))) + 64 * SPREAD * noise / h
     try:
         by_complex = shifted(1j * 2.0**-100).imag * 2.0**100
     except Exception:  # no function of complex numbers
         by_complex = np.full_like(column, np.nan)
-    agrees = abs(by_complex - column) <= 4 * error
+    agrees = (abs(by_complex - column) <= error) & ~rough
     column = np.where(agrees, by_complex, column)
     error = np.where(agrees, STEPS * EPSILON * abs(column), error)
-    return column, np.where(kink, np.inf, error)
+    return column, np.where(rough | ~np.isfinite(error), np.inf, error)
 
 
 def _with(array: Array, at: Any, value: Any) -> Array:

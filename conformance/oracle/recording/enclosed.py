@@ -142,7 +142,7 @@ def _function(
         error = KAPPA * _own(mid) if own is None else own(x.mid, mid)
         if isinstance(x.rad, float) and x.rad == 0:
             return Enclosed(mid, error)
-        far = end(x.mid, x.rad.astype(mid.dtype) if mid.dtype != np.float64 else x.rad)
+        far = end(x.mid, (x.rad + _own(x.mid)).astype(mid.dtype))  # which is rounded as well
         rad = magnitude(f(far) - mid) + 3 * error  # the far end has an error as well
         # Of an infinite number, such as what a mask puts there, a function has its limit.
         limit = np.isinf(x.mid) & np.isfinite(mid)

@@ -281,7 +281,9 @@ def function(x: Node, name: str) -> Node:
 
     def slopes(z: Pointwise) -> tuple[Slope, ...]:
         wide = rounded(f.slope(x.widest, f.value(x.widest)), format, format.kappa)
-        return (union(wide, f.slope(x.widest, z.widest)),)
+        slope = union(wide, f.slope(x.widest, z.widest))
+        known = np.isfinite(z.value.rad)  # what has no value has no derivative
+        return (slope if known.all() else Enclosed(slope.mid, np.where(known, slope.rad, np.inf)),)
 
     def inverse(z: Pointwise, operand: Node) -> Array:
         assert f.inverse is not None
