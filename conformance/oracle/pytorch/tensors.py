@@ -1,7 +1,7 @@
 """A forward function of PyTorch's tensors, followed: recorded as a graph of ATen's operations, run on recorded arrays.
 
-The function itself runs once, on the CPU and in float64; where it holds tensors of the inputs' own dtype or device,
-which do not go together with that, on those.  `make_fx` records what it does, an autograd.Function's own forward
+The function itself runs once, on the CPU: in the inputs' own dtype, since some functions ask for it (the eps of
+`rms_norm`), or where PyTorch lacks an operation in that, in float64; where it holds tensors of another device, on that.  `make_fx` records what it does, an autograd.Function's own forward
 function included, and PyTorch's decompositions make of its many operations the some hundred in `aten`.
 """
 
@@ -71,7 +71,7 @@ def _graph(function: Callable[..., Any], values: Sequence[Array], given: Sequenc
     table = core_aten_decompositions()
     table.pop(torch.ops.aten.detach.default, None)  # what is detached is a constant
     said: Exception | None = None
-    for inputs in (wide, [x.cpu() for x in same], same):
+    for inputs in ([x.cpu() for x in same], wide, same):
         try:
             return _recorded(function, table, inputs)
         except Exception as error:  # whatever a function may do with tensors that are recorded
