@@ -32,8 +32,12 @@ class Forward(NamedTuple):
         TypeError
             If it gives something else than one array of real numbers.
         """
+        return _numbers(self.output(values))
+
+    def output(self, values: Sequence[Array]) -> Any:
+        """What it gives."""
         with np.errstate(all="ignore"):
-            return _numbers(self.function(*self._inputs(values)))
+            return self.function(*self._inputs(values))
 
     def _inputs(self, values: Sequence[Array]) -> list[Any]:
         if self.tensors:

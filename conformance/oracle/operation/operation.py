@@ -35,7 +35,7 @@ Examples
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,28 +54,40 @@ from ...text.labels import label
 from ..diagnosis import mistaken
 from .examination import Operation, examined
 from .forward import Forward, forward_of
+from .signature import flattened, signature_of, structure_of
 from .truth import Truth, of_activation, of_forward, of_loss
 
 # What is asked.
 
 
-def check_pullback(forward: Any, pullback: Any, inputs: Any, *, equation: Any = None, seed: int = 0) -> Report:
+def check_pullback(
+    forward: Any,
+    pullback: Any,
+    inputs: Any,
+    *,
+    equation: Any = None,
+    keywords: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Report:
     """Judge a vector-Jacobian product of one operation.
 
     Parameters
     ----------
     forward : callable, str or Activation
-        ``forward(*inputs)`` gives one array.  Or an equation of the reference: its name ("gelu"), its label ("A11" or
-        "D11"), or an activation with parameters.
+        ``forward(*inputs)`` gives one array, or a tuple or dict of arrays.  Or an equation of the reference: its name
+        ("gelu"), its label ("A11" or "D11"), or an activation with parameters.
     pullback : callable, torch.autograd.Function or None
-        ``pullback(*inputs, g)``, with the cotangent g = dL/d(output) last, gives dL/d(input) for every input: an array,
-        or a tuple or list of as many as there are inputs.  A ``torch.autograd.Function``, or its ``apply``, is asked
+        ``pullback(*inputs, g)``, with the cotangent g = dL/d(output) last, in the form of the output, gives dL/d(input)
+        for every input: an array, or a tuple or list of as many as there are inputs.  Of inputs by name it is called as
+        ``pullback(**inputs, g=g)``, and may give a dict.  A ``torch.autograd.Function``, or its ``apply``, is asked
         through autograd (`by_autograd`); None asks ``forward`` itself that way.
-    inputs : array or sequence of arrays
+    inputs : array, sequence of arrays, or dict of arrays
         NumPy arrays or PyTorch tensors (then the callables are given tensors) of one dtype: float16, bfloat16, float32
-        or float64.  What is not to be differentiated belongs into the callables.
+        or float64.  Arrays of integers and booleans among them have no gradient: None stands for it, or nothing.
     equation : str or Activation, optional
         What ``forward`` claims to be: then its value is judged too, under (A..), and the pullback under (D..).
+    keywords : mapping, optional
+        Further keyword arguments of both callables, held fixed.
     seed : int
         Of the cotangents and random choices.
 
@@ -93,16 +105,23 @@ def check_pullback(forward: Any, pullback: Any, inputs: Any, *, equation: Any = 
     ValueError
         No input, an empty one, or one that is not finite; an unknown equation, or a shape that it does not take.
     """
-    given = check_inputs(inputs)
+    signature = signature_of(inputs, keywords or {})
+    given = check_inputs([signature.inputs[k] for k in signature.moving])
     function: Any
     function, named = (_applied(forward), equation) if _is_function(forward) else (None, forward)
     ask = _pullback(function, pullback)
     subject = Subject(_name(pullback if pullback is not None else forward))
     if named is None:
-        own = forward_of(function, given)
-        shape = own.plain([numbers(x) for x in given]).shape
+        values = [numbers(x) for x in given]
+        tensors = forward_of(signature.forward(function), given).tensors
+        output = Forward(signature.called(function), given, tensors).output(values)
+        signature = signature._replace(output=structure_of(output))
+        own = Forward(signature.forward(function), given, tensors)
         truth: Truths = lambda values, gs: of_forward(own, given, values, gs, seed)
-        return examined(Operation(subject, given, len(given), ask, shape, "vjp", truth), seed)
+        shape, asked = own.plain(values).shape, signature.pullback(ask)
+        return examined(
+            Operation(subject, given, len(given), asked, shape, "vjp", truth, labels=signature.labels), seed
+        )
     sigma, format = _activation(named), format_of(given[0])
     _check_operand(sigma, given)
     return examined(
@@ -233,7 +252,7 @@ def by_autograd(function: Any) -> Callable[..., Any]:
     Parameters
     ----------
     function : callable or torch.autograd.Function
-        Of tensors, to one tensor.
+        Of tensors by place, to one tensor or several.
 
     Returns
     -------
@@ -248,18 +267,21 @@ def by_autograd(function: Any) -> Callable[..., Any]:
     """
     applied = _applied(function)
 
-    def pullback(*arguments: Any) -> Any:
+    def pullback(*arguments: Any, **keywords: Any) -> Any:
         import torch
 
         *inputs, g = arguments
-        if not all(is_tensor(x) for x in arguments):
+        if not all(is_tensor(x) for x in inputs):
             raise TypeError("autograd: expected the inputs as PyTorch tensors, got NumPy arrays")
-        leaves = [x.detach().requires_grad_() for x in inputs]
+        floating = [x.is_floating_point() for x in inputs]
+        leaves = [x.detach().requires_grad_() if f else x for x, f in zip(inputs, floating, strict=True)]
         with torch.enable_grad():
-            output = applied(*leaves)
+            output = flattened(applied(*leaves, **keywords))
         if not isinstance(output, torch.Tensor) or not output.requires_grad:
             raise TypeError(f"autograd: expected {_name(function)} to give a tensor that requires a gradient")
-        return torch.autograd.grad(output, leaves, g, allow_unused=True)
+        moving = [x for x, f in zip(leaves, floating, strict=True) if f]
+        found = iter(torch.autograd.grad(output, moving, flattened(g), allow_unused=True))
+        return tuple(next(found) if f else None for f in floating)
 
     pullback.__name__ = _name(function)
     return pullback

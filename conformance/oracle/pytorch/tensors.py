@@ -1,8 +1,9 @@
 """A forward function of PyTorch's tensors, followed: recorded as a graph of ATen's operations, run on recorded arrays.
 
 The function itself runs once, on the CPU: in the inputs' own dtype, since some functions ask for it (the eps of
-`rms_norm`), or where PyTorch lacks an operation in that, in float64; where it holds tensors of another device, on that.  `make_fx` records what it does, an autograd.Function's own forward
-function included, and PyTorch's decompositions make of its many operations the some hundred in `aten`.
+`rms_norm`), or where PyTorch lacks an operation in that, in float64; where it holds tensors of another device, on that.
+`make_fx` records what it does, an autograd.Function's own forward function included, and PyTorch's decompositions make
+of its many operations the some hundred in `aten`.
 """
 
 import operator
