@@ -59,9 +59,11 @@ def magnitude(mid: Array) -> Array:
 
 def rounded(x: Enclosed, format: Format, units: float, absolute: float = 0) -> Enclosed:
     """After so many units of rounding, relative and absolute, and underflow; an exact zero has none."""
-    size = x.size
-    rad = x.rad + (units * format.u) * size + (absolute * format.u + format.tiny) * (size != 0)
-    return Enclosed(x.mid, rad)
+    size = np.asarray(x.size)
+    rad = (units * format.u) * size
+    rad += x.rad
+    rad += absolute * format.u + format.tiny
+    return Enclosed(x.mid, rad if size.all() else np.where(size == 0, 0, rad))
 
 
 def union(x: Enclosed, y: Enclosed) -> Enclosed:

@@ -177,23 +177,38 @@ class Pointwise(Node):
 
     def pull(self, cotangents: Sequence[Cotangent]) -> list[list[Incoming]]:
         """By the chain rule."""
-        slopes = self.slopes(self)
-        pairs = [(x, slope) for x, slope in zip(self.operands, slopes, strict=True) if x.live]
-        return [[Incoming(x, self._carried(c, x.shape, slope)) for x, slope in pairs] for c in cotangents]
+        pairs = [(x, _Slope.of(slope)) for x, slope in zip(self.operands, self.slopes(self), strict=True) if x.live]
+        return [[Incoming(x, slope.carried(c, x.shape, self.format)) for x, slope in pairs] for c in cotangents]
 
-    def _carried(self, c: Cotangent, shape: tuple[int, ...], slope: Slope) -> Cotangent:
+
+class _Slope(NamedTuple):
+    """A partial derivative, its radius and largest absolute value; or a sign alone."""
+
+    mid: Any
+    rad: Any = None
+    size: Any = None
+
+    @staticmethod
+    def of(slope: Slope) -> "_Slope":
         if isinstance(slope, int):
-            mid, rad, absolute = (c.mid if slope == 1 else -c.mid), c.rad, c.absolute
+            return _Slope(slope)
+        positive = magnitude(slope.mid)
+        return _Slope(slope.mid, slope.rad, positive + slope.rad)
+
+    def carried(self, c: Cotangent, shape: tuple[int, ...], format: Format) -> Cotangent:
+        """A cotangent times the derivative, added up where the operand was broadcast."""
+        count = max(int(c.mid.size), 1) // max(int(np.prod(shape)), 1)
+        if self.size is None:
+            mid, rad, absolute = (c.mid if self.mid == 1 else -c.mid), c.rad, c.absolute
         else:
-            size = slope.size
-            mid = slope.mid * c.mid
-            rad = magnitude(slope.mid) * c.rad + slope.rad * (magnitude(c.mid) + c.rad)
-            rad = rad + self.format.tiny * (c.absolute > 0)
-            absolute = size * c.absolute
-            if not np.isfinite(rad.sum() + absolute.sum()):  # what no cotangent reaches hangs on nothing
+            mid, absolute = self.mid * c.mid, self.size * c.absolute
+            rad = self.size * c.rad
+            rad += self.rad * magnitude(c.mid)
+            rad += format.tiny
+            if not c.absolute.all() or np.isnan(rad.sum()):  # what no cotangent reaches hangs on nothing
                 none = c.absolute == 0
                 mid, rad, absolute = (np.where(none, 0, array) for array in (mid, rad, absolute))
-        count = max(int(mid.size), 1) // max(int(np.prod(shape)), 1)
+            count = max(int(mid.size), 1) // max(int(np.prod(shape)), 1)
         return Cotangent(mid, rad, absolute, c.terms).through(lambda a: _unbroadcast(a, shape, np.sum), count)
 
 
