@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy import special
+from scipy import special, stats
 
 from conformance.arrays import Array
 
@@ -285,6 +285,28 @@ class Layer:
         return out
 
 
+class Scaled(Layer):
+    """An object whose class comes from another, with methods and numbers of its own."""
+
+    def __init__(self) -> None:
+        self.scales = np.array([0.5, 2.0, -1.5])
+
+    def scaled(self, z: Array) -> Array:
+        """Row by row."""
+        out = np.zeros(z.shape)
+        for k, row in enumerate(z):
+            out[k] = row * self.scales[k]
+        return out
+
+    def __call__(self, z: Array) -> Array:
+        """The value."""
+        return super().__call__(self.scaled(z)) + np.ones(4)
+
+
+class Deeper(Scaled):
+    """One that is called as the class it comes from is."""
+
+
 def power_of(n: float, z: Array) -> Array:
     return np.abs(z) ** n
 
@@ -381,6 +403,11 @@ IDIOMS: dict[str, Callable[[Any], Any]] = {
     "swiglu": swiglu,
     "import inside": by_import,
     "called object": Layer(),
+    "object with methods": Scaled(),
+    "inherited call": Deeper(),
+    "bound method": Scaled().scaled,
+    "normal distribution": lambda z: z * stats.norm.cdf(z) + stats.norm.pdf(z),
+    "bincount": lambda z: np.bincount(np.array([0, 2, 0, 1]), weights=z[0]) ** 2,
     "partial": partial(power_of, 1.5),
     "generator": generated,
     "closure": closed_over(0.75),

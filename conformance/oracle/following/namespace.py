@@ -79,18 +79,21 @@ class _Copies:
             if getattr(value, "__module__", None) == "math":
                 return self._maths(value)
         if isinstance(value, FunctionType):
-            top = (value.__module__ or "").partition(".")[0]
-            return value if top in FOREIGN or top in sys.stdlib_module_names else self._function(value)
+            return value if _is_foreign(value) else self._function(value)
         if isinstance(value, MethodType) and isinstance(value.__func__, FunctionType):
-            return MethodType(self.of(value.__func__), value.__self__)
+            return self._method(value.__func__, value.__self__)
         if isinstance(value, functools.partial):
             return functools.partial(self.of(value.func), *value.args, **value.keywords)
-        call = vars(type(value)).get("__call__")
-        if isinstance(call, FunctionType) and not isinstance(value, type):
-            top = (call.__module__ or "").partition(".")[0]
-            if top not in (*STOOD_IN, *FOREIGN):
-                return _Called(MethodType(self.of(call), value), value)
-        return value
+        if value is getattr(sys.modules.get("scipy.stats"), "norm", self):
+            return NORMAL
+        call = None if isinstance(value, type) else _lookup(type(value), "__call__")
+        return self._method(call, value) if isinstance(call, FunctionType) else value
+
+    def _method(self, function: FunctionType, owner: Any) -> Any:
+        """A method, copied, of an object whose other methods are copied when they are used."""
+        if isinstance(owner, type) or _is_foreign(function):
+            return MethodType(function, owner)
+        return MethodType(self.of(function), _Owner(owner, self.of))
 
     def _scipys(self, function: Any) -> Any:
         def either(*args: Any, **kwargs: Any) -> Any:
@@ -149,17 +152,58 @@ class _Names(dict[str, Any]):
         return self[name]
 
 
-class _Called:
-    """An object that is called, by its copied method; all else of it is its own."""
+def _is_foreign(function: FunctionType) -> bool:
+    top = (function.__module__ or "").partition(".")[0]
+    return top in FOREIGN or top in sys.stdlib_module_names
 
-    def __init__(self, call: Any, value: Any) -> None:
-        self._call, self._value = call, value
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._call(*args, **kwargs)
+def _lookup(kind: type, name: str) -> Any:
+    """What a class has by a name, itself or from those that it comes from."""
+    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), None)
+
+
+class _Owner:
+    """An object whose methods run from copies; all else is its own."""
+
+    def __init__(self, owner: Any, replaced: Callable[[Any], Any]) -> None:
+        self.__dict__["_of"] = owner, replaced
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type:
+        return type(self.__dict__["_of"][0])
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._value, name)
+        owner, replaced = self.__dict__["_of"]
+        value = getattr(owner, name)
+        if isinstance(value, MethodType) and value.__self__ is owner and isinstance(value.__func__, FunctionType):
+            return MethodType(replaced(value.__func__), self)
+        return replaced(value)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        setattr(self.__dict__["_of"][0], name, value)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.__getattr__("__call__")(*args, **kwargs)
+
+
+class _Normal:
+    """The normal distribution of `scipy.stats`, as far as activations need it."""
+
+    cdf = staticmethod(special.ndtr)
+    logcdf = staticmethod(special.log_ndtr)
+
+    @staticmethod
+    def pdf(x: Any) -> Any:
+        """The density."""
+        return np.exp(-x * x / 2) / np.sqrt(2 * np.pi)
+
+    @staticmethod
+    def logpdf(x: Any) -> Any:
+        """Its logarithm."""
+        return -x * x / 2 - np.log(2 * np.pi) / 2
+
+
+NORMAL = _Normal()
 
 
 class _FloatType(type):

@@ -216,6 +216,11 @@ def _copyto(r: Recording, out: Any, x: Any, casting: str = "", where: Any = True
     out[...] = x if where is True else selected_where(r, where, x, out)
 
 
+def _bincount(r: Recording, x: Any, weights: Any = None, minlength: int = 0) -> Any:
+    places = np.asarray(x)
+    return r.array(sums.collect(r.node(weights), places, max(int(places.max(initial=-1)) + 1, minlength)))
+
+
 def _putmask(r: Recording, out: Any, mask: Any, values: Any) -> None:
     out[mask] = values if np.ndim(values) == 0 or np.shape(values) == () else recorded(r, values)[mask]
 
@@ -282,6 +287,7 @@ FUNCTIONS: dict[Any, Op] = {
     np.correlate: lambda r, x, y, mode="valid": _convolve(r, x, recorded(r, y)[::-1], mode),
     np.clip: _clip,
     np.where: _where_,
+    np.bincount: _bincount,
     np.copyto: _copyto,
     np.putmask: _putmask,
     np.copy: lambda r, x, *_, **__: r.array(r.node(x)),
