@@ -151,6 +151,7 @@ FORWARDS: dict[str, tuple[Forward, Shapes]] = {
     "index_add": (lambda x: x.new_zeros(2, 4).index_add(0, torch.tensor([0, 1, 0]), x), (S,)),
     "index_put": (lambda x, y: x.index_put((torch.tensor([0, 2]),), y), (S, (2, 4))),
     "index_put, accumulated": (lambda x, y: x.index_put((torch.tensor([0, 0]),), y, accumulate=True), (S, (2, 4))),
+    "dropout": (lambda x: x * SOME * (4 / 3), (S,)),
     "in place": (in_place, (S,)),
     "select_scatter": (lambda x, y: torch.slice_scatter(torch.select_scatter(x, y, 0, 1), y[None], 0, 2), (S, (4,))),
     "silu": (lambda z: F.silu(z), (S,)),
@@ -303,6 +304,14 @@ def cross_entropy_without_smoothing(z: Any, g: Any) -> Any:
     return g * (torch.softmax(z, 1) - F.one_hot(LABELS, 4)) / 3
 
 
+def stride_forgotten(x: Any, w: Any, b: Any, g: Any) -> Any:
+    """The cotangents side by side, where they stand apart by the stride."""
+    right = by_autograd(FORWARDS["conv2d"][0])(x, w, b, g)
+    close = F.conv_transpose2d(g, w, padding=1)
+    spare = [n - m for n, m in zip(x.shape[2:], close.shape[2:], strict=True)]
+    return F.pad(close, (0, spare[1], 0, spare[0])), right[1], right[2]
+
+
 def max_pool_to_all(x: Any, g: Any) -> Any:
     """To every number of a window, not the largest alone."""
     with torch.enable_grad():
@@ -345,6 +354,7 @@ MISTAKES: dict[str, dict[str, tuple[Forward, set[int]]]] = {
     },
     "conv2d": {
         "weight gradient missing": (without(1, FORWARDS["conv2d"][0]), {2}),
+        "stride forgotten": (stride_forgotten, {1}),
         "bias as a mean": (by_autograd(lambda x, w, b: F.conv2d(x, w, b / 2, stride=2, padding=1)), {3}),
         "weights not turned": (by_autograd(lambda x, w, b: F.conv2d(x, w.flip(2, 3), b, stride=2, padding=1)), {1, 2}),
     },
@@ -365,6 +375,7 @@ MISTAKES: dict[str, dict[str, tuple[Forward, set[int]]]] = {
     "rope": {"turned forward": (lambda x, g: rope(g), {1})},
     "topk": {"to the first": (by_autograd(lambda x: x[:, :2]), {1})},
     "softmax": {"diagonal alone": (lambda x, g: g * F.softmax(x, -1) * (1 - F.softmax(x, -1)), {1})},
+    "dropout": {"mask not applied": (lambda x, g: 4 / 3 * g, {1}), "scale not applied": (lambda x, g: g * SOME, {1})},
     "scatter_add": {"one place": (lambda x, g: torch.cat([g, 0 * g[:1]]), {1})},
 }  # fmt: skip
 
@@ -451,3 +462,14 @@ def test_an_autograd_function_is_forward_and_pullback() -> None:
     wrong = verdicts((SwishTimesTwo, None), (F.silu, SwishTimesTwo.apply), (Swish, SwishTimesTwo))
     assert [(r.verdict, r.findings[0].faults) for r in wrong] == [(WRONG, ("factor 2",))] * 3
     assert SUSPECT not in {r.verdict for r in right + wrong}
+
+
+def test_modules_and_what_is_compiled_are_followed() -> None:
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(4, 5), torch.nn.GELU(), torch.nn.LayerNorm(5))
+    inputs = drawn((S,), torch.float32)
+    for forward in (module, torch.compile(module, backend="eager"), torch.compile(F.silu, backend="eager")):
+        report = check_pullback(forward, lambda z, g, f=forward: by_autograd(f)(z, g)[0], inputs)
+        assert (report.verdict, report.remarks) == (CONFORMS, ())
+        wrong = check_pullback(forward, lambda z, g, f=forward: 1.01 * by_autograd(f)(z, g)[0], inputs)
+        assert wrong.verdict == WRONG

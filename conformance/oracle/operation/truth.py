@@ -9,6 +9,7 @@ The inputs count as known to one rounding.  So at a kink, or nearer to one than 
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +21,7 @@ from ...arrays import Array
 from ...bounds.admitted import Widened, WidenedLoss, admitted_loss, once_more
 from ...bounds.formats import format_of
 from ...bounds.rounded import EPSILON, Format, Rounded
+from ...problems.layouts import is_tensor
 from ..following.array import Unfollowed
 from ..pytorch.tensors import Runner
 from ..recording.kinks import Kinks, at_kinks
@@ -170,9 +172,7 @@ def of_forward(
         said = "the forward function asked twice gives other values, so it has no derivative to judge by"
         return _nothing(values, gs, format, said)
     try:
-        run = forward.record(values)
-        followed = run(format, None)
-        _check_the_same(followed, plain)
+        run, followed = _followed(forward, values, format, plain)
     except Unfollowed as error:
         try:
             truth = by_differences(forward, values, gs, format, seed)
@@ -196,6 +196,27 @@ def of_forward(
     if hanging.any():
         remarks.append(f"{hanging.sum()} input elements are at a kink or nearer than a rounding to one")
     return Truth(expected, remarks=tuple(remarks))
+
+
+def _followed(forward: Forward, values: Sequence[Array], format: Format, plain: Array) -> tuple[Runner, Followed]:
+    """What runs a function on recorded arrays, and the first run, by the midpoints.
+
+    Raises
+    ------
+    Unfollowed
+        Why it cannot be followed; of a function that takes both arrays and tensors, as one of arrays.
+    """
+    try:
+        run = forward.record(values)
+        followed = run(format, None)
+        _check_the_same(followed, plain)
+    except Unfollowed:
+        if forward.tensors or not is_tensor(forward.given[0]):
+            raise
+        with suppress(Unfollowed):
+            return _followed(forward._replace(tensors=True), values, format, plain)
+        raise
+    return run, followed
 
 
 def _nothing(values: Sequence[Array], gs: Sequence[Array], format: Format, said: str) -> Truth:

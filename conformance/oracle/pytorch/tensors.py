@@ -46,7 +46,9 @@ def record_tensors(function: Callable[..., Any], values: Sequence[Array], given:
     Unfollowed
         Why it cannot be recorded.
     """
-    graph = _graph(function, values, given)
+    # What is compiled holds what it was compiled from.
+    plain = getattr(function, "_torchdynamo_orig_callable", getattr(function, "_orig_mod", function))
+    graph = _graph(plain, values, given)
 
     def run(format: Format, decide: Decide | None = None) -> Followed:
         branches = Branches(decide)
@@ -207,14 +209,21 @@ class _Interpreter:
             return torch.arange(start, start + node.size, dtype=torch.float64).reshape(node.shape)
 
         numbers_at = NUMBERS.get(name, (0,))
-        args = [positions(x) if k in numbers_at else x for k, x in enumerate(args)]
-        kwargs = {k: positions(x) if holds_recorded(x) or k == "value" else x for k, x in kwargs.items()}
+        args = [positions(x) if k in numbers_at else _on_cpu(x) for k, x in enumerate(args)]
+        kwargs = {k: positions(x) if holds_recorded(x) or k == "value" else _on_cpu(x) for k, x in kwargs.items()}
         result = target(*args, **kwargs)
         many = isinstance(result, tuple | list)
         moved = [
             self.recording.array(gather(nodes, part.numpy().astype(np.intp))) for part in (result if many else [result])
         ]
         return moved if many else moved[0]
+
+
+def _on_cpu(x: Any) -> Any:
+    """Indices and masks, where the positions are."""
+    if isinstance(x, list | tuple):
+        return [_on_cpu(part) for part in x]
+    return x.cpu() if hasattr(x, "cpu") else x
 
 
 def _in_place(node: Any) -> bool:
