@@ -208,7 +208,6 @@ class _Slope(NamedTuple):
             if not c.absolute.all() or np.isnan(rad.sum()):  # what no cotangent reaches hangs on nothing
                 none = c.absolute == 0
                 mid, rad, absolute = (np.where(none, 0, array) for array in (mid, rad, absolute))
-            count = max(int(mid.size), 1) // max(int(np.prod(shape)), 1)
         return Cotangent(mid, rad, absolute, c.terms).through(lambda a: _unbroadcast(a, shape, np.sum), count)
 
 
