@@ -12,8 +12,9 @@ from rich.progress import Progress
 from reference.training.files import replacing
 
 from .attack.attack import kill_matrix
-from .bench import bench, costs
+from .bench import bench, costs, operations
 from .bench.report import judging, machine, speed
+from .bench.report import operations as of_operations
 from .judge.picture import plot
 from .judge.report import Report, shown
 from .judge.terminal import show
@@ -43,9 +44,7 @@ def run_command(
     lockstep: Annotated[
         bool | None, typer.Option("--lockstep/--no-lockstep", help="Also train on digits, judged at every step.")
     ] = None,
-    report_to: Annotated[
-        Path | None, typer.Option("--report", dir_okay=False, help="Write report.json there.")
-    ] = None,
+    report_to: Annotated[Path | None, typer.Option("--report", dir_okay=False, help="Write report.json there.")] = None,
 ) -> None:
     """Compare the reference with its PyTorch twin on random architectures, then train both in lockstep on digits."""
     if profile not in PROFILES:
@@ -146,9 +145,9 @@ def schemas_command(
 @app.command("bench")
 @one_thread()
 def bench_command(
-    json_to: Annotated[
-        Path, typer.Option("--json", dir_okay=False, help="Write the figures there.")
-    ] = Path("bench.json"),
+    json_to: Annotated[Path, typer.Option("--json", dir_okay=False, help="Write the figures there.")] = Path(
+        "bench.json"
+    ),
 ) -> None:
     """Time a step against PyTorch, JAX and the matrix products alone, and measure its memory, in one run."""
     _check_folder(json_to, "--json")
@@ -159,6 +158,7 @@ def bench_command(
                 rows.append(bench.measure(size))
             judged = [costs.measure(size) for size in progress.track(costs.SIZES, description="judging")]
             compared = costs.compared(costs.COMPARED)
+            pullbacks = operations.measure()
         memory = bench.memory(bench.SIZES[-1])
     except KeyboardInterrupt:
         console.print("\nINTERRUPTED: nothing is written.")
@@ -169,8 +169,9 @@ def bench_command(
         "memory": memory._asdict(),
         "judging": [cost._asdict() for cost in judged],
         "gradcheck": compared._asdict(),
+        "operations": [cost._asdict() for cost in pullbacks],
     }
-    show(console, speed(rows), judging(judged, compared), machine(bench.machine(), memory))
+    show(console, speed(rows), judging(judged, compared), of_operations(pullbacks), machine(bench.machine(), memory))
     try:
         with replacing(json_to) as file:
             file.write(json.dumps(figures, indent=1).encode() + b"\n")

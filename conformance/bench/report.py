@@ -10,6 +10,7 @@ from rich.text import Text
 from ..judge.terminal import titled
 from .bench import RIVALS, TEXTS, Memory, Row
 from .costs import Comparison, Cost
+from .operations import OperationCost
 
 
 def speed(rows: Sequence[Row]) -> Group:
@@ -58,6 +59,17 @@ def judging(costs: Sequence[Cost], compared: Comparison) -> Group:
         f"questions {compared.probe * 1e3:,.0f} ms, {compared.gradcheck / compared.probe:,.0f} times less."
     )
     return Group(table, Text(said))
+
+
+def operations(rows: Sequence[OperationCost]) -> Table:
+    """A row for each operation that is judged."""
+    table = titled("Judging one operation of PyTorch with its gradients (check_pullback, all questions)")
+    for name in ("operation", "numbers", "time", "memory", "gradcheck"):
+        table.add_column(name, justify="left" if name == "operation" else "right")
+    for row in rows:
+        beside = "-" if row.gradcheck is None else f"{row.gradcheck:,.1f} s"
+        table.add_row(row.operation, f"{row.numbers:,}", f"{row.seconds:,.1f} s", f"{row.peak:,.0f} MiB", beside)
+    return table
 
 
 def machine(facts: Mapping[str, Any], memory: Memory) -> Text:

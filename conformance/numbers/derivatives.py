@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from flint import arb
+from scipy import special
 
 from reference.functions import atan, erfc, exp, expm1, log, log1p, sqrt, tanh
 
@@ -32,6 +33,19 @@ class Function(NamedTuple):
 def _inverse(name: str) -> Callable[[Any], Any]:
     """An inverse function: NumPy, which calls it the same, asks the elements of an array for another name."""
     return lambda x: getattr(x, name)() if isinstance(x, arb) else getattr(np, name)(x)
+
+
+def _of_scipy(name: str, of_ball: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """A ufunc of SciPy's, which takes no balls; the numbers of an object array have it as their method."""
+
+    def apply(x: Any) -> Any:
+        if isinstance(x, arb):
+            return of_ball(x)
+        if isinstance(x, np.ndarray) and x.dtype.hasobject:
+            return np.frompyfunc(lambda number: getattr(number, name)(), 1, 1)(x)
+        return getattr(special, name)(x)
+
+    return apply
 
 
 def _log_of(number: int, like: Any) -> Any:
@@ -65,6 +79,10 @@ FUNCTIONS = {
     "arccos": Function(_inverse("acos"), lambda x, y: -1 / sqrt(1 - x * x), lambda x: 1 - x * x),
     "arcsinh": Function(_inverse("asinh"), lambda x, y: 1 / sqrt(1 + x * x)),
     "arctanh": Function(_inverse("atanh"), lambda x, y: 1 / (1 - x * x), lambda x: 1 - x * x),
+    "erf": Function(
+        _of_scipy("erf", lambda x: x.erf()), lambda x, y: 2 * exp(-x * x) / sqrt(4 * atan(0 * x + 1)), absolute=1
+    ),
+    "expit": Function(_of_scipy("expit", lambda x: 1 / (1 + (-x).exp())), lambda x, y: y * (1 - y), absolute=1),
     "erfc": Function(erfc, lambda x, y: -2 * exp(-x * x) / sqrt(4 * atan(0 * x + 1)), absolute=1),
 }
 """By the method that NumPy calls on the elements of an object array."""

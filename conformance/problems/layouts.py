@@ -62,7 +62,7 @@ def layouts(x: Any) -> Iterator[tuple[str, Layout]]:
 def _transposed(numbers: Array, x: Any) -> Any:
     array = like(numbers, x)
     if not is_tensor(x):
-        return np.asfortranarray(array)
+        return np.asfortranarray(array) if array.ndim else array  # which it would make an array of one axis
     return array.mT.contiguous().mT if numbers.ndim > 1 else array
 
 
@@ -74,7 +74,8 @@ def _strided(numbers: Array, x: Any) -> Any:
 
 
 def _reversed(numbers: Array, x: Any) -> Any:
-    return np.flip(np.flip(like(numbers, x)).copy())
+    array = like(numbers, x)
+    return np.flip(np.flip(array).copy()) if array.ndim else array
 
 
 def repeated(numbers: Array) -> Array:

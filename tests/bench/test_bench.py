@@ -13,7 +13,7 @@ import torch
 from typer.testing import CliRunner
 
 from conformance.arrays import Network
-from conformance.bench import bench, costs
+from conformance.bench import bench, costs, operations
 from conformance.bounds.lifted import lifted
 from conformance.command import app
 from conformance.judge.equations import end_to_end
@@ -155,6 +155,8 @@ def test_bench_writes_a_table_and_a_file(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr(bench, "ROUNDS", 1)
     monkeypatch.setattr(costs, "SIZES", (costs.Size((24, 24, 16), "float32"),))
     monkeypatch.setattr(costs, "ROUNDS", 1)
+    monkeypatch.setattr(operations, "LARGE", (operations.LARGE[0]._replace(shapes=((6, 4),) * 3),))
+    monkeypatch.setattr(operations, "SMALL", (operations.SMALL[1]._replace(shapes=((3, 4), (4,), (4,))),))
     monkeypatch.setattr(costs, "COMPARED", costs.Size((3, 4, 2), "float64"))
     monkeypatch.delitem(bench.RIVALS, "torch.compile")
     monkeypatch.delitem(bench.RIVALS, "JAX jit")
@@ -163,11 +165,19 @@ def test_bench_writes_a_table_and_a_file(tmp_path: Path, monkeypatch: pytest.Mon
     assert done.exit_code == 0, done.output
     figures = json.loads((tmp_path / "bench.json").read_text())
     assert set(figures["rows"][0]["ratios"]) == {
-        "PyTorch eager", "own products", "checked door", "on tensors", "under jax.jit",
+        "PyTorch eager",
+        "own products",
+        "checked door",
+        "on tensors",
+        "under jax.jit",
     }
     assert not [ratio for ratio in figures["rows"][0]["ratios"].values() if not ratio > 0]
     assert figures["memory"]["ratio"] > 1
     assert figures["judging"][0]["verdict"] == "CONFORMS"
     assert figures["judging"][0]["questions"] <= 30
     assert figures["gradcheck"]["parameters"] == 3 * 4 + 4 + 4 * 2 + 2
+    large, small = figures["operations"]
+    assert [row["verdict"] for row in (large, small)] == ["CONFORMS", "CONFORMS"]
+    assert (large["gradcheck"], small["gradcheck"] > 0) == (None, True)
+    assert (large["operation"], small["numbers"]) == ("attention of 6 by 4, float32", 3 * 4 + 4 + 4)
     assert CliRunner().invoke(app, ["bench", "--json", "no/such/folder/bench.json"]).exit_code == 2

@@ -13,7 +13,7 @@ from ...arrays import Array
 from ...bounds.assumptions import KAPPA
 from ...bounds.formats import format_of
 from ...bounds.rounded import Format, Rounded
-from ...judge.judgement import Judgement, compare
+from ...judge.judgement import Judgement
 from ...judge.report import Finding, Report, Robustness, Subject, found, unnumbered
 from ...judge.verdict import by_equation_and_layer
 from ...problems.layouts import (
@@ -30,7 +30,9 @@ from ...problems.layouts import (
 from .. import asking
 from ..asking import Failed, Failure
 from ..diagnosis import Diagnosis, Mistaken, diagnosed
-from .truth import Truth, generator, plain_output
+from .forward import forward_of
+from .judging import judged, judgement
+from .truth import Admitted, Truth, generator
 
 COTANGENTS = 3
 """How many cotangents are asked, each of normal numbers."""
@@ -43,7 +45,7 @@ class Operation(NamedTuple):
     of that shape last; it gives the gradients by the first ``judged`` inputs, which count under ``equation``.
     ``truth`` says what is admitted, of the inputs' numbers and the cotangents'.  ``forward``, where its value is judged
     too, counts under ``value``.  ``mistakes`` are the known ones, of the inputs and a cotangent.  Beyond ``end`` an
-    input is extreme.
+    input is extreme.  ``labels`` are what the inputs are called, if not by their places.
     """
 
     subject: Subject
@@ -57,6 +59,11 @@ class Operation(NamedTuple):
     value: str = ""
     mistakes: Callable[[Sequence[Array], Array], Iterator[Mistaken]] = lambda values, g: iter(())
     end: float = np.inf
+    labels: tuple[str, ...] = ()
+
+    def label(self, k: int) -> str:
+        """What the k-th of the inputs judged is called, from 0."""
+        return f"input {self.labels[k] if self.labels else k + 1}"
 
     @property
     def format(self) -> Format:
@@ -77,7 +84,7 @@ class Call(NamedTuple):
 
     values: Sequence[Array]
     g: Array | None
-    admitted: Sequence[Rounded]
+    admitted: Admitted
     layout: Layout = like
     where: str = ""
 
@@ -182,17 +189,12 @@ def _outcome(operation: Operation, call: Call, estimated: bool) -> Outcome:
     outcome: Outcome = asking.Outcome(call, reply)
     if reply.failed:
         return outcome
-    each = zip(outcome.answer.parts, call.admitted, strict=True)
-    return outcome._replace(
-        judgements=tuple(
-            _judgement(operation.equation, k, operation.dtype, got, of_input, estimated)
-            for k, (got, of_input) in enumerate(each, start=1)
-        )
-    )
+    found = judged(operation.equation, operation.dtype, outcome.answer.parts, call.admitted, estimated)
+    return outcome._replace(judgements=found)
 
 
 def _asked(operation: Operation, call: Call) -> asking.Reply[Gradients]:
-    names, before = [f"input {k}" for k in range(1, len(call.values) + 1)], list(call.values)
+    names, before = [operation.label(k) for k in range(len(call.values))], list(call.values)
     kinds = list(operation.given)
     if call.g is not None:
         names, before, kinds = [*names, "the cotangent"], [*before, call.g], [*kinds, kinds[0]]
@@ -209,13 +211,13 @@ def _gradients(operation: Operation, call: Call, returned: Any, lent: Iterable[t
         raise TypeError(f"pullback: expected {expected}, got {len(came)}")
     parts = tuple(_gradient(part, x, operation) for part, x in zip(came, call.values, strict=False))
     remarks = [
-        f"the gradient by input {k} came as {dtype_name(part)} and was rounded to {operation.dtype}"
-        for k, (part, got) in enumerate(zip(came, parts, strict=True), start=1)
+        f"the gradient by {operation.label(k)} came as {dtype_name(part)} and was rounded to {operation.dtype}"
+        for k, (part, got) in enumerate(zip(came, parts, strict=True))
         if not isinstance(got, Failed) and dtype_name(part) != operation.dtype
     ]
     remarks += [
-        f"the gradient by input {k} shares memory with {name}"
-        for k, part in enumerate(came, start=1)
+        f"the gradient by {operation.label(k)} shares memory with {name}"
+        for k, part in enumerate(came)
         for name, _, argument in lent
         if share_memory(part, argument)
     ]
@@ -255,17 +257,6 @@ def _unsummed(got: tuple[int, ...], expected: tuple[int, ...]) -> str:
 # Judging.
 
 
-def _judgement(
-    equation: str, k: int, dtype: str, got: Array | Failed, admitted: Rounded, estimated: bool = False
-) -> Judgement:
-    """Of numbers; where there are none, all are wrong, which is a fact and no estimate."""
-    if isinstance(got, Failed):
-        n = admitted.mid.size
-        return Judgement(equation, k, dtype, n, n, 0, np.inf, 0.0, (), np.nan, np.nan, 0.0)
-    j = compare(equation, k, got, admitted)._replace(dtype=dtype)
-    return j._replace(wrong=0, suspect=j.wrong) if estimated else j
-
-
 def _violated(outcome: Outcome) -> list[int]:
     """Of which inputs the gradients are wrong, or suspect."""
     return [k for k, j in enumerate(outcome.judgements) if j.violated]
@@ -274,12 +265,12 @@ def _violated(outcome: Outcome) -> list[int]:
 def _of_value(operation: Operation, values: Sequence[Array], admitted: Rounded) -> Outcome:
     """Of the value that a forward function of a named equation gives."""
     assert operation.forward is not None
-    came = plain_output(operation.forward, [like(x, given) for x, given in zip(values, operation.given, strict=True)])
+    came = forward_of(operation.forward, operation.given).plain(values)
     got: Array | Failed = _in_format(came, operation)
     if came.shape != admitted.shape:
         got = Failed(Failure.MALFORMED, f"expected a value of shape {admitted.shape}, got {came.shape}")
-    judgement = _judgement(operation.value, 1, operation.dtype, got, admitted)
-    return asking.Outcome(Call(values, None, [admitted]), asking.Reply(Gradients((got,))), (judgement,))
+    of_value = judgement(operation.value, 1, operation.dtype, got, admitted)
+    return asking.Outcome(Call(values, None, Admitted((admitted,))), asking.Reply(Gradients((got,))), (of_value,))
 
 
 # Reporting.
@@ -296,7 +287,7 @@ def _report(operation: Operation, e: Examination, seed: int) -> Report:
     remarks = (
         *e.truth.remarks,
         *(remark for outcome in e.outcomes for remark in outcome.answer.remarks),
-        *_kept(e.first.answer, e.again.answer),
+        *_kept(operation, e.first.answer, e.again.answer),
         *(f"refuses {o.question.where}: {o.failed.said}" for o in e.refused if o.failed),
     )
     return Report(
@@ -320,7 +311,7 @@ def _found(operation: Operation, e: Examination) -> Iterator[tuple[Finding, Diag
         yield unnumbered("ordinary", "state", text, ("changes its arguments",)), Diagnosis()
     if not e.first.violated and not e.first.reply.changed:
         for k in _violated(e.again):
-            yield _of_state(e.again, k)
+            yield _of_state(operation, e.again, k)
     shown: set[int] = set()
     for outcome in e.outcomes:
         for k in _violated(outcome):
@@ -336,11 +327,11 @@ def _of_gradient(operation: Operation, outcome: Outcome, k: int) -> tuple[Findin
     """A wrong gradient by the k-th input."""
     call, j, got = outcome.question, outcome.judgements[k], outcome.answer.parts[k]
     where = f" with {call.where}" if call.where else ""
-    text, diagnosis = f"({j.equation}) by input {k + 1}{where}: {_counted(j, got)}.", Diagnosis()
+    text, diagnosis = f"({j.equation}) by {operation.label(k)}{where}: {_counted(j, got)}.", Diagnosis()
     if not isinstance(got, Failed):
         sizes = [*got.shape, got.size, *(n for x in call.values for n in x.shape)]
         mistakes = operation.mistakes(call.values, call.g) if call.g is not None else ()
-        diagnosis = diagnosed(j, got, call.admitted[k], sizes, mistakes)
+        diagnosis = diagnosed(j, got, call.admitted.bounds[k], sizes, mistakes)
         if not diagnosis.faults and not _is_linear(operation, call, k, got):
             said = "It is not linear in the cotangent: twice the cotangent does not give twice the gradient."
             diagnosis = Diagnosis(said, ("not linear in the cotangent",))
@@ -351,7 +342,7 @@ def _is_linear(operation: Operation, call: Call, k: int, got: Array) -> bool:
     """Whether twice the cotangent gives twice the gradient, which is exact but for underflow."""
     if call.g is None:
         return True
-    answer = _asked(operation, Call(call.values, 2 * call.g, ())).answer
+    answer = _asked(operation, call._replace(g=np.asarray(2 * call.g))).answer
     double = answer.parts[k] if answer else None
     if not isinstance(double, np.ndarray):
         return True
@@ -361,15 +352,15 @@ def _is_linear(operation: Operation, call: Call, k: int, got: Array) -> bool:
         return bool((off <= KAPPA * (format.u * abs(double) + format.tiny)).all())
 
 
-def _of_state(again: Outcome, k: int) -> tuple[Finding, Diagnosis]:
+def _of_state(operation: Operation, again: Outcome, k: int) -> tuple[Finding, Diagnosis]:
     """A wrong gradient by the k-th input in the second answer, of which the first was right."""
     j, got = again.judgements[k]._replace(equation="state"), again.answer.parts[k]
     if isinstance(got, Failed):
-        said = f"By input {k + 1} a second call with the same arguments fails: {got.said}."
+        said = f"By {operation.label(k)} a second call with the same arguments fails: {got.said}."
         return found("ordinary", j, said), Diagnosis()
-    diagnosis = diagnosed(j, got, again.question.admitted[k], [*got.shape, got.size], ())
+    diagnosis = diagnosed(j, got, again.question.admitted.bounds[k], [*got.shape, got.size], ())
     text = (
-        f"By input {k + 1} the first answer is right, and the second answer to the same question is not: "
+        f"By {operation.label(k)} the first answer is right, and the second answer to the same question is not: "
         f"{_counted(j, got)}. {diagnosis.said} Something is kept from one call to the next."
     )
     return found("ordinary", j, text, ("keeps state",)), diagnosis
@@ -387,14 +378,14 @@ def _counted(j: Judgement, got: Array | Failed) -> str:
     )
 
 
-def _kept(first: Gradients, again: Gradients) -> Iterator[str]:
+def _kept(operation: Operation, first: Gradients, again: Gradients) -> Iterator[str]:
     """Remarks on what a second answer, and those after it, show of the first."""
-    for k, (part, p, q) in enumerate(zip(first.came, first.parts, again.parts, strict=True), start=1):
+    for k, (part, p, q) in enumerate(zip(first.came, first.parts, again.parts, strict=True)):
         if isinstance(p, Failed):
             continue
         if not isinstance(q, Failed) and not np.array_equal(p, q, equal_nan=True):
-            yield f"input {k}: the same question twice gives other bits"
+            yield f"{operation.label(k)}: the same question twice gives other bits"
         with np.errstate(over="ignore"):
             now = numbers(part).astype(p.dtype)
         if not np.array_equal(now, p, equal_nan=True):
-            yield f"the gradient by input {k} of one call is overwritten by the next: copy it first"
+            yield f"the gradient by {operation.label(k)} of one call is overwritten by the next: copy it first"

@@ -3,13 +3,13 @@
 The truth comes from one of three places, the first that can be had:
 
 * a named equation of the reference: its own text on `Rounded`, widened by `conformance.bounds.assumptions`;
-* somebody's own forward function, run on `Traced` numbers: balls that record what was done with them, so that the
-  derivative follows from the forward function alone, with a bound on what any legitimate evaluation may be off by;
+* somebody's own forward function, followed on recorded arrays (`conformance.oracle.following`), so that the derivative
+  comes from the forward function alone, with a bound on what any legitimate evaluation may be off by;
 * where that cannot be run, differences of the forward function in float64 with an estimate of their error.  An
   estimate never accuses: the verdict is SUSPECT at most, and a remark says why.
 
-The inputs count as known to one rounding.  So at a kink, or nearer to one than that, nothing is decided, and
-whatever lies between the one-sided derivatives is admitted.  Inputs for which an exponential overflows are extreme:
+The inputs count as known to one rounding.  So at a kink, or nearer to one than that, whatever lies between the
+derivatives of the branches is admitted.  Inputs for which an exponential overflows are extreme:
 what a pullback of a named equation gets wrong for them alone is a matter of robustness.
 
 The truths stand in `conformance.oracle.operation.truth`, the asking and judging in the module `examination` beside it.
@@ -35,7 +35,7 @@ Examples
 """
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -53,28 +53,41 @@ from ...problems.layouts import is_tensor, like, numbers
 from ...text.labels import label
 from ..diagnosis import mistaken
 from .examination import Operation, examined
-from .truth import Truth, of_activation, of_forward, of_loss, plain_output
+from .forward import Forward, forward_of
+from .signature import flattened, signature_of, structure_of
+from .truth import Truth, of_activation, of_forward, of_loss
 
 # What is asked.
 
 
-def check_pullback(forward: Any, pullback: Any, inputs: Any, *, equation: Any = None, seed: int = 0) -> Report:
+def check_pullback(
+    forward: Any,
+    pullback: Any,
+    inputs: Any,
+    *,
+    equation: Any = None,
+    keywords: Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Report:
     """Judge a vector-Jacobian product of one operation.
 
     Parameters
     ----------
     forward : callable, str or Activation
-        ``forward(*inputs)`` gives one array.  Or an equation of the reference: its name ("gelu"), its label ("A11" or
-        "D11"), or an activation with parameters.
+        ``forward(*inputs)`` gives one array, or a tuple or dict of arrays.  Or an equation of the reference: its name
+        ("gelu"), its label ("A11" or "D11"), or an activation with parameters.
     pullback : callable, torch.autograd.Function or None
-        ``pullback(*inputs, g)``, with the cotangent g = dL/d(output) last, gives dL/d(input) for every input: an array,
-        or a tuple or list of as many as there are inputs.  A ``torch.autograd.Function``, or its ``apply``, is asked
+        ``pullback(*inputs, g)``, with the cotangent g = dL/d(output) last, in the form of the output, gives dL/d(input)
+        for every input: an array, or a tuple or list of as many as there are inputs.  Of inputs by name it is called as
+        ``pullback(**inputs, g=g)``, and may give a dict.  A ``torch.autograd.Function``, or its ``apply``, is asked
         through autograd (`by_autograd`); None asks ``forward`` itself that way.
-    inputs : array or sequence of arrays
+    inputs : array, sequence of arrays, or dict of arrays
         NumPy arrays or PyTorch tensors (then the callables are given tensors) of one dtype: float16, bfloat16, float32
-        or float64.  What is not to be differentiated belongs into the callables.
+        or float64.  Arrays of integers and booleans among them have no gradient: None stands for it, or nothing.
     equation : str or Activation, optional
         What ``forward`` claims to be: then its value is judged too, under (A..), and the pullback under (D..).
+    keywords : mapping, optional
+        Further keyword arguments of both callables, held fixed.
     seed : int
         Of the cotangents and random choices.
 
@@ -92,15 +105,23 @@ def check_pullback(forward: Any, pullback: Any, inputs: Any, *, equation: Any = 
     ValueError
         No input, an empty one, or one that is not finite; an unknown equation, or a shape that it does not take.
     """
-    given = check_inputs(inputs)
+    signature = signature_of(inputs, keywords or {})
+    given = check_inputs([signature.inputs[k] for k in signature.moving])
     function: Any
     function, named = (_applied(forward), equation) if _is_function(forward) else (None, forward)
     ask = _pullback(function, pullback)
     subject = Subject(_name(pullback if pullback is not None else forward))
     if named is None:
-        shape = plain_output(function, [like(numbers(x), x) for x in given]).shape
-        truth: Truths = lambda values, gs: of_forward(function, given, values, gs, seed)
-        return examined(Operation(subject, given, len(given), ask, shape, "vjp", truth), seed)
+        values = [numbers(x) for x in given]
+        tensors = forward_of(signature.forward(function), given).tensors
+        output = Forward(signature.called(function), given, tensors).output(values)
+        signature = signature._replace(output=structure_of(output))
+        own = Forward(signature.forward(function), given, tensors)
+        truth: Truths = lambda values, gs: of_forward(own, given, values, gs, seed)
+        shape, asked = own.plain(values).shape, signature.pullback(ask)
+        return examined(
+            Operation(subject, given, len(given), asked, shape, "vjp", truth, labels=signature.labels), seed
+        )
     sigma, format = _activation(named), format_of(given[0])
     _check_operand(sigma, given)
     return examined(
@@ -205,21 +226,19 @@ Truths = Callable[[Sequence[Array], Sequence[Array]], Truth]
 
 def _of_outputs(function: Any, given: tuple[Any, ...], reduction: Reduction | None, seed: int) -> Truths:
     """The truth of somebody's own loss: a function of the outputs, the targets being fixed."""
-    shape = plain_output(function, [like(numbers(x), x) for x in given]).shape
+    whole = forward_of(function, given)
+    shape, tensors = whole.plain([numbers(x) for x in given]).shape, whole.tensors
     expected = (len(given[0]),) if reduction is None else ()
     if shape != expected:
         raise ValueError(f"loss: expected a result of shape {expected} for reduction {reduction!r}, got {shape}")
 
     def truth(values: Sequence[Array], gs: Sequence[Array]) -> Truth:
         outputs, targets = values
-        of_outputs = lambda a: function(a, targets if _holds_objects(a) else like(targets, given[1]))
+        fixed = like(targets, given[1]) if tensors else targets.astype(format_of(given[1]).dtype)
+        of_outputs = Forward(lambda a: function(a, fixed), given[:1], tensors)
         return of_forward(of_outputs, given[:1], [outputs], [np.ones(expected, outputs.dtype)], seed)
 
     return truth
-
-
-def _holds_objects(a: Any) -> bool:
-    return isinstance(a, np.ndarray) and a.dtype.hasobject
 
 
 def _end(format: Format, exponential: bool) -> float:
@@ -233,7 +252,7 @@ def by_autograd(function: Any) -> Callable[..., Any]:
     Parameters
     ----------
     function : callable or torch.autograd.Function
-        Of tensors, to one tensor.
+        Of tensors by place, to one tensor or several.
 
     Returns
     -------
@@ -248,18 +267,21 @@ def by_autograd(function: Any) -> Callable[..., Any]:
     """
     applied = _applied(function)
 
-    def pullback(*arguments: Any) -> Any:
+    def pullback(*arguments: Any, **keywords: Any) -> Any:
         import torch
 
         *inputs, g = arguments
-        if not all(is_tensor(x) for x in arguments):
+        if not all(is_tensor(x) for x in inputs):
             raise TypeError("autograd: expected the inputs as PyTorch tensors, got NumPy arrays")
-        leaves = [x.detach().requires_grad_() for x in inputs]
+        floating = [x.is_floating_point() for x in inputs]
+        leaves = [x.detach().requires_grad_() if f else x for x, f in zip(inputs, floating, strict=True)]
         with torch.enable_grad():
-            output = applied(*leaves)
+            output = flattened(applied(*leaves, **keywords))
         if not isinstance(output, torch.Tensor) or not output.requires_grad:
             raise TypeError(f"autograd: expected {_name(function)} to give a tensor that requires a gradient")
-        return torch.autograd.grad(output, leaves, g, allow_unused=True)
+        moving = [x for x, f in zip(leaves, floating, strict=True) if f]
+        found = iter(torch.autograd.grad(output, moving, flattened(g), allow_unused=True))
+        return tuple(next(found) if f else None for f in floating)
 
     pullback.__name__ = _name(function)
     return pullback

@@ -2,33 +2,31 @@
 
 * `of_activation`, `of_loss`: a named equation of the reference, its own text on `Rounded`, widened by
   `conformance.bounds.assumptions`.
-* `of_forward`: somebody's own forward function, followed on `Traced` numbers (`conformance.oracle.operation.traced`).
+* `of_forward`: somebody's own forward function, followed on recorded arrays (`conformance.oracle.following`).
 * `by_differences`: where that cannot be followed, differences of it in float64 with an estimate of their error.
 
-The inputs count as known to one rounding.  So at a kink, or nearer to one than that, nothing is decided.
+The inputs count as known to one rounding.  So at a kink, or nearer to one than that, any branch may be taken.
 """
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import numpy as np
-from flint import arb
 
-from reference import Activation, Identity, Loss
+from reference import Activation, Hardsigmoid, Hardswish, Identity, LogSigmoid, Loss, Softplus
 from reference.gradients import Reduction
 
 from ...arrays import Array
 from ...bounds.admitted import Widened, WidenedLoss, admitted_loss, once_more
 from ...bounds.formats import format_of
 from ...bounds.rounded import EPSILON, Format, Rounded
-from ...numbers.balls import precise
-from ...problems.layouts import is_tensor, like, numbers
-from .pullback import Pulled, pull_back
-from .traced import Tape, TooLong, Traced, follow, smallest
-
-COINS = 3
-"""How often undecided branches are taken at random, beside all on one side and all on the other, to see which
-derivatives hang on them."""
+from ...problems.layouts import is_tensor
+from ..following.array import Unfollowed
+from ..pytorch.tensors import Runner
+from ..recording.kinks import Kinks, at_kinks
+from ..recording.reverse import Followed, Pulled
+from .forward import Forward
 
 MEASURED = 256
 """How many input elements are measured by differences; of larger inputs a random choice."""
@@ -41,10 +39,39 @@ STEPS = 2**10
 """Units of float64 that a derivative by a complex step may be off by: one for each of that many roundings."""
 
 
-class Truth(NamedTuple):
-    """What is admitted for each cotangent and input, and for the value; ``estimated`` truths do not accuse."""
+AROUND = np.sin(np.arange(-8, 9) * np.pi / 16)
+"""Where a function is taken around a point, in steps: closer together at the ends, for a polynomial to hold there."""
 
-    expected: list[list[Rounded]]
+POWERS = AROUND[:, None] ** np.arange(9)
+"""Of a polynomial of degree 8: half as many as points, so that what is no polynomial is left over."""
+
+FIT = np.linalg.pinv(POWERS)
+"""From values at the points to the polynomial's coefficients."""
+
+SPREAD = float(abs(FIT[1]).sum())
+"""How far what is left over may move the slope: 1 at every point, at the worst."""
+
+ROUGH = 2.0**-16
+"""What a smooth function may leave over: with steps of 1/128 of a number the ninth power is 2^-63 of its scale.  At a
+kink some hundredth of the jump is left."""
+
+
+class Admitted(NamedTuple):
+    """What is admitted for one cotangent: for each input a midpoint and a radius for every element.
+
+    The radius is infinite where nothing is known, and at ``kinks``, which have what is right there.  Where ``finite``,
+    the derivative is a finite number, however wide the bound is.
+    """
+
+    bounds: tuple[Rounded, ...]
+    kinks: Kinks | None = None
+    finite: tuple[Array, ...] = ()
+
+
+class Truth(NamedTuple):
+    """What is admitted for each cotangent, and for the value; ``estimated`` truths do not accuse."""
+
+    expected: list[Admitted]
     value: Rounded | None = None
     estimated: bool = False
     remarks: tuple[str, ...] = ()
@@ -61,10 +88,31 @@ def generator(seed: int) -> np.random.Generator:
 def of_activation(sigma: Activation, z: Array, gs: Sequence[Array], format: Format) -> Truth:
     """The value, and the pullback of every cotangent; z and gs of any one shape."""
     matrix = z.shape if z.ndim == 2 else (-1, 1)
-    operand, wide = _operand(z.reshape(matrix), format), Widened(sigma)
+    wide, operand = Widened(sigma), _operand(z.reshape(matrix), format)
+    # The switch at 3 is reached through z + 3, which rounds.
+    shift = SHIFTED.get(type(sigma), 0)
+    operand = Rounded(operand.mid, operand.rad + (format.u * shift if shift else 0), format)
     a = wide.apply(operand)
     deltas = [wide.pullback(operand, a, _certain(g.reshape(matrix), format)) for g in gs]
-    return Truth([[_reshaped(delta, z.shape)] for delta in deltas], _reshaped(a, z.shape))
+    if type(sigma) in BY_EXPONENTIAL:
+        deltas = [_by_exponential(delta, operand, g.reshape(matrix)) for delta, g in zip(deltas, gs, strict=True)]
+    return Truth([Admitted((_reshaped(delta, z.shape),)) for delta in deltas], _reshaped(a, z.shape))
+
+
+SHIFTED: dict[type[Activation], float] = {Hardsigmoid: 3, Hardswish: 3}
+"""Activations as relu6(z + 3) / 6: the switch is met up to a rounding of 3 beside it."""
+
+BY_EXPONENTIAL = (LogSigmoid, Softplus)
+"""log(sigma(z)) and log1p(exp(z)): their derivative is also g / sigma(z) times sigma(z) (1 - sigma(z)), or
+g / (1 + e^z) times e^z, of which the first factor may overflow or underflow before the second makes up for it."""
+
+
+def _by_exponential(delta: Rounded, z: Rounded, g: Array) -> Rounded:
+    with np.errstate(all="ignore"):
+        most = np.exp(abs(z.mid).astype(np.float64) + z.rad)
+        size = abs(g.astype(np.float64))
+        rad = delta.rad + z.format.tiny * most * (1 + size)
+        return Rounded(delta.mid, np.where(2 * size * most <= z.format.largest, rad, np.inf), z.format)
 
 
 def of_loss(loss: Loss, a: Array, y: Array, reduction: Reduction | None, format: Format) -> Truth:
@@ -76,7 +124,7 @@ def of_loss(loss: Loss, a: Array, y: Array, reduction: Reduction | None, format:
     else:
         value, _, gradient = admitted_loss(Identity(), outputs, outputs, targets, loss, reduction)
     with np.errstate(all="ignore"):
-        return Truth([[once_more(gradient)]], value)
+        return Truth([Admitted((once_more(gradient),))], value)
 
 
 def _operand(values: Array, format: Format) -> Rounded:
@@ -88,6 +136,11 @@ def _certain(values: Array, format: Format) -> Rounded:
     return Rounded(values, np.zeros(values.shape), format)
 
 
+def smallest(format: Format) -> float:
+    """At least the distance of a format's smallest numbers."""
+    return max(format.tiny * format.u, float(np.finfo(np.float64).smallest_subnormal))
+
+
 def _reshaped(x: Rounded, shape: tuple[int, ...]) -> Rounded:
     return Rounded(x.mid.reshape(shape), x.rad.reshape(shape), x.format)
 
@@ -96,13 +149,13 @@ def _reshaped(x: Rounded, shape: tuple[int, ...]) -> Rounded:
 
 
 def of_forward(
-    function: Callable[..., Any], given: Sequence[Any], values: Sequence[Array], gs: Sequence[Array], seed: int
+    forward: Forward, given: Sequence[Any], values: Sequence[Array], gs: Sequence[Array], seed: int
 ) -> Truth:
     """The pullback of every cotangent: followed or, where that cannot be, measured.
 
     Parameters
     ----------
-    function : callable
+    forward : Forward
         Of arrays like the given ones, to one array.
     given : sequence of arrays or tensors
         Whose kind, dtype and device the function expects.
@@ -114,148 +167,140 @@ def of_forward(
         Of random choices.
     """
     format = format_of(given[0])
-    flat = [[float(number) for number in g.flat] for g in gs]
-    plain = plain_output(function, [like(v, x) for v, x in zip(values, given, strict=True)])
-    followed = _followed(function, values, flat, format, plain)
-    if isinstance(followed, str):
-        truth = by_differences(function, given, values, gs, seed)
+    plain = forward.plain(values)
+    if not np.array_equal(plain, forward.plain(values), equal_nan=True):
+        said = "the forward function asked twice gives other values, so it has no derivative to judge by"
+        return _nothing(values, gs, format, said)
+    try:
+        run, followed = _followed(forward, values, format, plain)
+    except Unfollowed as error:
+        try:
+            truth = by_differences(forward, values, gs, format, seed)
+        except Exception as failed:  # whatever a function may do with numbers of another format
+            said = f"the forward function cannot be followed, nor run in float64 ({type(failed).__name__}): {error}"
+            return _nothing(values, gs, format, said)
         remark = (
-            f"an estimate: the forward function {followed}, so its derivative was measured by differences and nothing "
-            f"can be found WRONG. Written in NumPy's functions, or judged as a named equation, it can be certified"
+            f"an estimate: the forward function cannot be followed, so its derivative was measured by differences and "
+            f"nothing can be found WRONG. {error}"
         )
         return truth._replace(remarks=(remark, *truth.remarks))
-    tape, outputs, pulled = followed
-    overflow = not all(output.near.is_finite() for output in outputs.flat if isinstance(output, Traced))
-    kinks = _at_kinks(lambda coin: follow(function, values, format, coin), flat, tape, pulled, seed)
-    bounds = [_bounds(*of_g, format) for of_g in zip(pulled.truth, pulled.near, strict=True)]
-    expected = [_split(mid, np.where(overflow | kinks, np.inf, rad), values, format) for mid, rad in bounds]
-    remarks = ["the forward function may overflow for these inputs"] if overflow else []
-    if kinks.any():
-        remarks.append(f"{kinks.sum()} input elements are at a kink or nearer than a rounding to one: undecided")
+    pulled = followed.pulled(gs)
+    kinks = at_kinks(lambda decide: run(format, decide), followed, gs, pulled, seed)
+    finite = _finite(run, gs, format, pulled, plain)
+    expected = [_admitted(*of_g, format, finite[k]) for k, of_g in enumerate(zip(pulled, kinks, strict=True))]
+    remarks = []
+    unbounded = sum(int(np.isinf(p.rad).sum()) for p in pulled[0]) if pulled else 0
+    if unbounded:
+        remarks.append(f"{unbounded} input elements hang on what may overflow, or has no bound: undecided")
+    hanging = np.any([of_g.hanging for of_g in kinks], axis=0)
+    if hanging.any():
+        remarks.append(f"{hanging.sum()} input elements are at a kink or nearer than a rounding to one")
     return Truth(expected, remarks=tuple(remarks))
 
 
-def _followed(
-    function: Callable[..., Any], values: Sequence[Array], gs: list[list[float]], format: Format, plain: Array
-) -> tuple[Tape, Array, Pulled] | str:
-    """The tape, the outputs and the pullback, or why there are none."""
-    try:
-        tape, outputs = follow(function, values, format)
-        return _another(outputs, plain) or (tape, outputs, pull_back(tape, outputs.ravel(), gs))
-    except TooLong as error:
-        return f"takes {error}"
-    except Exception as error:  # whatever a function may do with numbers that it does not know
-        return f"cannot be run on numbers that record what is done with them ({type(error).__name__}: {error})"
-
-
-def plain_output(function: Callable[..., Any], inputs: Sequence[Any]) -> Array:
-    """The numbers that a forward function gives.
+def _followed(forward: Forward, values: Sequence[Array], format: Format, plain: Array) -> tuple[Runner, Followed]:
+    """What runs a function on recorded arrays, and the first run, by the midpoints.
 
     Raises
     ------
-    TypeError
-        If it gives something else than one array of real numbers.
+    Unfollowed
+        Why it cannot be followed; of a function that takes both arrays and tensors, as one of arrays.
     """
-    output = function(*inputs)
-    if not isinstance(output, np.ndarray | np.generic | float) and not is_tensor(output):
-        raise TypeError(f"forward: expected one array, got {type(output).__name__}")
-    got = numbers(output)
-    if got.dtype.kind != "f":
-        raise TypeError(f"forward: expected real numbers, got dtype {got.dtype}")
-    return got
+    try:
+        run = forward.record(values)
+        followed = run(format, None)
+        _check_the_same(followed, plain)
+    except Unfollowed:
+        if forward.tensors or not is_tensor(forward.given[0]):
+            raise
+        with suppress(Unfollowed):
+            return _followed(forward._replace(tensors=True), values, format, plain)
+        raise
+    return run, followed
 
 
-@precise
-def _another(outputs: Array, plain: Array) -> str:
-    """Why what was followed is not what the function gives for plain numbers, if it is not."""
-    if outputs.shape != plain.shape:
-        return f"gives shape {outputs.shape} for numbers that record what is done with them, else {plain.shape}"
-    for output, number in zip(outputs.flat, plain.flat, strict=True):
-        truth, near = (output.truth, output.near) if isinstance(output, Traced) else (arb(float(output)),) * 2
-        # Far beyond the bound: a generous factor, since it is not the forward function that is judged.
-        reach = 64 * (near - truth).abs_upper() + abs(truth) / 64
-        if np.isfinite(number) and near.is_finite() and abs(arb(float(number)) - truth) > reach:
-            return "gives other values for numbers that record what is done with them"
-    return ""
+def _nothing(values: Sequence[Array], gs: Sequence[Array], format: Format, said: str) -> Truth:
+    """No truth, and why."""
+    unknown = tuple(Rounded(np.zeros(x.shape), np.full(x.shape, np.inf), format) for x in values)
+    return Truth([Admitted(unknown) for _ in gs], estimated=True, remarks=(said,))
 
 
-def _at_kinks(
-    run: Callable[[Callable[[], bool]], tuple[Tape, Array]],
-    gs: list[list[float]],
-    tape: Tape,
-    pulled: Pulled,
-    seed: int,
-) -> Array:
-    """Which input elements are at kinks: those of the undecided comparisons, and those whose derivatives hang on them.
+def _check_the_same(followed: Followed, plain: Array) -> None:
+    """Refuse what is not what the function gives for plain numbers.
 
-    None, where no derivative changes with the side that the comparisons take.
+    Raises
+    ------
+    Unfollowed
     """
-    moved = np.zeros(tape.leaves, dtype=bool)
-    if not tape.met:
-        return moved
-    rng = generator(seed)
-    coin = lambda: bool(rng.integers(2))
-    for side in (lambda: True, lambda: False, *[coin] * COINS):
-        try:
-            other_tape, outputs = run(side)
-            other = pull_back(other_tape, outputs.ravel(), gs)
-        except Exception:  # the other side may not be defined
-            moved |= True
-            break
-        for p, q in zip(pulled.near, other.near, strict=True):
-            moved |= [not a.overlaps(b) for a, b in zip(p, q, strict=True)]
-    return moved | _upstream(tape) if moved.any() else moved
-
-
-def _upstream(tape: Tape) -> Array:
-    """Which leaves the undecided comparisons depend on."""
-    reached = np.zeros(len(tape.nodes), dtype=bool)
-    reached[[node.index for node in tape.met]] = True
-    for node in reversed(tape.nodes):
-        if reached[node.index]:
-            reached[[operand.index for operand in node.operands]] = True
-    return reached[: tape.leaves]
-
-
-@precise
-def _bounds(truth: Sequence[Any], near: Sequence[Any], format: Format) -> tuple[Array, Array]:
-    """Midpoints in the wide format, and radii; what is not finite has an infinite radius."""
-    mid = np.array([format.wide(float(t.mid())) for t in truth], dtype=format.wide)
-    if format.wide is np.longdouble:
-        rest = [float((t - arb(float(m))).mid()) for t, m in zip(truth, mid, strict=True)]
-        mid = mid + np.array(rest, dtype=format.wide)
-    rad = np.array([float((n - t).abs_upper()) for n, t in zip(near, truth, strict=True)])
+    value = followed.output.value
+    if value.mid.shape != plain.shape:
+        raise Unfollowed(f"It gives shape {value.mid.shape} for recorded arrays, and {plain.shape} for plain ones")
     with np.errstate(all="ignore"):
-        rad = rad * (1 + 4 * EPSILON) + format.u * abs(mid).astype(np.float64) + format.tiny
-    finite = np.isfinite(mid) & np.isfinite(rad)
-    return np.where(finite, mid, 0), np.where(finite, rad, np.inf)
+        mid, number = value.mid, plain.astype(value.mid.dtype)
+        # Far beyond the bound: a generous factor, since it is not the forward function that is judged.
+        other = abs(number - mid) > 64 * value.rad + abs(mid) / 64
+    if (other & np.isfinite(number) & np.isfinite(value.rad)).any() and not followed.met:
+        raise Unfollowed("It gives other values for recorded arrays than for plain ones")
 
 
-def _split(mid: Array, rad: Array, values: Sequence[Array], format: Format) -> list[Rounded]:
+def _finite(
+    run: Runner, gs: Sequence[Array], format: Format, pulled: list[list[Pulled]], plain: Array
+) -> list[tuple[Array, ...]]:
+    """Where a derivative has no bound in the format, but is known to be a finite number of it.
+
+    The function is followed once more, in the wide format alone.
+    """
+    if not any(np.isinf(p.rad).any() for of_g in pulled for p in of_g) or not np.isfinite(plain).all():
+        return [()] * len(gs)
+    wide = np.finfo(format.wide)
+    alone = format._replace(
+        u=float(wide.eps), tiny=float(np.finfo(np.float64).tiny), largest=float(np.finfo(np.float64).max)
+    )
+    try:
+        true = run(alone, None).pulled(gs)
+    except Unfollowed:  # it asks for the format, perhaps
+        return [()] * len(gs)
+    with np.errstate(all="ignore"):
+        return [tuple(abs(p.mid) + p.rad <= format.largest / 2 for p in of_g) for of_g in true]
+
+
+def _admitted(pulled: list[Pulled], kinks: Kinks, format: Format, finite: tuple[Array, ...]) -> Admitted:
+    """One cotangent's, taken apart by input."""
+    shapes = [p.mid.shape for p in pulled]
+    ends = np.cumsum([p.mid.size for p in pulled])[:-1]
+    hanging = [part.reshape(shape) for part, shape in zip(np.split(kinks.hanging, ends), shapes, strict=True)]
+    bounds = []
+    for p, here in zip(pulled, hanging, strict=True):
+        with np.errstate(all="ignore"):
+            known = np.isfinite(p.mid) & np.isfinite(p.rad) & ~here
+        bounds.append(Rounded(np.where(np.isfinite(p.mid), p.mid, 0), np.where(known, p.rad, np.inf), format))
+    sure = tuple(f & ~here for f, here in zip(finite, hanging, strict=True)) if finite else ()
+    return Admitted(tuple(bounds), kinks if kinks.hanging.any() else None, sure)
+
+
+def _split(mid: Array, rad: Array, values: Sequence[Array], format: Format) -> tuple[Rounded, ...]:
     """One Rounded for each input."""
     ends = np.cumsum([v.size for v in values])[:-1]
-    return [
+    return tuple(
         Rounded(m.reshape(v.shape), r.reshape(v.shape), format)
         for m, r, v in zip(np.split(mid, ends), np.split(rad, ends), values, strict=True)
-    ]
+    )
 
 
 # Of somebody's own forward function, by differences.
 
 
-def by_differences(
-    function: Callable[..., Any], given: Sequence[Any], values: Sequence[Array], gs: Sequence[Array], seed: int
-) -> Truth:
+def by_differences(forward: Forward, values: Sequence[Array], gs: Sequence[Array], format: Format, seed: int) -> Truth:
     """The derivative by differences, or a complex step that agrees with them; the errors are estimates."""
-    rng, format = generator(seed), format_of(given[0])
+    rng = generator(seed)
     points = [v.astype(np.float64) for v in values]
     total = sum(v.size for v in values)
     chosen = np.sort(rng.permutation(total)[:MEASURED])
-    run = _in_float64(function, given)
+    run = forward.in_float64
     nearby = [p * (1 + 2.0**-12 * rng.standard_normal(p.shape)) for p in points]
     columns = [_column(run, points, int(i)) for i in chosen]
     # Right programs may be off by roundings of what cancels inside (1 - t^2), of which differences know nothing.
-    scale = float(np.median([abs(column).max() for column, _ in columns]))
+    scale = max(float(abs(column).max()) for column, _ in columns)
     expected = [(np.zeros(total), np.full(total, np.inf)) for _ in gs]
     for i, (column, error) in zip(chosen, columns, strict=True):
         moved, error_there = _column(run, nearby, int(i))
@@ -269,28 +314,15 @@ def by_differences(
             if not np.isfinite(mid[i] + rad[i]):
                 mid[i], rad[i] = 0, np.inf
     remarks = (f"{len(chosen)} of {total} input elements were measured",) if len(chosen) < total else ()
-    return Truth([_split(mid, rad, values, format) for mid, rad in expected], estimated=True, remarks=remarks)
-
-
-def _in_float64(function: Callable[..., Any], given: Sequence[Any]) -> Callable[[Sequence[Array]], Array]:
-    """The function from float64 (or complex) arrays to a flat array."""
-
-    def run(points: Sequence[Array]) -> Array:
-        if is_tensor(given[0]):
-            import torch
-
-            with torch.no_grad():
-                tensors = [torch.from_numpy(p.copy()).to(x.device) for p, x in zip(points, given, strict=True)]
-                output = function(*tensors)
-            return np.asarray(output.detach().cpu().to(torch.float64).numpy()).ravel()
-        with np.errstate(all="ignore"):
-            return np.asarray(function(*(p.copy() for p in points))).ravel()
-
-    return run
+    return Truth([Admitted(_split(mid, rad, values, format)) for mid, rad in expected], estimated=True, remarks=remarks)
 
 
 def _column(run: Callable[[Sequence[Array]], Array], points: Sequence[Array], i: int) -> tuple[Array, Array]:
-    """The derivative of all outputs by one input element, and an estimate of its error: infinite at a kink."""
+    """The derivative of all outputs by one input element, and an estimate of its error.
+
+    The outputs are taken at `AROUND`, and a polynomial is laid through them.  What it leaves over says how far its
+    slope may be off; a kink anywhere between leaves over much, and no estimate holds: the error is infinite.
+    """
     ends = np.cumsum([p.size for p in points])
     k = int(np.searchsorted(ends, i, side="right"))
     at = np.unravel_index(i - (ends[k] - points[k].size), points[k].shape)
@@ -300,25 +332,23 @@ def _column(run: Callable[[Sequence[Array]], Array], points: Sequence[Array], i:
     def shifted(by: complex) -> Array:
         return run([p if j != k else _with(p, at, x + by) for j, p in enumerate(points)])
 
-    middle = run(points).astype(np.float64)
     with np.errstate(all="ignore"):
-        both = [(shifted(h / 2**s), shifted(-h / 2**s)) for s in range(3)]
-        steps = [(p - q) / (2 * h / 2**s) for s, (p, q) in enumerate(both)]
-        once = [(4 * steps[s + 1] - steps[s]) / 3 for s in range(2)]
-        column = (16 * once[1] - once[0]) / 15
-        noise = 64 * EPSILON * (abs(middle) + abs(x * column)) / h
-        error = abs(column - once[1]) + noise
-        # The two sides of a smooth function draw together with the step; those of a kink do not.
-        gaps = [abs(p + q - 2 * middle) / (h / 2**s) for s, (p, q) in enumerate(both)]
-        kink = gaps[2] > gaps[0] / 2 + 4 * noise
+        values = np.stack([shifted(h * t).astype(np.float64) for t in AROUND])
+        middle = values[len(AROUND) // 2]
+        coefficients = FIT @ (values - middle)
+        left = abs(values - middle - POWERS @ coefficients).max(axis=0)
+        column = coefficients[1] / h
+        noise = 4 * EPSILON * (abs(values).max(axis=0) + abs(x * column))
+        error = SPREAD * (left + noise) / h
+        rough = SPREAD * left / h > ROUGH * (abs(column) + abs(middle / (x or 1.0))) + 64 * SPREAD * noise / h
     try:
         by_complex = shifted(1j * 2.0**-100).imag * 2.0**100
     except Exception:  # no function of complex numbers
         by_complex = np.full_like(column, np.nan)
-    agrees = abs(by_complex - column) <= 4 * error
+    agrees = (abs(by_complex - column) <= error) & ~rough
     column = np.where(agrees, by_complex, column)
     error = np.where(agrees, STEPS * EPSILON * abs(column), error)
-    return column, np.where(kink, np.inf, error)
+    return column, np.where(rough | ~np.isfinite(error), np.inf, error)
 
 
 def _with(array: Array, at: Any, value: Any) -> Array:

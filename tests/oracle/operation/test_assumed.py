@@ -37,14 +37,17 @@ def test_half_precision_functions(dtype: str) -> None:
     x = every[np.isfinite(every)]
     for name in FUNCTIONS:
         with np.errstate(all="ignore"):
-            true = special.erfc(x.astype(np.float64)) if name == "erfc" else getattr(np, name)(x.astype(np.float64))
-            answers = [numbers(getattr(torch, name)(tensor(x, dtype)))]
-            if dtype == "float16" and name not in ("erfc", "atan"):
+            of_scipy = name in ("erf", "erfc", "expit")
+            true = getattr(special if of_scipy else np, name)(x.astype(np.float64))
+            answers = [numbers(getattr(torch.special if of_scipy else torch, name)(tensor(x, dtype)))]
+            if dtype == "float16" and not of_scipy:
                 answers.append(getattr(np, name)(x))
             # Beyond half of the largest number (e^x - e^-x) / 2 overflows.
             normal = (abs(true) >= format.tiny) & (abs(true) <= format.largest / 2)
             for got in answers:
-                off = abs(got.astype(np.float64) - true)[normal] / (format.u * abs(true[normal]))
+                # PyTorch's erf errs absolutely: by half of 4.2e-7 at 1.8e-7, in bfloat16.
+                size = abs(true[normal]) + (name == "erf")
+                off = abs(got.astype(np.float64) - true)[normal] / (format.u * size)
                 assert off.max() <= KAPPA_HALF / 2
 
 

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from conformance.arrays import Array
 from conformance.bounds.admitted import Widened
 from conformance.bounds.formats import NAMED_FORMATS
 from conformance.bounds.rounded import Rounded
-from conformance.judge.verdict import CONFORMS
+from conformance.judge.verdict import CONFORMS, WRONG
 from conformance.numbers.balls import balls
 from conformance.oracle.operation.operation import by_autograd, check_pullback
 from conformance.subjects import twin
@@ -102,6 +103,27 @@ def test_other_formulas_are_not_accused(dtype: str, name: str, forward: Any, pul
         with np.errstate(all="ignore"):
             assert not accused(check_pullback(forward, pullback, z))
             assert not accused(check_pullback(name, pullback, z))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_formulas_near_a_switch_are_not_accused(dtype: str) -> None:
+    """relu6(z + 3) / 6 rounds z + 3 to the switch, an ulp below it; in float16 exponentials end early."""
+    switch = torch.tensor(3.0, dtype=getattr(torch, dtype))
+    below = torch.nextafter(switch, -switch)
+    z = torch.stack([below, -below, switch, -switch, switch / 4, -switch / 8])[None]
+    ends = torch.linspace(-11, 11, 23, dtype=getattr(torch, dtype))[None]
+    for name, f, given in (
+        ("hardsigmoid", lambda z: F.relu6(z + 3) / 6, z),
+        ("hardswish", lambda z: z * F.relu6(z + 3) / 6, z),
+        ("softplus", lambda z: torch.log1p(torch.exp(z)), ends),
+        ("logsigmoid", lambda z: torch.log(torch.sigmoid(z)), ends),
+    ):
+        right = by_autograd(f)
+        for seed in range(4):
+            report = check_pullback(name, right, given, seed=seed)
+            assert (accused(report), report.verdict) == ([], CONFORMS)
+            assert not accused(check_pullback(f, None, given, seed=seed))
+        assert check_pullback(name, lambda z, g, right=right: 1.25 * right(z, g)[0], given).verdict == WRONG
 
 
 def test_products_that_underflow_on_the_way_back_are_not_accused() -> None:

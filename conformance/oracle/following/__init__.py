@@ -1,0 +1,1 @@
+"""Forward functions in NumPy, followed: the front end of the recorded graph."""

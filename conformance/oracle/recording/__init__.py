@@ -1,0 +1,1 @@
+"""Forward functions, recorded as graphs of operations on whole arrays."""
