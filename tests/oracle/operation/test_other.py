@@ -97,7 +97,7 @@ def test_an_estimate_suspects_at_most(dtype: str) -> None:
     right = check_pullback(gelu_by_erf, of_gelu, z)
     assert right.verdict in (CONFORMS, UNDECIDED)
     assert not accused(right)
-    assert "gelu_by_erf, test_operation.py:" in right.remarks[0]
+    assert "gelu_by_erf, test_other.py:" in right.remarks[0]
     assert "tobytes" in right.remarks[0]
     for wrong in (scaled(of_gelu, -1), scaled(of_gelu, 1.5), lambda z, g: of_gelu(z, g) * np.nan):
         report = check_pullback(gelu_by_erf, wrong, z)
