@@ -39,6 +39,9 @@ OTHERS: tuple[Activation, ...] = (
 )
 """Activations that may stand where another should, with parameters that people take."""
 
+EPS = 1e-8
+"""What Adam and its kin add to a root, by default."""
+
 Gradients = Sequence[Parameters[Array]]
 
 
@@ -292,6 +295,10 @@ def _done_to_gradients(answers: Sequence[_Held]) -> Iterator[Mistake]:
     changes: dict[str, tuple[str, Callable[[Gradients], Gradients]]] = {
         "signs": ("the gradients' signs alone", _each(np.sign)),
         "absolute values": ("the gradients' absolute values", _each(abs)),
+        "sizes divided out": (
+            "the gradients divided by their own sizes, as Adam's first step takes them",
+            _each(lambda p: p / (abs(p) + EPS)),
+        ),
         "squares": ("the gradients' squares", _each(np.square)),
         "rows reversed": ("dL/dW with its rows in reverse order", _each(lambda p: p[::-1], of_b=False)),
         "columns reversed": ("dL/dW with its columns in reverse order", _each(lambda p: p[:, ::-1], of_b=False)),

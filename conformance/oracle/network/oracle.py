@@ -27,7 +27,7 @@ from .explanation import Violation, attributed, explained, summary
 from .interrogation import interrogated
 from .judging import estimate
 from .judging.evidence import equations_of, evidence
-from .training import inferred, steps_in_a_row
+from .training import inferred, not_in_proportion, of_updates, steps_in_a_row
 
 
 def probe(
@@ -155,9 +155,10 @@ def probe_trainer(
     domain, subject = domain_of(**options), Subject(name or getattr(trainer, "__name__", type(trainer).__name__))
     seed = check_whole_number("seed", seed, 0)
     findings, judgements = steps_in_a_row(train, domain, seed)
+    findings = findings or not_in_proportion(train, domain, seed)  # what is kept is no matter of the rate
     report = interrogated(ask, domain, subject, seed, _count(problems))
     tallies = merged(report.tallies, by_equation_and_layer(judgements))
-    return report._replace(tallies=tallies, findings=(*findings, *report.findings))
+    return report._replace(tallies=tallies, findings=(*findings, *of_updates(report.findings)))
 
 
 RATES = (40, 20, 0)

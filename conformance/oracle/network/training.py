@@ -17,6 +17,7 @@ from ...bounds.lifted import lifted
 from ...judge import precision
 from ...judge.judgement import Judgement
 from ...judge.report import Finding, found
+from ...judge.verdict import WRONG
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ..diagnosis import factor
 from .asking.domain import Domain
@@ -28,6 +29,9 @@ STEPS = 5
 
 RATE = 2.0**-3
 """The learning rate of these steps: the weights stay moderate, and a power of two divides them exactly."""
+
+RATES = (2.0**-3, 2.0**-6)
+"""The two learning rates of which a plain step is to show one gradient."""
 
 Trained = Callable[[Problem, float], Network]
 """A trainer: from a problem and a learning rate to the network after one step; raises where it does not take them."""
@@ -51,6 +55,44 @@ def inferred(before: Network, after: Network, eta: float) -> GivenAnswer:
     )
 
 
+def not_in_proportion(train: Trained, domain: Domain, seed: int) -> list[Finding]:
+    """A finding where two rates show two gradients: then the step is no plain step of gradient descent.
+
+    Parameters
+    ----------
+    train : function
+    domain : Domain
+    seed : int
+    """
+    problem = _several(domain, seed).problem
+    try:
+        larger, smaller = (_flat(inferred(problem.network, train(problem, eta), eta).gradients) for eta in RATES)
+    except Exception:  # what it cannot take at all is found by the questions
+        return []
+    of = lifted(problem, domain.conventions)
+    leading = [part for gradient, _ in of.along_paths(of.states) for part in (gradient.b.rad, gradient.W.rad)]
+    bound = larger[1] + smaller[1] + 2 * np.concatenate([part.ravel() for part in leading[::-1]])
+    with np.errstate(all="ignore"):
+        beyond = abs(larger[0] - smaller[0]) - bound
+    at = int(np.nanargmax(np.where(np.isfinite(bound), beyond, -np.inf)))
+    if not beyond[at] > 0:
+        return []
+    numbers = float(larger[0][at]), float(smaller[0][at]), float(bound[at])
+    said = (
+        f"(U1) The step is not in proportion to the rate: with eta = {RATES[0]:g} it shows a gradient of "
+        f"{numbers[0]:.9g} where with eta = {RATES[1]:g} it shows {numbers[1]:.9g}, more than {numbers[2]:.1g} apart.  "
+        "So it is no plain step of gradient descent: weights are updated before all gradients are taken from them, or "
+        "more than one step is taken."
+    )
+    return [Finding(WRONG, "ordinary", "U1", 0, (), *numbers, said, ("weights-updated-first", "several steps"))]
+
+
+def _several(domain: Domain, seed: int) -> Question:
+    """The first ordinary question with several samples."""
+    asked = [q for q in questions(domain, seed) if q.kind == "ordinary" and q.again is None and not q.layout]
+    return next((q for q in asked if len(q.problem.x) > 1 and len(q.widths) > 2), asked[0])
+
+
 def steps_in_a_row(train: Trained, domain: Domain, seed: int) -> tuple[list[Finding], list[Judgement]]:
     """What a trainer keeps from step to step: a finding about the first step that shows it, and all judgements.
 
@@ -60,11 +102,9 @@ def steps_in_a_row(train: Trained, domain: Domain, seed: int) -> tuple[list[Find
     domain : Domain
     seed : int
     """
-    asked = [q for q in questions(domain, seed) if q.kind == "ordinary" and q.again is None and not q.layout]
-    several = [q for q in asked if len(q.problem.x) > 1] or asked
     taken: list[Step] = []
     try:
-        for step in _taken(train, several[0], domain, seed):
+        for step in _taken(train, _several(domain, seed), domain, seed):
             taken.append(step)
             if step.evidence.wrong:
                 break
@@ -156,3 +196,19 @@ def _expected(e: Evidence) -> tuple[Array, Array]:
 
 def _weights(problem: Problem) -> Array:
     return np.concatenate([part.astype(np.float64).ravel() for W, b, _ in problem.network for part in (W, b)])
+
+
+UPDATES = ("signs", "sizes divided out", "norm is 1", "norm clipped", "clipped")
+"""Names, or their beginnings, of what a step does to right gradients."""
+
+
+def of_updates(findings: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings about a trainer: what a step does to right gradients is the update's, and explains the rest."""
+    if findings and any(fault.startswith(UPDATES) for fault in findings[0].faults):
+        first = findings[0]
+        said = (
+            f"(U1) It is no plain step of gradient descent: what it shows fits {' or '.join(first.faults)}; in layer "
+            f"{first.layer} at {list(first.element)} {first.got:.9g} where the gradient is {first.expected:.9g}."
+        )
+        return (first._replace(equation="U1", explanation=said),)
+    return tuple(findings)

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 
 import reference
@@ -77,7 +78,7 @@ def test_trainers(dtype: str) -> None:
         report = probe_trainer(trainer, dtype=dtype, width=(1, 70), problems=24)
         assert_conforms(report)
         assert report.subject.name == trainer.__name__
-    for wrong, equation in ((updated_first, "B2"), (Momentum(), "U1"), (without_bias, "B4"), (ascending, "B1")):
+    for wrong, equation in ((updated_first, "U1"), (Momentum(), "U1"), (without_bias, "B4"), (ascending, "B1")):
         report = probe_trainer(wrong, dtype=dtype, width=(1, 70), problems=24, hidden=Tanh())
         assert report.verdict == "WRONG"
         assert named(report)[0] == equation, f"\n{report}"
@@ -162,3 +163,38 @@ def test_a_rate_is_refused_by_any_exception() -> None:
         return sgd(network, x, y, eta)
 
     assert_conforms(probe_trainer(refusing, width=(1, 70)))
+
+
+def signs(network: Network, x: Array, y: Array, eta: float) -> Gradients:
+    rate = x.dtype.type(eta)
+    return [
+        (W - rate * np.sign(dW), b - rate * np.sign(db))
+        for (W, b, _), (dW, db) in zip(network, right(network, x, y), strict=True)
+    ]
+
+
+def adams_first(network: Network, x: Array, y: Array, eta: float) -> Gradients:
+    rate, eps = x.dtype.type(eta), x.dtype.type(1e-8)
+    return [
+        (W - rate * dW / (abs(dW) + eps), b - rate * db / (abs(db) + eps))
+        for (W, b, _), (dW, db) in zip(network, right(network, x, y), strict=True)
+    ]
+
+
+def two_half_steps(network: Network, x: Array, y: Array, eta: float) -> Gradients:
+    layers = tuple(network)
+    for _ in range(2):
+        stepped = sgd(layers, x, y, eta / 2)
+        layers = tuple(layer._replace(W=W, b=b) for layer, (W, b) in zip(layers, stepped, strict=True))
+    return [(W, b) for W, b, _ in layers]
+
+
+@by_dtype
+@pytest.mark.parametrize(
+    ("trainer", "named"), [(signs, "signs"), (adams_first, "sizes divided out"), (two_half_steps, "several steps")]
+)
+def test_what_is_no_plain_step_is_said_to_be_none(trainer: Any, named: str, dtype: str) -> None:
+    report = probe_trainer(trainer, dtype=dtype, width=(1, 20), layers=(1, 4), hidden=Tanh(), problems=24)
+    assert report.verdict == "WRONG"
+    assert report.findings[0].equation == "U1", f"\n{report}"
+    assert named in report.findings[0].faults, f"\n{report}"
