@@ -11,6 +11,9 @@ from reference.training.files import replacing
 from .report import Report, by_phase
 from .verdict import Tally
 
+ENDINGS = ("png", "svg", "pdf")
+"""Of the files that can be drawn into."""
+
 
 def plot(report: Report, path: str | Path) -> None:
     """Draw error/bound of every number, by layer and equation, with the bound at 1; the file is whole or not there.
@@ -37,7 +40,7 @@ def plot(report: Report, path: str | Path) -> None:
     figure = Figure(figsize=(max(6.0, 1.5 + 0.45 * len(keys)), 5), layout="constrained")
     canvas: Any = FigureCanvasAgg(figure)
     ending = Path(path).suffix[1:].lower()
-    if ending not in canvas.get_supported_filetypes():
+    if ending not in ENDINGS:
         raise ValueError(f"plot: expected a name that ends in .png, .svg or .pdf, got {path}")
     axes = figure.add_subplot()
     for column, key in enumerate(keys):
