@@ -38,7 +38,7 @@ def plot(report: Report, path: str | Path) -> None:
     if not keys:
         raise ValueError("plot: expected a report with judged numbers, got one with none")
     figure = Figure(figsize=(max(6.0, 1.5 + 0.45 * len(keys)), 5), layout="constrained")
-    canvas: Any = FigureCanvasAgg(figure)
+    FigureCanvasAgg(figure)
     ending = Path(path).suffix[1:].lower()
     if ending not in ENDINGS:
         raise ValueError(f"plot: expected a name that ends in .png, .svg or .pdf, got {path}")
