@@ -176,3 +176,21 @@ def test_of_nan_that_nothing_decides_no_convention_is_the_cause() -> None:
     plain = problem(Identity(), HalfSquaredError())
     report = check(plain, [(W / 3, b / 3) for W, b in gradients(plain)])
     assert "Right if the loss is averaged over the outputs too" in str(report)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"layers": (1, 1), "batch": (1, 1)}, "Asked: 1 layer, 1 to 6 inputs, 1 to 37 outputs, 1 sample."),
+        ({"widths": (3, 1, 2)}, "Asked: 2 layers, 3 inputs, 1 hidden unit, 2 outputs, 1 to "),
+    ],
+)
+def test_one_is_no_plural(options: Any, said: str) -> None:
+    assert said in " ".join(str(probe(right_gradients, problems=3, **options)).split())
+
+
+@pytest.mark.parametrize("option", ["dtype", "targets", "method"])
+def test_an_option_that_is_an_array_is_refused_by_its_name(option: str) -> None:
+    wrong: Any = {option: np.array([1, 2])}
+    with pytest.raises(ValueError, match=f"{option}: expected "):
+        probe(right_gradients, **wrong)
