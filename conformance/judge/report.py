@@ -357,9 +357,9 @@ def _margin(j: Judgement) -> str:
     return digits_apart(j.margin)
 
 
-def digits_apart(x: float) -> str:
-    """A number in two digits, or in as many as tell it from 1."""
-    return next((said for digits in range(2, 17) if float(said := f"{x:.{digits}g}") != 1), f"{x!r}")
+def digits_apart(x: float, fewest: int = 2) -> str:
+    """A number in so many digits, or in as many as tell it from 1."""
+    return next((said for digits in range(fewest, 17) if float(said := f"{x:.{digits}g}") != 1), f"{x!r}")
 
 
 def _mark(report: Report, equation: str, layer: int) -> Text:

@@ -249,7 +249,7 @@ def _factor(j: Judgement, problem: Problem) -> str:
     known = ((-1, "-1"), (2, "2"), (1 / 2, "1/2"), (B, f"B = {B}"), (1 / B, f"1/B = 1/{B}"), (K, f"K = {K}"))
     name = factor(j.factor, (*known, (1 / K, f"1/K = 1/{K}")), SAME)
     if not name and j.elements >= CLUES:
-        name = next((text for digits in range(4, 17) if float(text := f"{j.factor:.{digits}g}") != 1), "")
+        name = digits_apart(j.factor, 4)
     return f"All of them are {name} times what is expected." if name else ""
 
 
