@@ -105,6 +105,8 @@ def _conventions(given: list[str]) -> dict[str, float]:
     conventions = {}
     for each in given:
         name, _, value = each.partition("=")
+        if name in conventions:
+            raise ValueError(f"--convention: expected each once, got {name} twice")
         try:
             conventions[name] = float(value)
         except ValueError:
@@ -139,7 +141,11 @@ def schemas_command(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A folder.")],
 ) -> None:
     """Write the JSON Schemas of the protocol's messages and of the report, a file each."""
-    schemas.write(folder)
+    try:
+        schemas.write(folder)
+    except OSError as error:
+        print(f"python -m conformance schemas: {error}", file=sys.stderr)
+        sys.exit(NOT_PUT)
 
 
 @app.command("bench")

@@ -9,6 +9,7 @@ from ..arrays import Array
 from ..bounds.lifted import Lifted
 from ..bounds.rounded import FORMATS, Rounded
 from ..problems.problem import GivenAnswer
+from .judgement import Judgement
 
 BITS = {"float64": 53, "float32": 24, "float16": 11, "bfloat16": 8}
 """The significand's, of the formats that can be claimed."""
@@ -85,6 +86,20 @@ def said(dtype: str, bits: float) -> str:
     if BITS[dtype] - bits <= NOTABLE:
         return ""
     return f"It claims {dtype}, and multiplies {nearest(bits)}: {bits:.1f} bits of {BITS[dtype]}."
+
+
+def digits(j: Judgement) -> str:
+    """How many decimal digits of the worst number are right, and how many its bound lets be; empty where none can."""
+    size, off = abs(j.expected), abs(j.got - j.expected)
+    if not (np.isfinite(j.got) and 0 < size < np.inf and off > 0 and j.bound < size):
+        return ""
+    # An exact bound lets all digits be right that the format has.
+    finest = max(j.bound / size, 2.0 ** -BITS.get(j.dtype, max(BITS.values())))
+    right, possible = max(int(-np.log10(off / size)), 0), int(-np.log10(finest))
+    if possible <= right:
+        return ""
+    plural = "" if right <= 1 else "s"
+    return f"{right or 'no'} digit{plural} right where {possible} {'was' if possible == 1 else 'were'} possible"
 
 
 def nearest(bits: float) -> str:

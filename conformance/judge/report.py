@@ -332,14 +332,34 @@ def _table(report: Report) -> Table:
 ROWS: dict[str, Callable[[Tally], str]] = {
     "numbers": lambda t: f"{t.elements:,}",
     "undecided": lambda t: f"{t.undecided / t.elements:.1%}",
-    "error / bound": lambda t: f"{t.worst.margin:.2g}",
-    "floor": lambda t: f"{t.sharpest:.0e}",
+    "error / bound": lambda t: _margin(t.worst),
+    "floor": lambda t: f"{t.floor:.0e}",
 }
 """The rows below the marks, for all layers of an equation together.
 
-The floor is the smallest relative error that the question that sees most would have caught, in the median of its
-numbers.
+The floor is the smallest relative error that would have been caught, in the median of the questions' medians: the
+``floor`` of the JSON.
 """
+
+EDGE = 0.995
+"""From which on a margin reads 1 in two digits.
+
+What conforms so stands at the edge of an interval, as a kink's own derivative does between its left and its right one.
+"""
+
+
+def _margin(j: Judgement) -> str:
+    """The largest error by its bound, in a cell: two digits, or a word where these would say something else."""
+    if not np.isfinite(j.margin):
+        return "far" if np.isfinite(j.got) else "none"
+    if EDGE <= j.margin <= 1:
+        return "edge"
+    return digits_apart(j.margin)
+
+
+def digits_apart(x: float, fewest: int = 2) -> str:
+    """A number in so many digits, or in as many as tell it from 1."""
+    return next((said for digits in range(fewest, 17) if float(said := f"{x:.{digits}g}") != 1), f"{x!r}")
 
 
 def _mark(report: Report, equation: str, layer: int) -> Text:

@@ -48,11 +48,6 @@ class Tally(NamedTuple):
         return float(2 ** floors[len(floors) // 2]) if floors else 0.0
 
     @property
-    def sharpest(self) -> float:
-        """The smallest detection floor of all: that of the question that sees most."""
-        return float(2 ** min(self.floors)) if self.floors else 0.0
-
-    @property
     def verdict(self) -> str:
         """Of the elements together: UNDECIDED only where none of them is decided."""
         if self.wrong or self.suspect:

@@ -67,7 +67,7 @@ def diagnosed(
     for name, mistaken in mistakes:
         if _fits(got, mistaken, admitted):
             return Diagnosis(f"It is right as {name}.", (name,))
-    return _of_precision(got, admitted)
+    return _of_precision(judgement, got, admitted)
 
 
 def factor(r: float, known: Iterable[tuple[float, str]], within: float) -> str:
@@ -97,9 +97,11 @@ def _fits(got: Array, mid: Array, admitted: Rounded) -> bool:
     return bool(within[np.isfinite(admitted.rad)].all())
 
 
-def _of_precision(got: Array, admitted: Rounded) -> Diagnosis:
-    """How many bits are right, where the typical error is small."""
+def _of_precision(j: Judgement, got: Array, admitted: Rounded) -> Diagnosis:
+    """How many bits are right, where the typical error is small; nothing where the worst of them is gross."""
     format, size = admitted.format, abs(admitted.mid)
+    if not abs(j.got - j.expected) < ROUGH * abs(j.expected):
+        return Diagnosis()
     at = (size > 0) & np.isfinite(admitted.rad)
     with np.errstate(all="ignore"):
         relative = (abs(got.astype(format.wide) - admitted.mid)[at] / size[at]).astype(np.float64)
@@ -107,7 +109,10 @@ def _of_precision(got: Array, admitted: Rounded) -> Diagnosis:
     if not 0 < typical < ROUGH:
         return Diagnosis()
     # Rounding errors are spread evenly up to 2^-p: half of them are below half of that.
-    bits = float(min(-np.log2(2 * typical), np.round(-np.log2(format.u))))
+    claimed = float(np.round(-np.log2(format.u)))
+    bits = float(-np.log2(2 * typical))
+    if bits > claimed - 1:  # nothing is lost but in a few
+        return Diagnosis()
     return Diagnosis(f"The typical error is that of a format of {bits:.0f} bits, {nearest(bits)}.", bits=bits)
 
 

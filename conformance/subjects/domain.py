@@ -41,6 +41,18 @@ DEPARTURES = {
         "off by 3.0e-8 of its value, 2^28 units of float64",
         "relu6(z + 3) / 6",
     ),
+    "celu-slope-is-float32": Departure(
+        "F.celu's derivative takes alpha as a float32",
+        "float64, alpha that float32 does not hold",
+        "alpha = 0.3, z = -0.7: off by 5.3e-8 of its value; alpha = 1e300: RuntimeError",
+        "where(z > 0, z, alpha expm1(z / alpha))",
+    ),
+    "parameters-are-refused": Departure(
+        "torch.nn.Hardtanh takes no min_val from max_val on, and no module a parameter beyond the dtype's largest",
+        "hardtanh, leaky_relu, elu, softplus, softshrink, hardshrink",
+        "Hardtanh(1, -1): AssertionError; LeakyReLU(1e300), float32: RuntimeError",
+        "nothing: the twin refuses the problem by name",
+    ),
     "nadam-product-is-float32": Departure(
         "torch.optim.NAdam keeps its product of momenta in the default dtype",
         "float64 parameters while the default dtype is float32",

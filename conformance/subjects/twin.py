@@ -4,7 +4,7 @@ Autograd gives the gradients and, with ``retain_grad``, every layer's dL/dz; ``t
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -24,9 +24,10 @@ ACTIVATIONS: dict[type[Activation], Callable[[Any, Tensor], Tensor]] = {
     reference.LogSoftmax: lambda sigma, z: F.log_softmax(z, dim=1),
     reference.GELUTanh: lambda sigma, z: F.gelu(z, approximate="tanh"),
     reference.Hardsigmoid: lambda sigma, z: F.relu6(z + 3) / 6,
+    reference.CELU: lambda sigma, z: torch.where(z > 0, z, sigma.alpha * torch.expm1(z.clamp(max=0) / sigma.alpha)),
 }
-"""What ``torch.nn`` has otherwise than by the same name and parameters; `Hardsigmoid` by parts, since PyTorch's own
-departs from the truth (`conformance.subjects.domain`)."""
+"""What ``torch.nn`` has otherwise than by the same name and parameters; `Hardsigmoid` and `CELU` by parts, since
+PyTorch's own depart from the truth (`conformance.subjects.domain`)."""
 
 LOSSES: dict[type[Loss], Callable[[Any, Tensor, Tensor], Tensor]] = {
     reference.HalfSquaredError: lambda loss, a, y: F.mse_loss(a, y, reduction="none").sum(dim=1) / 2,
@@ -63,14 +64,28 @@ def _smoothed(loss: Any, y: Tensor) -> Tensor:
     return y if weight is None else weight * y
 
 
+class Refusal(ValueError):
+    """PyTorch takes no such parameters (``parameters-are-refused`` in `conformance.subjects.domain`)."""
+
+
 def activated(sigma: Activation, z: Tensor) -> Tensor:
-    """sigma(z) by the module of ``torch.nn`` with the same name and parameters; where there is none by sigma's text."""
+    """sigma(z) by the module of ``torch.nn`` with the same name and parameters; where there is none by sigma's text.
+
+    Raises
+    ------
+    Refusal
+        If PyTorch does not take the parameters.
+    """
     kind = type(sigma)
     if kind in ACTIVATIONS:
         return ACTIVATIONS[kind](sigma, z)
     module = getattr(torch.nn, kind.__name__, None)
-    result: Tensor = module(**vars(sigma))(z) if module else sigma.apply(z)
-    return result
+    if module is None:
+        return cast(Tensor, sigma.apply(z))
+    try:
+        return cast(Tensor, module(**vars(sigma))(z))
+    except (AssertionError, RuntimeError) as refusal:  # what torch.nn raises of an interval, and of a large number
+        raise Refusal(f"PyTorch takes no {sigma!r} in {str(z.dtype).partition('.')[2]}: {refusal}") from None
 
 
 def losses(loss: Loss, a: Tensor, y: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -15,9 +16,10 @@ from reference.training.files import replacing
 
 from ..judge.report import Finding, Report, Subject, found, number
 from ..judge.terminal import show
-from ..judge.verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, added, merged
+from ..judge.verdict import EXIT_STATUS, UNDECIDED, WRONG, added, merged, tally, worst_of
 from ..problems import files
 from ..problems.wire import Malformed, parse_problem
+from ..subjects.twin import Refusal
 from . import report
 from .floors import Floor, floors
 from .lockstep import DTYPES, SEEDS, Training, all_in_lockstep
@@ -236,19 +238,33 @@ def _written(path: Path, contents: dict[str, Any]) -> bool:
 def replay(console: Console, path: Path, eta: float) -> int:
     """Judge a saved problem again; print what is wrong with whom, or that nothing is; return the exit status."""
     try:
-        problem = files.read_problem(path)._replace(eta=eta)
-    except (Malformed, OSError) as error:
+        problem = files.read_problem(path)
+        problem = problem._replace(eta=_rate(eta, problem.dtype))
+        with np.errstate(all="ignore"):  # where the truth overflows, as the judge sees
+            judged = list(examine(problem))
+    except (Malformed, Refusal, OSError) as error:
         print(f"replay: {error}", file=sys.stderr)
         return NOT_PUT
-    judged = list(examine(problem))
     wrong = [one for one in judged if one.judgement.wrong]
     if wrong:
         show(console, report.findings(wrong))
+    alone = added(((j.equation, j.layer), tally(j)) for _, reach, j in judged if reach == REACHES[0])
+    verdict = WRONG if wrong else worst_of(of.verdict for of in alone.values())
     worst = max(one.judgement.margin for one in judged)
+    undecided = dict.fromkeys(equation for (equation, _), of in alone.items() if of.verdict == UNDECIDED)
     console.print(
-        f"Verdict: {WRONG if wrong else CONFORMS}. {' and '.join(SUBJECTS)} on {path}, {report.described(problem)}: "
-        f"largest error {report.shown_margin(worst)} of its bound.",
+        f"Verdict: {verdict}. {' and '.join(SUBJECTS)} on {path}, {report.described(problem)}: "
+        f"largest error {report.shown_margin(worst)} of its bound"
+        + (f"; no element was decided of {', '.join(undecided)}." if undecided else "."),
         highlight=False,
         soft_wrap=True,
     )
-    return EXIT_STATUS[WRONG if wrong else CONFORMS]
+    return EXIT_STATUS[verdict]
+
+
+def _rate(eta: float, dtype: np.dtype[Any]) -> float:
+    """The learning rate, if both subjects take it."""
+    largest = float(np.finfo(dtype).max)
+    if not 0 <= eta <= largest:
+        raise Malformed(f"--eta: expected a number from 0 to {largest:.3g}, the largest of {dtype}, got {eta!r}")
+    return eta

@@ -30,8 +30,8 @@ def xor_figure(run: xor.Run) -> Figure:
         samples = xor.X[xor.Y[:, 0] == target]
         right.scatter(*samples.T, marker=marker, color="white", edgecolors="black", s=70, label=f"XOR is {target}")
     right.set(title="Output, and where it is 1/2", xlabel="input 1", ylabel="input 2", aspect="equal")
-    right.legend(loc="upper center", ncols=2)
     figure.colorbar(surface, ax=right)
+    figure.legend(loc="outside lower center", ncols=2, facecolor="lightgrey")  # outside: within it would hide a sample
     return figure
 
 

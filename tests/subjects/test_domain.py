@@ -13,7 +13,17 @@ from conformance.bounds.rounded import exact
 from conformance.numbers.balls import balls
 from conformance.subjects import twin
 from conformance.subjects.domain import DEPARTURES
-from reference import BinaryCrossEntropyWithLogits, CrossEntropyWithLogits, Hardsigmoid, Sigmoid, Softmax, Softplus
+from reference import (
+    CELU,
+    BinaryCrossEntropyWithLogits,
+    CrossEntropyWithLogits,
+    Hardsigmoid,
+    Hardtanh,
+    LeakyReLU,
+    Sigmoid,
+    Softmax,
+    Softplus,
+)
 from reference.activations import log1p_exp
 
 from ..certified import radius_used
@@ -61,6 +71,32 @@ def test_hardsigmoid_slope_is_float32() -> None:
     z = leaf(0.25, -2.0)
     twin.activated(Hardsigmoid(), z).sum().backward()
     assert (twin.grad(z) == 1 / 6).all()
+
+
+def test_celu_slope_is_float32() -> None:
+    z, alpha = leaf(-0.7), 0.3
+    F.celu(z, alpha=alpha).sum().backward()
+    truth = np.exp(np.array([[-0.7]]) / alpha)
+    assert 5e-8 < abs(twin.grad(z) / truth - 1) < 6e-8
+    z = leaf(-0.7)
+    twin.activated(CELU(alpha=alpha), z).sum().backward()
+    assert abs(twin.grad(z) / truth - 1) < 4 * np.finfo(float).eps
+    z = leaf(-0.7)
+    value = F.celu(z, alpha=1e300).sum()
+    with pytest.raises(RuntimeError, match="without overflow"):
+        value.backward()
+
+
+def test_parameters_are_refused() -> None:
+    with pytest.raises(AssertionError, match="must be greater than min_val"):
+        torch.nn.Hardtanh(1, -1)
+    z = leaf(-0.7, dtype=torch.float32)
+    with pytest.raises(RuntimeError, match="without overflow"):
+        torch.nn.LeakyReLU(1e300)(z)
+    for sigma in (Hardtanh(1, -1), LeakyReLU(1e300)):
+        with pytest.raises(twin.Refusal, match=f"PyTorch takes no {type(sigma).__name__}.* in float32"):
+            twin.activated(sigma, z)
+        assert sigma.apply(np.array([[0.5]])).shape == (1, 1)
 
 
 def test_nadam_product_is_float32() -> None:

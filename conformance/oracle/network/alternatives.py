@@ -46,7 +46,7 @@ def explained_by(wrong: Evidence, all_of: Sequence[Evidence]) -> str:
     if not any(j.wrong and j.equation in ("B3", "B4") for j in wrong.accused):
         return ""  # what is volunteered is off, and not the gradients
     for alternative in _alternatives(wrong):
-        if all(_conforms(*alternative.restored(one)) for one in (wrong, *all_of)):
+        if _decided(*alternative.restored(wrong)) and all(_conforms(*alternative.restored(one)) for one in all_of):
             return alternative.said
     return ""
 
@@ -54,6 +54,12 @@ def explained_by(wrong: Evidence, all_of: Sequence[Evidence]) -> str:
 def _conforms(of: Lifted, answer: GivenAnswer) -> bool:
     judged = list(from_x(of, answer._replace(loss=None)))
     return not any(j.wrong for j in judged)
+
+
+def _decided(of: Lifted, answer: GivenAnswer) -> bool:
+    """Whether it conforms, and not for want of bounds: of NaN that nothing can decide no convention is the cause."""
+    judged = list(from_x(of, answer._replace(loss=None)))
+    return not any(j.wrong for j in judged) and any(j.undecided < j.elements for j in judged)
 
 
 def _alternatives(wrong: Evidence) -> Iterator[Alternative]:

@@ -8,13 +8,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from reference.losses import fused
+
 from ...judge import precision
 from ...judge.judgement import Judgement
-from ...judge.report import Finding, Report, found
+from ...judge.report import EDGE, Finding, Report, digits_apart, found
 from ...judge.report import Question as Held
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED
 from ...problems.problem import GivenAnswer, Parameters, Problem
-from ...text.labels import documented
+from ...text.labels import documented, label
 from ..diagnosis import CLUES, factor
 from .asking.questions import Question
 from .elements import which
@@ -166,13 +168,14 @@ def _finding(shown: Sequence[Named], contrast: str, forward_too: bool) -> Findin
     multiple = _factor(j, violation.question.problem)
     if not multiple:
         j = j._replace(factor=np.nan)
-    sentences = [_violated(j), OTHER_ROUTE if j.suspect else "", multiple]
+    sentences = [_violated(j, violation.question.problem), OTHER_ROUTE if j.suspect else "", multiple]
     layers = sorted({f.judgement.layer for f in shown if f.violation is violation} - {j.layer})
     also = f"Likewise in layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))}." if layers else ""
     told = which([(v.evidence, j.equation, layer) for v, layer in _first_layers(shown)[:LOOKED_AT]])
     sentences += [told, also, _follows(violation), contrast]
     if j.equation == "B1" and forward_too:
-        sentences.append("The last layer's a is not reported, so that its (F1) and (F2) cannot be told from (B1).")
+        line = _line(j, violation.question.problem)
+        sentences.append(f"The last layer's a is not reported, so that its (F1) and (F2) cannot be told from ({line}).")
     if violation.question.why:
         sentences.append(f"Seen in: {violation.question.why}.")
     said = " ".join(sentence for sentence in sentences if sentence)
@@ -195,7 +198,7 @@ def _without_radii(answer: GivenAnswer, dtype: Any) -> GivenAnswer:
     return answer._replace(gradients=tuple(Parameters(W, b) for W, b in layers))
 
 
-def _violated(j: Judgement) -> str:
+def _violated(j: Judgement, problem: Problem) -> str:
     number = "element" if j.elements == 1 else "elements"
     if j.wrong and not np.isfinite(j.got):
         named = {"B3": f"dL/dW of layer {j.layer}", "B4": f"dL/db of layer {j.layer}"}
@@ -208,11 +211,32 @@ def _violated(j: Judgement) -> str:
         "batch": "The batch's gradient is not the sum (or mean) of its samples'",
         "F": f"(F1) {documented('F1')}, then (F2) {documented('F2')}, is violated in layer {j.layer}",
         "B2": f"(B2) {documented('B2')}, then {documented('B1')}, is violated in layer {j.layer}",
-    }.get(j.equation) or f"({j.equation}) {documented(j.equation)} is violated in layer {j.layer}"
+    }.get(j.equation)
+    line = _line(j, problem)
+    text = text or f"({line}) {documented(line)} is violated in layer {j.layer}"
     return (
-        f"{text}: {j.wrong + j.suspect:,} of {j.elements:,} {number}, by up to {j.margin:.2g} bounds; at "
-        f"{list(j.element)} got {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.1g}."
+        f"{text}: {j.wrong + j.suspect:,} of {j.elements:,} {number}, {_by(j)}; at "
+        f"{list(j.element)} got {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.1g}{_digits(j)}."
     )
+
+
+def _by(j: Judgement) -> str:
+    """How far off they are."""
+    if np.isfinite(j.margin):
+        return f"by up to {digits_apart(j.margin)} bounds"
+    return "far beyond the bound" if j.elements == 1 else "far beyond their bounds"
+
+
+def _digits(j: Judgement) -> str:
+    said = precision.digits(j)
+    return said and f": {said}"
+
+
+def _line(j: Judgement, problem: Problem) -> str:
+    """The label of the documented line that gives the numbers: a fused head's own for delta^L, (H1) or (H2)."""
+    network = problem.network
+    head = fused(network[-1].sigma, problem.loss) if j.equation == "B1" and j.layer == len(network) else None
+    return label(type(head).delta) if head else j.equation
 
 
 def _factor(j: Judgement, problem: Problem) -> str:
@@ -225,7 +249,7 @@ def _factor(j: Judgement, problem: Problem) -> str:
     known = ((-1, "-1"), (2, "2"), (1 / 2, "1/2"), (B, f"B = {B}"), (1 / B, f"1/B = 1/{B}"), (K, f"K = {K}"))
     name = factor(j.factor, (*known, (1 / K, f"1/K = 1/{K}")), SAME)
     if not name and j.elements >= CLUES:
-        name = next((text for digits in range(4, 17) if float(text := f"{j.factor:.{digits}g}") != 1), "")
+        name = digits_apart(j.factor, 4)
     return f"All of them are {name} times what is expected." if name else ""
 
 
@@ -242,13 +266,16 @@ def summary(report: Report) -> Iterator[str]:
     totals = list(report.equations.values())
     judged, undecided = sum(t.elements for t in totals), sum(t.undecided for t in totals)
     if report.verdict == CONFORMS and totals:
-        widest = max(totals, key=lambda t: t.sharpest)
-        margin = max(t.worst.margin for t in totals)
+        widest = max(totals, key=lambda t: t.floor)
+        margins = [t.worst.margin for t in report.tallies.values()]
+        inside = [f"the largest error {margin:.2g} of its bound" for margin in [max(margins)] if margin < EDGE]
+        if not inside:
+            below = max((margin for margin in margins if margin < EDGE), default=0.0)
+            inside = [f"some at an edge, as either derivative at a kink is; elsewhere up to {below:.2g} of the bound"]
         yield (
-            f"All {judged:,} numbers are within their bounds, the largest error {margin:.2g} of its bound.  Relative "
-            f"errors from {widest.sharpest:.0e} on would have been caught in "
-            f"({widest.worst.equation}), and smaller ones "
-            f"elsewhere; {undecided / judged:.1%} of the numbers are undecided."
+            f"All {judged:,} numbers are within their bounds, {inside[0]}.  Relative errors from {widest.floor:.0e} on "
+            f"would have been caught in ({widest.worst.equation}), and smaller ones elsewhere, in the median; "
+            f"{undecided / judged:.1%} of the numbers are undecided."
         )
     if report.verdict == UNDECIDED and report.refuses_most:
         yield (

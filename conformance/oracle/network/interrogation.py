@@ -269,13 +269,15 @@ def _remarks(report: Report, outcomes: Sequence[Outcome]) -> Iterator[str]:
 def _ranges(asked: Sequence[Question]) -> str:
     """What was asked, in numbers."""
 
-    def span(sizes: Iterable[int]) -> str:
+    def span(sizes: Iterable[int], what: str) -> str:
         of = sorted(set(sizes))
-        return f"{of[0]} to {of[-1]}" if len(of) > 1 else f"{of[0]}"
+        return f"{of[0]} to {of[-1]} {what}s" if len(of) > 1 else f"{of[0]} {what}{'s' * (of[0] != 1)}"
 
-    hidden = [n for q in asked for n in q.widths[1:-1]]
-    return (
-        f"Asked: {span(len(q.widths) - 1 for q in asked)} layers, {span(q.widths[0] for q in asked)} inputs, "
-        + (f"hidden widths {span(hidden)}, " if hidden else "")
-        + f"{span(q.widths[-1] for q in asked)} outputs, {span(len(q.problem.x) for q in asked)} samples."
-    )
+    said = [
+        span((len(q.widths) - 1 for q in asked), "layer"),
+        span((q.widths[0] for q in asked), "input"),
+        span((n for q in asked for n in q.widths[1:-1]), "hidden unit") if any(q.widths[1:-1] for q in asked) else "",
+        span((q.widths[-1] for q in asked), "output"),
+        span((len(q.problem.x) for q in asked), "sample"),
+    ]
+    return f"Asked: {', '.join(each for each in said if each)}."

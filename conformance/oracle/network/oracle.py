@@ -165,6 +165,7 @@ RATES = (40, 20, 0)
 """Powers of two that a trainer is given as its learning rate, until it takes one."""
 
 
+@np.errstate(all="ignore")  # where the truth overflows, as the judge sees
 def check(
     problem: Problem,
     answer: GivenAnswer | Sequence[Any],

@@ -16,7 +16,7 @@ from ...arrays import Array, Network
 from ...bounds.lifted import lifted
 from ...judge import precision
 from ...judge.judgement import Judgement
-from ...judge.report import Finding, found
+from ...judge.report import Finding, digits_apart, found
 from ...judge.verdict import WRONG
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ..diagnosis import factor
@@ -177,7 +177,7 @@ def _fitting(taken: Sequence[Step]) -> Iterator[tuple[str, str]]:
         if fits and np.isfinite(r):
             value = 1 + r if name == "rate changes" else r
             known = tuple((n / 100, f"{n / 100:g}") for n in (10, 50, 90, 95, 99))
-            yield name, sentence.format(r=factor(value, known, 1e-3) or f"{value:.4g}")
+            yield name, sentence.format(r=factor(value, known, 1e-3) or digits_apart(value, 4))
 
 
 def _flat(gradients: Sequence[Parameters[Any]]) -> tuple[Array, Array]:

@@ -86,7 +86,7 @@ def domain_of(
         check_activation("hidden", sigma)
     head, of = _activation(output), named_loss(loss) if isinstance(loss, str) else loss
     dtype = getattr(dtype, "name", None) or getattr(dtype, "__name__", dtype)
-    if dtype not in ("float32", "float64"):
+    if not isinstance(dtype, str) or dtype not in ("float32", "float64"):
         raise ValueError(f"dtype: expected 'float32' or 'float64', got {dtype!r}")
     fixed = None if widths is None else _whole_numbers("widths", widths, "n_0 to n_L, such as (784, 128, 10)")
     K = fixed[-1] if fixed else 5
@@ -109,7 +109,7 @@ def one_of(name: str, given: Any, known: tuple[Any, ...]) -> Any:
     ValueError
         If it is another.
     """
-    if given not in known:
+    if not isinstance(given, str | None) or given not in known:
         named = [repr(each) for each in known if each is not None]
         raise ValueError(f"{name}: expected {', '.join(named[:-1])} or {named[-1]}, got {given!r}")
     return given
