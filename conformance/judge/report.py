@@ -295,6 +295,8 @@ def _title(report: Report) -> Text:
 
 def _open(report: Report) -> str:
     """What is undecided, by name, and what would decide it."""
+    if not _of_network(report):
+        return _open_inputs(report)
     named = {"B3": "dL/dW", "B4": "dL/db", "B2": "dL/dx"}
     layers: dict[str, list[int]] = {}
     for equation, layer in report.undecided:
@@ -309,6 +311,32 @@ def _open(report: Report) -> str:
     return f"{' and '.join(said)} undecided, which {' or '.join(ways)} would decide"
 
 
+def _open_inputs(report: Report) -> str:
+    """The same of an operation, whose layers are its inputs; a second answer is undecided wherever the first is."""
+    undecided = [key for key in report.undecided if key[0] != "state"] or report.undecided
+    inputs: dict[str, list[int]] = {}
+    for equation, k in undecided:
+        inputs.setdefault(equation, []).append(k)
+    said = [f"({name}) by input{'s' if len(of) > 1 else ''} {', '.join(map(str, of))}" for name, of in inputs.items()]
+    dtypes = {report.tallies[key].worst.dtype for key in undecided}
+    ways = WIDER[min(dtypes, key=list(WIDER).index)] if dtypes <= set(WIDER) else "other inputs"
+    return f"{' and '.join(said)} undecided, which {ways} would decide"
+
+
+WIDER = {
+    "bfloat16": 'float32, or accumulator="float32" if it is true,',
+    "float16": 'float32, or accumulator="float32" if it is true,',
+    "float32": "float64",
+    "float64": "other inputs",
+}
+"""What may decide what a format leaves undecided, the narrowest format first."""
+
+
+def _of_network(report: Report) -> bool:
+    """Whether the layers are those of a network, and not the inputs of an operation."""
+    return any(equation[0] in "FBU" for equation, _ in report.tallies)
+
+
 def by_phase(equation: str) -> tuple[int, str]:
     """A key that sorts equations: forward, loss, backward, then all others."""
     return ("F", "L", "B").index(equation[0]) if equation[0] in "FLB" else 3, equation
@@ -318,8 +346,7 @@ def _table(report: Report) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     equations = sorted({equation for equation, _ in report.tallies}, key=by_phase)
     layers = sorted({layer for _, layer in report.tallies})
-    of_network = any(equation[0] in "FBU" for equation in equations)
-    table.add_column("layer" if of_network else "input", justify="right")
+    table.add_column("layer" if _of_network(report) else "input", justify="right")
     for equation in equations:
         table.add_column(f"({equation})")
     for layer in layers:
