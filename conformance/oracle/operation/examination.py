@@ -11,7 +11,6 @@ import numpy as np
 
 from ...arrays import Array
 from ...bounds.assumptions import KAPPA
-from ...bounds.formats import format_of
 from ...bounds.rounded import Format, Rounded
 from ...judge.judgement import Judgement
 from ...judge.report import Finding, Report, Robustness, Subject, found, unnumbered
@@ -41,15 +40,17 @@ COTANGENTS = 3
 class Operation(NamedTuple):
     """Somebody's operation, as an examination sees it.
 
-    ``pullback`` is called with arrays like the ``given`` ones and, where there is an ``output`` shape, with a cotangent
-    of that shape last; it gives the gradients by the first ``judged`` inputs, which count under ``equation``.
-    ``truth`` says what is admitted, of the inputs' numbers and the cotangents'.  ``forward``, where its value is judged
-    too, counts under ``value``.  ``mistakes`` are the known ones, of the inputs and a cotangent.  Beyond ``end`` an
-    input is extreme.  ``labels`` are what the inputs are called, if not by their places.
+    ``format`` is what is judged.  ``pullback`` is called with arrays like the ``given`` ones and, where there is an
+    ``output`` shape, with a cotangent of that shape last; it gives the gradients by the first ``judged`` inputs, which
+    count under ``equation``.  ``truth`` says what is admitted, of the inputs' numbers and the cotangents'.  Of
+    ``forward``, where there is one, the value is judged too, and counts under ``value``.  ``mistakes`` are the known
+    ones, of the inputs and a cotangent.  Beyond ``end`` an input is extreme.  ``labels`` are what the inputs are
+    called, if not by their places.
     """
 
     subject: Subject
     given: tuple[Any, ...]
+    format: Format
     judged: int
     pullback: Callable[..., Any]
     output: tuple[int, ...] | None
@@ -64,11 +65,6 @@ class Operation(NamedTuple):
     def label(self, k: int) -> str:
         """What the k-th of the inputs judged is called, from 0."""
         return f"input {self.labels[k] if self.labels else k + 1}"
-
-    @property
-    def format(self) -> Format:
-        """That is judged."""
-        return format_of(self.given[0])
 
     @property
     def dtype(self) -> str:
@@ -149,7 +145,9 @@ def _examination(operation: Operation, values: Sequence[Array], seed: int) -> Ex
     gs: list[Array] = []
     if operation.output is not None:
         rng = generator(seed)
-        drawn = (rng.standard_normal(operation.output) for _ in range(COTANGENTS))
+        drawn = [rng.standard_normal(operation.output) for _ in range(COTANGENTS)]
+        if operation.format.accumulator is not None:  # sums of one sign tell the most of how they are added up
+            drawn.insert(0, np.asarray(abs(drawn[-1])))
         gs = [numbers(like(g, operation.given[0])) for g in drawn]
     truth = operation.truth(values, gs)
     calls = [Call(values, g, of_g) for g, of_g in zip(gs or (None,), truth.expected, strict=True)]

@@ -46,7 +46,7 @@ from reference.losses import TARGETS
 
 from ...arrays import Array
 from ...bounds import assumptions
-from ...bounds.formats import check_inputs, format_of
+from ...bounds.formats import accumulating, check_inputs, format_of
 from ...bounds.rounded import Format
 from ...judge.report import Report, Subject
 from ...problems.layouts import is_tensor, like, numbers
@@ -67,6 +67,7 @@ def check_pullback(
     *,
     equation: Any = None,
     keywords: Mapping[str, Any] | None = None,
+    accumulator: str | None = None,
     seed: int = 0,
 ) -> Report:
     """Judge a vector-Jacobian product of one operation.
@@ -88,6 +89,9 @@ def check_pullback(
         What ``forward`` claims to be: then its value is judged too, under (A..), and the pullback under (D..).
     keywords : mapping, optional
         Further keyword arguments of both callables, held fixed.
+    accumulator : str, optional
+        The dtype in which both callables add up, such as "float32" for bfloat16 inputs: then every sum over an axis,
+        into a place or of products is held to that, and to one rounding to the inputs' dtype.
     seed : int
         Of the cotangents and random choices.
 
@@ -103,10 +107,12 @@ def check_pullback(
         Inputs that are no arrays of a floating dtype, or of several; a forward function that gives no array; a pullback
         that cannot be called so.
     ValueError
-        No input, an empty one, or one that is not finite; an unknown equation, or a shape that it does not take.
+        No input, an empty one, or one that is not finite; an unknown equation, or a shape that it does not take; an
+        accumulator that is unknown or narrower than the inputs.
     """
     signature = signature_of(inputs, keywords or {})
     given = check_inputs([signature.inputs[k] for k in signature.moving])
+    format = accumulating(format_of(given[0]), accumulator)
     function: Any
     function, named = (_applied(forward), equation) if _is_function(forward) else (None, forward)
     ask = _pullback(function, pullback)
@@ -117,17 +123,18 @@ def check_pullback(
         output = Forward(signature.called(function), given, tensors).output(values)
         signature = signature._replace(output=structure_of(output))
         own = Forward(signature.forward(function), given, tensors)
-        truth: Truths = lambda values, gs: of_forward(own, given, values, gs, seed)
+        truth: Truths = lambda values, gs: of_forward(own, format, values, gs, seed)
         shape, asked = own.plain(values).shape, signature.pullback(ask)
         return examined(
-            Operation(subject, given, len(given), asked, shape, "vjp", truth, labels=signature.labels), seed
+            Operation(subject, given, format, len(given), asked, shape, "vjp", truth, labels=signature.labels), seed
         )
-    sigma, format = _activation(named), format_of(given[0])
+    sigma = _activation(named)
     _check_operand(sigma, given)
     return examined(
         Operation(
             subject,
             given,
+            format,
             1,
             ask,
             tuple(given[0].shape),
@@ -150,6 +157,7 @@ def check_loss(
     *,
     equation: Any = None,
     reduction: Reduction | None = None,
+    accumulator: str | None = None,
     seed: int = 0,
 ) -> Report:
     """Judge the gradient of a loss by the outputs, and its value where it claims to be one of the reference's.
@@ -168,6 +176,8 @@ def check_loss(
         What ``loss`` claims to be: then its value is judged too, under (L..).
     reduction : "sum", "mean" or None
         Over the batch.
+    accumulator : str, optional
+        As of `check_pullback`.
     seed : int
         Of random choices.
 
@@ -195,10 +205,10 @@ def check_loss(
     function, named = (loss, equation) if _is_function(loss) else (None, loss)
     if not callable(gradient):
         raise TypeError(f"gradient: expected a function gradient(outputs, targets), got {type(gradient).__name__}")
-    subject, format = Subject(_name(gradient)), format_of(given[0])
+    subject, format = Subject(_name(gradient)), accumulating(format_of(given[0]), accumulator)
     if named is None:
-        of_outputs = _of_outputs(function, given, reduction, seed)
-        return examined(Operation(subject, given, 1, gradient, None, "vjp", of_outputs), seed)
+        of_outputs = _of_outputs(function, given, format, reduction, seed)
+        return examined(Operation(subject, given, format, 1, gradient, None, "vjp", of_outputs), seed)
     known, equation_label = _loss(named)
     low, high = TARGETS.get(type(known), (-np.inf, np.inf))
     if not all(low <= y <= high for y in numbers(targets).flat):
@@ -207,6 +217,7 @@ def check_loss(
         Operation(
             subject,
             given,
+            format,
             1,
             gradient,
             None,
@@ -224,7 +235,9 @@ Truths = Callable[[Sequence[Array], Sequence[Array]], Truth]
 """The truth, of the inputs' numbers and the cotangents'."""
 
 
-def _of_outputs(function: Any, given: tuple[Any, ...], reduction: Reduction | None, seed: int) -> Truths:
+def _of_outputs(
+    function: Any, given: tuple[Any, ...], format: Format, reduction: Reduction | None, seed: int
+) -> Truths:
     """The truth of somebody's own loss: a function of the outputs, the targets being fixed."""
     whole = forward_of(function, given)
     shape, tensors = whole.plain([numbers(x) for x in given]).shape, whole.tensors
@@ -236,7 +249,7 @@ def _of_outputs(function: Any, given: tuple[Any, ...], reduction: Reduction | No
         outputs, targets = values
         fixed = like(targets, given[1]) if tensors else targets.astype(format_of(given[1]).dtype)
         of_outputs = Forward(lambda a: function(a, fixed), given[:1], tensors)
-        return of_forward(of_outputs, given[:1], [outputs], [np.ones(expected, outputs.dtype)], seed)
+        return of_forward(of_outputs, format, [outputs], [np.ones(expected, outputs.dtype)], seed)
 
     return truth
 
