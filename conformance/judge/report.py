@@ -27,7 +27,7 @@ from .verdict import CONFORMS, EXIT_STATUS, SUSPECT, UNDECIDED, WRONG, Tally, ad
 
 
 class Finding(NamedTuple):
-    """Something found wrong or suspect, for a reader; ``kind`` is "ordinary" or "extreme".
+    """Something found wrong or suspect, for a reader; ``kind`` is "ordinary", "extreme" or "beyond" the inputs given.
 
     ``faults`` names the known mistakes that the numbers fit, best first.  ``problem`` is a file that replays it, or "".
     ``factor`` is the number by which all are multiplied, where one explains them.  ``question`` holds what was asked
@@ -116,7 +116,8 @@ class Report(NamedTuple):
     """What a run over a subject leaves.
 
     ``tallies`` are keyed by (equation, layer) and hold ordinary problems only.  ``effective_bits`` says with how many
-    bits the subject multiplies, by the dtype that it claims.  ``expected`` are the equations and layers that an
+    bits the subject multiplies, by the dtype that it claims.  ``beyond`` is the verdict on inputs that the
+    judge made up of those given, and is no part of the main one.  ``expected`` are the equations and layers that an
     architecture has, whether they were judged or not.  ``print`` it to read it.
     """
 
@@ -127,6 +128,7 @@ class Report(NamedTuple):
     unsupported: int = 0
     failed: int = 0
     robustness: Robustness | None = None
+    beyond: Robustness | None = None
     effective_bits: Mapping[str, float] = {}
     remarks: tuple[str, ...] = ()
     profile: str = ""
@@ -213,6 +215,7 @@ class Report(NamedTuple):
                 for f in self.findings
             ],
             "robustness": self.robustness._asdict() if self.robustness else None,
+            "beyond": self.beyond._asdict() if self.beyond else None,
             "remarks": list(self.remarks),
             "following": [
                 {"equation": equation, "layer": layer}
@@ -264,14 +267,21 @@ def shown(report: Report) -> RenderableType:
         said.append(_table(report))
     said += [Text(remark) for remark in report.remarks]
     for finding in report.findings:
-        kind = f" ({finding.kind} values)" if finding.kind != "ordinary" else ""
+        kind = KINDS[finding.kind]
         said.append(Text.assemble((f"{finding.verdict}{kind}  ", STYLES[finding.verdict]), finding.explanation))
     if report.robustness is not None:
         r = report.robustness
         said.append(
             Text(f"At the ends of the range: {r.verdict}, {r.wrong} of {r.asked} extreme questions answered wrongly.")
         )
+    if report.beyond is not None:
+        b = report.beyond
+        said.append(Text(f"Beyond the inputs given: {b.verdict}, {b.wrong} of {b.asked} questions answered wrongly."))
     return Group(*said)
+
+
+KINDS = {"ordinary": "", "extreme": " (extreme values)", "beyond": " (beyond the inputs given)"}
+"""What a finding says of the inputs that show it."""
 
 
 def text(report: Report) -> str:

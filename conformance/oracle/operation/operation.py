@@ -12,6 +12,10 @@ The inputs count as known to one rounding.  So at a kink, or nearer to one than 
 derivatives of the branches is admitted.  Inputs for which an exponential overflows are extreme:
 what a pullback of a named equation gets wrong for them alone is a matter of robustness.
 
+What is given is not all that is asked (`conformance.oracle.operation.drawn`): of a named equation also kinks, zeros,
+cotangents of other sizes and the ends of the range, and of somebody's own forward function the inputs moved a little
+and in another order; what is wrong there is said under ``Report.beyond``, and is no part of the verdict.
+
 The truths stand in `conformance.oracle.operation.truth`, the asking and judging in the module `examination` beside it.
 
 Examples
@@ -52,6 +56,8 @@ from ...judge.report import Report, Subject
 from ...problems.layouts import is_tensor, like, numbers
 from ...text.labels import label
 from ..diagnosis import mistaken
+from .beyond import Drawing, examined_beyond
+from .drawn import for_activation, for_loss, for_own
 from .examination import Operation, examined
 from .forward import Forward, forward_of
 from .signature import flattened, signature_of, structure_of
@@ -125,12 +131,12 @@ def check_pullback(
         own = Forward(signature.forward(function), given, tensors)
         truth: Truths = lambda values, gs: of_forward(own, format, values, gs, seed)
         shape, asked = own.plain(values).shape, signature.pullback(ask)
-        return examined(
-            Operation(subject, given, format, len(given), asked, shape, "vjp", truth, labels=signature.labels), seed
-        )
+        operation = Operation(subject, given, format, len(given), asked, shape, "vjp", truth, labels=signature.labels)
+        return _judged(operation, lambda values: for_own(values, len(given), seed), seed)
     sigma = _activation(named)
     _check_operand(sigma, given)
-    return examined(
+    end = _end(format, type(sigma) in assumptions.ACTIVATIONS and type(sigma) not in assumptions.ALGEBRAIC)
+    return _judged(
         Operation(
             subject,
             given,
@@ -143,8 +149,9 @@ def check_pullback(
             function,
             label(type(sigma).apply),
             lambda values, g: mistaken(sigma, values[0], g),
-            _end(format, type(sigma) in assumptions.ACTIVATIONS and type(sigma) not in assumptions.ALGEBRAIC),
+            end,
         ),
+        lambda values: for_activation(sigma, values[0], format, end),
         seed,
     )
 
@@ -208,12 +215,14 @@ def check_loss(
     subject, format = Subject(_name(gradient)), accumulating(format_of(given[0]), accumulator)
     if named is None:
         of_outputs = _of_outputs(function, given, format, reduction, seed)
-        return examined(Operation(subject, given, format, 1, gradient, None, "vjp", of_outputs), seed)
+        own = Operation(subject, given, format, 1, gradient, None, "vjp", of_outputs)
+        return _judged(own, lambda values: for_own(values, 1, seed), seed)
     known, equation_label = _loss(named)
     low, high = TARGETS.get(type(known), (-np.inf, np.inf))
     if not all(low <= y <= high for y in numbers(targets).flat):
         raise ValueError(f"targets: expected numbers from {low} to {high} for {type(known).__name__}")
-    return examined(
+    end = _end(format, type(known) in assumptions.LOSSES)
+    return _judged(
         Operation(
             subject,
             given,
@@ -225,10 +234,16 @@ def check_loss(
             lambda values, gs: of_loss(known, values[0], values[1], reduction, format),
             function,
             label(type(known).value),
-            end=_end(format, type(known) in assumptions.LOSSES),
+            end=end,
         ),
+        lambda values: for_loss(known, values[0], values[1], format, end),
         seed,
     )
+
+
+def _judged(operation: Operation, drawing: Drawing, seed: int) -> Report:
+    """On the inputs given, and beyond them."""
+    return examined_beyond(operation, examined(operation, seed), drawing, seed)
 
 
 Truths = Callable[[Sequence[Array], Sequence[Array]], Truth]
