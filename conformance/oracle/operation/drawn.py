@@ -23,6 +23,7 @@ from reference import (
 
 from ...arrays import Array
 from ...bounds.rounded import Format
+from .truth import SHIFTED
 
 Kind: TypeAlias = Literal["ordinary", "extreme", "beyond"]
 """What an answer counts as: as any other, as one at the ends of the range, or as one beyond the inputs given."""
@@ -41,7 +42,8 @@ KINKS = (0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 3.0, -3.0, 6.0, -6.0)
 """Kinks and zeros of the activations and losses, and round numbers, at which people's formulas divide 0 by 0."""
 
 MARGIN = 4
-"""How far below the end of an exponential twice a number stays: (1 + e^-z)^2 times a cotangent must not overflow."""
+"""How far below the end of an exponential four times a number stays: right formulas square e^2z (the mish of Darknet's
+kernels), times a cotangent of up to e^4."""
 
 DIFFERENCES = (HalfSquaredError, MeanSquaredError, L1, Huber, SmoothL1)
 """The losses of a - y, whose kinks are there."""
@@ -58,7 +60,8 @@ LARGEST = 2**14
 
 def for_activation(sigma: Activation, z: Array, format: Format, end: float) -> Iterator[Drawn]:
     """For a named activation of z, of any shape; beyond ``end`` an exponential overflows."""
-    kinks = [k for k in (*KINKS, *_parameters(sigma)) if 2 * abs(k) <= end - MARGIN]
+    every = [*KINKS, *_parameters(sigma)]
+    kinks = every if type(sigma) in SHIFTED else [k for k in every if 4 * abs(k) <= end - MARGIN]
     at_kinks = list(_filled(kinks, z))
     for values in at_kinks:
         yield Drawn("ordinary", (values,), "kinks and zeros")
@@ -78,7 +81,7 @@ def for_loss(loss: Loss, a: Array, y: Array, format: Format, end: float) -> Iter
         for by in _filled([*KINKS, *_parameters(loss)], a):
             yield Drawn("ordinary", ((y + by).astype(a.dtype), y), "outputs at the targets and beside them")
     if type(loss) in LOGITS:
-        for values in _filled([k for k in KINKS if 2 * abs(k) <= end - MARGIN], a):
+        for values in _filled([k for k in KINKS if 4 * abs(k) <= end - MARGIN], a):
             yield Drawn("ordinary", (values, y), "logits of zero and round ones")
         for values in _filled(_ends(format, end), a):
             yield Drawn("extreme", (values, y), "logits at the ends of the range")

@@ -10,7 +10,13 @@ from scipy import special
 from conformance.arrays import Array
 from conformance.judge.verdict import CONFORMS, WRONG
 from conformance.oracle.operation.operation import check_loss, check_pullback
-from reference import LOSSES
+from conformance.subjects.forms.activations import ACTIVATIONS as ACTIVATION_FORMS
+from conformance.subjects.forms.form import Form
+from conformance.subjects.forms.losses import LOSSES as LOSS_FORMS
+from conformance.subjects.reference import counterpart
+from conformance.text.edits import planted
+from reference import ACTIVATIONS, LOSSES, Identity
+from reference.losses import REQUIRED_HEAD
 
 from ..operation.operations import accused, generic, scaled, tensor
 
@@ -169,3 +175,25 @@ def test_tensors_are_asked_beyond_as_well(dtype: str) -> None:
 
     reports = [check_pullback(lambda x, w: x * w, pullback, inputs) for pullback in (None, without_w)]
     assert [(r.verdict, r.beyond and r.beyond.verdict) for r in reports] == [(CONFORMS, CONFORMS), (CONFORMS, WRONG)]
+
+
+def said(form: Form) -> str:
+    return f"{form.of.__name__}, {form.says}"
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32"])
+@pytest.mark.parametrize("form", [f for f in (*ACTIVATION_FORMS, *LOSS_FORMS) if f.holds(f.of())], ids=said)
+def test_the_forms_that_people_write_are_not_accused(form: Form, dtype: str) -> None:
+    """Right formulas, some of which lose all digits at the ends of the range."""
+    text = planted(*form.edits)
+    equation: Any = form.of()
+    a, y = generic(dtype, (3, 5), 1, 1.5), np.eye(5, dtype=dtype)[[1, 4, 0]]
+    with np.errstate(all="ignore"):
+        if isinstance(equation, tuple(ACTIVATIONS.values())):
+            sigma: Any = counterpart(equation, ACTIVATIONS, text.ACTIVATIONS)
+            report = check_pullback(equation, lambda z, g: sigma.pullback(z, sigma.apply(z), g), a)
+        else:
+            loss: Any = counterpart(equation, LOSSES, text.LOSSES)
+            head = REQUIRED_HEAD.get(type(equation), Identity)()
+            report = check_loss(equation, loss.gradient, np.asarray(head.apply(a)), y)
+    assert (accused(report), report.verdict) == ([], CONFORMS)
