@@ -60,6 +60,7 @@ from .beyond import Drawing, examined_beyond
 from .drawn import for_activation, for_loss, for_own
 from .examination import Operation, examined
 from .forward import Forward, forward_of
+from .outputs import examined_by_output
 from .signature import flattened, signature_of, structure_of
 from .truth import Truth, of_activation, of_forward, of_loss
 
@@ -104,8 +105,9 @@ def check_pullback(
     Returns
     -------
     Report
-        Tallies by label ("vjp" for somebody's own operation) and input, counted from 1; "state" for the same
-        question asked again.  Asked are contiguous, transposed, strided, reversed and broadcast inputs.
+        Tallies by label ("vjp" for somebody's own operation, "vjp of output 2" for the cotangent of one of several
+        outputs alone) and input, counted from 1; "state" for the same question asked again.  Asked are contiguous,
+        transposed, strided, reversed and broadcast inputs.
 
     Raises
     ------
@@ -132,7 +134,8 @@ def check_pullback(
         truth: Truths = lambda values, gs: of_forward(own, format, values, gs, seed)
         shape, asked = own.plain(values).shape, signature.pullback(ask)
         operation = Operation(subject, given, format, len(given), asked, shape, "vjp", truth, labels=signature.labels)
-        return _judged(operation, lambda values: for_own(values, len(given), seed), seed)
+        report = examined_by_output(operation, examined(operation, seed), signature.outputs, seed)
+        return examined_beyond(operation, report, lambda values: for_own(values, len(given), seed), seed)
     sigma = _activation(named)
     _check_operand(sigma, given)
     end = _end(format, type(sigma) in assumptions.ACTIVATIONS and type(sigma) not in assumptions.ALGEBRAIC)

@@ -56,3 +56,20 @@ def test_an_estimate_that_would_let_most_pass_decides_nothing() -> None:
     assert (coarse.tallies["vjp", 1].floor >= 1, coarse.verdict) == (True, UNDECIDED)
     assert (decided.tallies["vjp", 1].floor < 1, decided.verdict) == (True, CONFORMS)
     assert coarse.tallies["vjp", 1].undecided == coarse.tallies["vjp", 1].elements
+
+
+def test_an_output_that_nothing_decides_does_not_hide() -> None:
+    """Of a difference that cancels nothing is known in bfloat16; beside a large square that does not show."""
+    x = tensor(generic("float32", (3, 7)), "bfloat16")
+
+    def forward(x: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"squares": 100 * x * x, "difference": torch.tanh(x) - torch.sinh(x) / torch.cosh(x)}
+
+    def of_squares(x: torch.Tensor, g: Any) -> torch.Tensor:
+        return 200 * x * g["squares"]
+
+    report = check_pullback(forward, of_squares, x)
+    assert (report.verdict, accused(report)) == (UNDECIDED, [])
+    assert report.tallies["vjp of output 'squares'", 1].verdict == CONFORMS
+    assert report.undecided == [("vjp of output 'difference'", 1)]
+    assert "(vjp of output 'difference') by input 1 undecided" in " ".join(str(report).split())
