@@ -78,9 +78,12 @@ class Lifted:
         delta: Rounded = self.network[l - 1].sigma.pullback(z, a, g)
         return delta
 
-    def along_paths(self, states: Sequence[tuple[Rounded, Rounded]]) -> Iterator[tuple[Gradient[Rounded], Rounded]]:
+    def along_paths(
+        self, states: Sequence[tuple[Rounded, Rounded]], down_to_x: bool = False
+    ) -> Iterator[tuple[Gradient[Rounded], Rounded | None]]:
         """The gradients that lead back from given z and a, within the path bound (`conformance.bounds.paths`)."""
-        return path_bounds(self.network, self.head(*states[-1]), states, self.x, absolute_terms(self.problem))
+        terms = absolute_terms(self.problem)
+        return path_bounds(self.network, self.head(*states[-1]), states, self.x, terms, down_to_x)
 
 
 def lifted(problem: Problem, conventions: Conventions = OWN) -> Lifted:

@@ -47,7 +47,8 @@ def path_bounds(
     states: Sequence[tuple[Rounded, Rounded]],
     x: Rounded,
     terms: Array | float = np.inf,
-) -> Iterator[tuple[Gradient[Rounded], Rounded]]:
+    down_to_x: bool = False,
+) -> Iterator[tuple[Gradient[Rounded], Rounded | None]]:
     """The gradients that lead on from given activations, with the path bound as radius, the last layer first.
 
     Parameters
@@ -61,19 +62,25 @@ def path_bounds(
     x : Rounded (B, n_0)
     terms : array (B, n_L)
         At most the sum of the absolute terms of the head's g (`conformance.bounds.admitted.absolute_terms`).
+    down_to_x : bool
+        Whether dL/dx is asked for, which costs as much as dL/dW^1.
 
     Yields
     ------
     gradient : Gradient
         delta, W and b of the layer as `Rounded`.
     g : Rounded (B, n_{l-1})
-        The cotangent below; that of layer 1 is dL/dx.
+        The cotangent below; that of layer 1 is dL/dx, or None.
     """
     delta, format = _top(head, *states[-1], terms), x.format
     for l in range(len(network), 0, -1):
         layer = network[l - 1]
         a_prev = states[l - 2][1] if l > 1 else x
-        gradient, g = _layer(layer.W, a_prev, delta, format)
+        gradient = _gradient(layer.W, a_prev, delta, format)
+        if l == 1 and not down_to_x:
+            yield gradient, None
+            return
+        g = _below(layer.W, delta, format)
         yield gradient, _rounded(g, format)
         if l > 1:
             delta = _pulled_back(network[l - 2].sigma, *states[l - 2], g, format)
@@ -96,30 +103,39 @@ def _top(head: Cotangent[Rounded], z: Rounded, a: Rounded, terms: Array | float)
     return Spread(top.mid, P, top.rad)
 
 
-def _layer(W: Rounded, a: Rounded, delta: Spread, format: Format) -> tuple[Gradient[Rounded], Spread]:
-    """(B2) to (B4) of values, of absolute values and of errors."""
-    mid, at_most = _sums(W.mid, a.mid, delta.mid), _sums(abs(W.mid), abs(a.mid) + a.rad, delta.P)
-    error = _sums(abs(W.mid), abs(a.mid) + a.rad, delta.eta)
-    B, units = delta.mid.shape
+def _gradient(W: Rounded, a: Rounded, delta: Spread, format: Format) -> Gradient[Rounded]:
+    """(B3) and (B4) of values, of absolute values and of errors."""
+    most = _size(a) + a.rad
+    mid, at_most, error = _sums(W.mid, a.mid, delta.mid), _sums(W.rad, most, delta.P), _sums(W.rad, most, delta.eta)
+    B = len(delta.mid)
     with np.errstate(all="ignore"):
         carried = _magnitude(delta.mid).T @ a.rad
-        lost = (
-            carried + gamma(B + 1, format.u) * at_most[0],
-            gamma(B, format.u) * at_most[1],
-            gamma(units + 1, format.u) * at_most[2],
-        )
-    of_W, of_b, g = (
+        lost = carried + gamma(B + 1, format.u) * at_most[0], gamma(B, format.u) * at_most[1]
+    of_W, of_b = (
         _representable(Spread(m, P, e + by), format) for m, P, e, by in zip(mid, at_most, error, lost, strict=True)
     )
-    return Gradient(_rounded(delta, format), _rounded(of_W, format), _rounded(of_b, format)), g
+    return Gradient(_rounded(delta, format), _rounded(of_W, format), _rounded(of_b, format))
 
 
-def _sums(W: Array, a: Array, delta: Array) -> tuple[Array, Array, Array]:
-    """dL/dW, dL/db and the cotangent below, by the reference's text."""
+def _sums(W: Array, a: Array, delta: Array) -> tuple[Array, Array]:
+    """dL/dW and dL/db by the reference's text; W lends its shape alone."""
     with np.errstate(all="ignore"):  # what overflows has an infinite radius
-        layer = Layer(W, W[:, 0], Identity())
-        (gradient,) = backward((layer,), (Step(a, delta, delta),), delta)
-        return gradient.W, gradient.b, cotangent(layer, gradient)
+        (gradient,) = backward((Layer(W, W[:, 0], Identity()),), (Step(a, delta, delta),), delta)
+        return gradient.W, gradient.b
+
+
+def _below(W: Rounded, delta: Spread, format: Format) -> Spread:
+    """(B2) of values, of absolute values and of errors: the cotangent below."""
+
+    def pulled(W: Array, delta: Array) -> Array:
+        g: Array = cotangent(Layer(W, W[:, 0], Identity()), Gradient(delta, W, W[:, 0]))
+        return g
+
+    size = _size(W)
+    at_work = int(delta.P.any(axis=0).sum())  # a product with an exact zero, and adding it, is exact
+    with np.errstate(all="ignore"):
+        mid, at_most, error = pulled(W.mid, delta.mid), pulled(size, delta.P), pulled(size, delta.eta)
+        return _representable(Spread(mid, at_most, error + gamma(at_work + 1, format.u) * at_most), format)
 
 
 class Side(NamedTuple):

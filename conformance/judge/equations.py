@@ -167,14 +167,14 @@ def led_back(
     Judgement
         Of every layer (B1) or (B2), where there are deltas, (B3) and (B4); (B2) in layer 0 where dL/dx is given.
     """
-    last = len(states)
-    for l, (gradient, g_prev) in zip(range(last, 0, -1), lifted.along_paths(states), strict=True):
+    last, leading = len(states), lifted.along_paths(states, down_to_x=input_gradient is not None)
+    for l, (gradient, g_prev) in zip(range(last, 0, -1), leading, strict=True):
         W, b = gradients[l - 1]
         if deltas is not None:
             yield compare("B1" if l == last else "B2", l, deltas[l - 1], gradient.delta)
         yield compare("B3", l, W, gradient.W)
         yield compare("B4", l, b, gradient.b)
-        if l == 1 and input_gradient is not None:
+        if l == 1 and input_gradient is not None and g_prev is not None:
             yield compare("B2", 0, input_gradient, g_prev)
 
 

@@ -165,7 +165,7 @@ def _of_other_functions(problem: Problem) -> Iterator[Mistake]:
             yield Mistake(f"loss is {name}", said, _of_loss(kind()))
     of_loss = {"label_smoothing": (0.1,), "delta": (0.5, 1.0, 2.0), "beta": (0.5, 1.0, 2.0)}
     for name, values in of_loss.items():
-        if hasattr(problem.loss, name):
+        if name in vars(problem.loss):
             for value in values:
                 changed = type(problem.loss)(**{**vars(problem.loss), name: value})
                 if changed != problem.loss:

@@ -354,7 +354,7 @@ def _column(run: Callable[[Sequence[Array]], Array], points: Sequence[Array], i:
         by_complex = shifted(1j * 2.0**-100).imag * 2.0**100
     except Exception:  # no function of complex numbers
         by_complex = np.full_like(column, np.nan)
-    agrees = (abs(by_complex - column) <= error) & ~rough
+    agrees = abs(by_complex - column) <= error
     column = np.where(agrees, by_complex, column)
     error = np.where(agrees, STEPS * EPSILON * abs(column), error)
     return column, np.where(rough | ~np.isfinite(error), np.inf, error)

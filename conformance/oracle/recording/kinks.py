@@ -3,8 +3,8 @@
 Right is the convex hull of the pullbacks over all branches of the undecided comparisons, all inputs together: where
 a maximum is shared by two, the shares add up to 1.  Which comparisons an element of a derivative hangs on is found by
 running the function again with other outcomes: some at random, so that what hangs on one comparison alone is told by
-its pattern, and for what hangs on several one after the other.  Where more than `MOST` branches hang together, or the
-runs do not agree with one another, the elements are undecided.
+its pattern, and for what hangs on several one after the other.  Where more than `MOST` branches hang together, where
+there are more than `MANY` comparisons, or the runs do not agree with one another, the elements are undecided.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,8 +21,11 @@ from .reverse import Followed, Pulled
 MOST = 2**8
 """The branches of one connected part that are tried: eight comparisons."""
 
-PATTERN = 32
-"""Runs with random outcomes, beside the first: 1 in 2^32 pairs of comparisons has the same pattern."""
+PATTERN = 40
+"""Runs with random outcomes, beside the first: 1 in 2^40 pairs of comparisons has the same pattern."""
+
+MANY = 2**10
+"""Comparisons that are told from one another: of so many, in one of two million searches, two have one pattern."""
 
 COINS = 3
 """The first of them, beside all on one side and all on the other, which show whether any derivative hangs on it."""
@@ -30,8 +33,8 @@ COINS = 3
 SINGLY = 64
 """Comparisons that are turned one after the other, where elements hang on several."""
 
-WORK = 2**28
-"""Numbers that are computed again to find what hangs on what: some tens of seconds."""
+WORK = 2**25
+"""Numbers of inputs and outputs that are computed again to find what hangs on what: some ten seconds."""
 
 
 class Hull(NamedTuple):
@@ -148,7 +151,7 @@ def at_kinks(run: Run, base: Followed, gs: Sequence[Array], pulled: list[list[Pu
     moved = np.any([_apart(start, came) for came in known], axis=0)
     if not moved.any():
         return [Kinks(nothing) for _ in gs]
-    if PATTERN * (size + base.output.size + len(search.ways)) > WORK:
+    if len(search.ways) > MANY or PATTERN * (size + base.output.size) > WORK:
         return [Kinks(of_g) for of_g in moved]
     for of in outcomes[2 + COINS :]:
         came = search.values(of)

@@ -72,7 +72,10 @@ def domain(program: Program, dtype: str, turn: int, whole: bool) -> Domain:
 def test_right_programs_are_never_accused(dtype: str, whole: bool) -> None:
     judged = 0
     for turn, program in enumerate(PROGRAMS * (len(HIDDEN) if whole else 1)):
-        report = interrogated(asked(program), domain(program, dtype, turn, whole), Subject(program.name), seed=turn)
+        count = None if whole or turn % 6 == 0 else 24
+        report = interrogated(
+            asked(program), domain(program, dtype, turn, whole), Subject(program.name), turn, count
+        )
         judged += numbers(report)
         assert report.verdict == ("UNDECIDED" if report.refuses_most else "CONFORMS"), f"\n{report}"
         assert not report.refuses_most or program.name == "complex-step", f"\n{report}"

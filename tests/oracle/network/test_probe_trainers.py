@@ -74,11 +74,11 @@ def ascending(network: Network, x: Array, y: Array, eta: float) -> Gradients:
 @by_dtype
 def test_trainers(dtype: str) -> None:
     for trainer in (sgd, timid):
-        report = probe_trainer(trainer, dtype=dtype, width=(1, 70))
+        report = probe_trainer(trainer, dtype=dtype, width=(1, 70), problems=24)
         assert_conforms(report)
         assert report.subject.name == trainer.__name__
     for wrong, equation in ((updated_first, "B2"), (Momentum(), "U1"), (without_bias, "B4"), (ascending, "B1")):
-        report = probe_trainer(wrong, dtype=dtype, width=(1, 70), hidden=Tanh())
+        report = probe_trainer(wrong, dtype=dtype, width=(1, 70), problems=24, hidden=Tanh())
         assert report.verdict == "WRONG"
         assert named(report)[0] == equation, f"\n{report}"
 
@@ -93,7 +93,7 @@ def test_the_steps_of_right_programs(program: Program, dtype: str) -> None:
         return program.answer(problem).updated
 
     options: dict[str, Any] = {"hidden": ELU(), "output": Softmax(), "loss": "cross_entropy", "reduction": "mean"}
-    assert_conforms(probe_trainer(step, dtype=dtype, width=(1, 7), **options))
+    assert_conforms(probe_trainer(step, dtype=dtype, width=(1, 7), problems=24, **options))
 
 
 def test_a_rate_that_no_trainer_takes_is_a_failure() -> None:

@@ -102,7 +102,7 @@ WRONG = {
     "the sign of dL/db": Wrong("B4", scaled(1, -1), "All of them are -1 times"),
     "everything negative": Wrong("B1", scaled(-1, -1), "All of them are -1 times"),
     "the sign of one bias": Wrong("B4", last_bias),
-    "beyond width 32": Wrong("B3", wide, "All of them are 1.00781 times"),
+    "beyond width 32": Wrong("B3", wide, "All of them are 1.008 times"),
     "single samples": Wrong("B3", for_batches(single=True), "It shows with one sample; the same question with 3"),
     "batches": Wrong("B3", for_batches(single=False), "on; the same question with one sample is answered rightly."),
     "from the third layer on": Wrong("B3", from_the_third, "It shows from 3 layers on; the same question with 2"),
@@ -152,8 +152,9 @@ def one_off(layer: int, part: int, element: tuple[int, ...] | str, by: float) ->
 def test_one_element_of_a_hundred_thousand(layer: int, part: int, element: Any, dtype: str) -> None:
     wrong = one_off(layer, part, element, 1 / 100)
     options: dict[str, Any] = {"hidden": Tanh(), "dtype": dtype, "widths": WIDE}
-    assert probe(wrong, **options).verdict in ("WRONG", "SUSPECT")  # the equation alone sees it, and is no proof
-    report = probe(wrong, method="backpropagation", **options)
+    if element == "pivot":  # the equation alone sees it, and is no proof
+        assert probe(wrong, **options).verdict in ("WRONG", "SUSPECT")
+    report = probe(wrong, method="backpropagation", problems=16, **options)
     assert report.verdict == "WRONG"
     finding = report.findings[0]
     assert (finding.equation, finding.layer) == ("B3" if part == 0 else "B4", layer + 1), f"\n{report}"

@@ -231,8 +231,10 @@ def _factors(domain: Domain) -> dict[str, tuple[Any, ...]]:
         factors["parameters"] = ("declared", "other")
     if domain.widths is not None:
         return {name: of for name, of in factors.items() if name not in ("layers", "hidden", "inputs", "outputs")}
-    most = domain.layers[1]
-    if domain.dtype == "float32" and any(isinstance(sigma, MIXING) for sigma in domain.hidden):
+    most, mixing = domain.layers[1], any(isinstance(sigma, MIXING) for sigma in domain.hidden)
+    if mixing:  # judging a layer that mixes n units takes n passes through it
+        factors["hidden"] = tuple(kind for kind in factors["hidden"] if kind != "beyond 784")
+    if mixing and domain.dtype == "float32":
         most = max(min(most, MIXED_LAYERS), domain.layers[0])
     factors["layers"] = tuple(dict.fromkeys(_clipped(L, (domain.layers[0], most)) for L in factors["layers"]))
     for name in ("inputs", "outputs"):

@@ -9,7 +9,8 @@ import pytest
 from conformance.arrays import Array
 from conformance.judge.verdict import CONFORMS, WRONG
 from conformance.oracle.operation.operation import check_pullback
-from tests.oracle.operation.idioms import IDIOMS, REFUSED
+
+from .idioms import IDIOMS, REFUSED
 
 Z = np.array([[0.5, -1.25, 0.75, 2.0], [-0.375, 1.5, 0.25, -2.5], [1.75, 0.3125, -0.625, 1.125]], np.float32)
 """Away from every kink of the idioms, and without ties."""

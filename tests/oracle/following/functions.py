@@ -1,16 +1,12 @@
-"""Forward functions as people write them, each of one array z (3, 4): idioms that a certified truth follows.
-
-Each is written so that z away from kinks has a derivative; `REFUSED` are those that are refused, with what is said.
-"""
+"""Forward functions as people write them, each of one array z (3, 4), that take more than a line."""
 
 import math
 from collections.abc import Callable, Iterator
-from functools import partial, reduce
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
-from scipy import special, stats
+from scipy import special
 
 from conformance.arrays import Array
 
@@ -341,139 +337,3 @@ def cholesky_by_hand(z: Array) -> Array:
             rest = a[i, j] - L[i, :j] @ L[j, :j]
             L[i, j] = np.sqrt(rest) if i == j else rest / L[j, j]
     return L
-
-
-IDIOMS: dict[str, Callable[[Any], Any]] = {
-    "exp(minimum(z, 0))": lambda z: np.exp(np.minimum(z, 0)),
-    "log1p(maximum(z, 0))": lambda z: np.log1p(np.maximum(z, 0)),
-    "exp(where(z > 0, 0, z))": lambda z: np.exp(np.where(z > 0, 0, z)),
-    "exp(clip)": lambda z: np.exp(np.clip(z, -1, 1)),
-    "logaddexp": lambda z: np.logaddexp(0, z),
-    "expit": special.expit,
-    "erf": special.erf,
-    "logsumexp": lambda z: special.logsumexp(z, axis=1),
-    "einsum": lambda z: np.einsum("ij,kj->ik", z, z),
-    "norm": lambda z: z / np.linalg.norm(z, axis=1, keepdims=True),
-    "mean and std": lambda z: (z - np.mean(z, 0)) / np.std(z, 0),
-    "cumsum": lambda z: np.cumsum(z, axis=1),
-    "pad": lambda z: np.pad(z, 1)[1:, 1:] * 2,
-    "windows": lambda z: sliding_window_view(z, (2, 2)).max(axis=(2, 3)),
-    "sort": lambda z: np.sort(z, axis=1),
-    "astype": lambda z: np.tanh(z.astype(np.float64)),
-    "asarray": lambda z: np.asarray(z, dtype=float) * 2,
-    "log2": lambda z: np.log2(abs(z) + 1),
-    "filled": filled,
-    "filled_like": filled_like,
-    "masked": masked,
-    "stable_sigmoid": stable_sigmoid,
-    "recurrent": recurrent,
-    "softmax_in_place": softmax_in_place,
-    "scan": scan,
-    "lstm": lstm,
-    "gru": gru,
-    "embedding": embedding,
-    "add.at": scattered,
-    "segment sums": segment_sums,
-    "batch norm": batch_norm,
-    "rms norm": rms_norm,
-    "group norm": group_norm,
-    "cross entropy": cross_entropy,
-    "focal loss": focal,
-    "one hot": one_hot,
-    "dice": dice,
-    "causal attention": causal_attention,
-    "masked attention": masked_attention,
-    "heads": heads,
-    "rope": rope,
-    "im2col": im2col,
-    "loops of convolution": loops_of_convolution,
-    "strided pooling": strided_pooling,
-    "max by mask": max_by_mask,
-    "argmax": by_argmax,
-    "top two": top_two,
-    "median": median,
-    "scalar loops": scalar_loops,
-    "helper": by_helper,
-    "newton": newton,
-    "ode": ode,
-    "in place": in_place,
-    "in views": in_views,
-    "divide(where=)": divided_where,
-    "gelu": gelu,
-    "swiglu": swiglu,
-    "import inside": by_import,
-    "called object": Layer(),
-    "object with methods": Scaled(),
-    "inherited call": Deeper(),
-    "bound method": Scaled().scaled,
-    "normal distribution": lambda z: z * stats.norm.cdf(z) + stats.norm.pdf(z),
-    "bincount": lambda z: np.bincount(np.array([0, 2, 0, 1]), weights=z[0]) ** 2,
-    "partial": partial(power_of, 1.5),
-    "generator": generated,
-    "closure": closed_over(0.75),
-    "where with nan": where_nan,
-    "cholesky by hand": cholesky_by_hand,
-    "affine": lambda z: z @ W.T + BIAS,
-    "dot": lambda z: np.dot(W, z.T),
-    "outer": lambda z: np.outer(z[0], z[1]),
-    "kron": lambda z: np.kron(z[:2, :2], W),
-    "trace": lambda z: np.trace(z @ z.T),
-    "norm of order 1": lambda z: np.linalg.norm(z, 1, axis=1),
-    "frobenius": lambda z: np.linalg.norm(z),
-    "prod": lambda z: np.prod(z, axis=1),
-    "cumprod": lambda z: np.cumprod(z, axis=0),
-    "diff": lambda z: np.diff(z, axis=1) ** 2,
-    "gradient": lambda z: np.gradient(z, axis=1) ** 2,
-    "roll": lambda z: z * np.roll(z, 1, axis=0),
-    "tile and repeat": lambda z: np.tile(z, 2) * np.repeat(z, 2, axis=1),
-    "tril": lambda z: np.tril(z @ z.T),
-    "diag": lambda z: np.diag(np.diag(z[:, :3])) + np.diag(z[:, 0]),
-    "concatenate": lambda z: np.concatenate([z, z[::-1] ** 2, np.ones((1, 4))]),
-    "flip": lambda z: np.flip(z, 1) * z,
-    "hypot": lambda z: np.hypot(z[0], z[1]),
-    "arctan2": lambda z: np.arctan2(z[0], abs(z[1]) + 1),
-    "remainder": lambda z: np.remainder(3.3 * z, 1.0) * z,
-    "sign": lambda z: np.sign(z) * z**2,
-    "heaviside": lambda z: np.heaviside(z, 0.5) * z,
-    "leaky": lambda z: np.where(z > 0, z, 0.1 * z),
-    "relu6": lambda z: np.clip(z + 3, 0, 6) * z / 6,
-    "elu": lambda z: np.where(z > 0, z, np.expm1(np.minimum(z, 0))),
-    "softplus": lambda z: np.log1p(np.exp(-np.abs(z))) + np.maximum(z, 0),
-    "huber": lambda z: np.where(np.abs(z) < 1, 0.5 * z**2, np.abs(z) - 0.5),
-    "log cosh": lambda z: np.log(np.cosh(z)).mean(),
-    "entropy": lambda z: special.entr(special.softmax(z, axis=1)).sum(axis=1),
-    "kl": lambda z: special.kl_div(special.softmax(z, axis=1), np.full(4, 0.25)).sum(),
-    "xlogy": lambda z: special.xlogy(z**2, z**2),
-    "ndtr": lambda z: z * special.ndtr(z),
-    "log_expit": lambda z: special.log_expit(z),
-    "logit": lambda z: special.logit(0.25 + special.expit(z) / 2),
-    "vectorize": lambda z: np.vectorize(lambda x: x * x if x > 0 else -x)(z),
-    "apply_along_axis": lambda z: np.apply_along_axis(lambda row: row / row.sum(), 1, abs(z)),
-    "cov": lambda z: (z - z.mean(0)).T @ (z - z.mean(0)) / 2,
-    "quantile": lambda z: np.quantile(z, 0.3, axis=1),
-    "reduce": lambda z: reduce(np.logaddexp, z),
-    "sum of a generator": lambda z: sum(np.sin(row) for row in z),
-    "list of rows": lambda z: np.array([row.max() - row.min() for row in z]),
-    "convolve": lambda z: np.convolve(z[0], z[1]),
-    "average": lambda z: np.average(z, axis=1, weights=np.arange(1.0, 5.0)),
-    "ptp": lambda z: np.ptp(z, axis=0),
-    "meshed": lambda z: z[:, None, :] - z[None, :, :],
-    "distances": lambda z: np.sqrt(((z[:, None] - z[None]) ** 2).sum(-1) + np.eye(3)),
-    "cosine": lambda z: z[0] @ z[1] / (np.linalg.norm(z[0]) * np.linalg.norm(z[1])),
-    "ellipsis": lambda z: np.einsum("...i,...i->...", z, z),
-    "einsum of three": lambda z: np.einsum("ij,kj,k->i", z, W, BIAS),
-    "scan by accumulate": lambda z: np.add.accumulate(z**2, axis=1),
-    "maximum.accumulate": lambda z: np.maximum.accumulate(z, axis=1) ** 2,
-    "take": lambda z: np.take(z, [1, 1, 0], axis=0) ** 2,
-    "compress": lambda z: z[:, np.array([True, False, True, True])] ** 3,
-    "scalar power": lambda z: 2.0**z,
-    "rsqrt": lambda z: (z * z + 1) ** -0.5,
-}
-
-
-REFUSED: dict[str, tuple[Callable[[Any], Any], str]] = {
-    "bytes": (lambda z: np.frombuffer(z.tobytes(), z.dtype).reshape(3, 4) * z, "tobytes"),
-    "gamma": (lambda z: np.array([math.lgamma(abs(x)) for x in z[0]]), "math.lgamma"),
-    "inverse": (lambda z: np.linalg.inv(z @ z.T + np.eye(3)), "numpy.linalg.inv"),
-    "fft": (lambda z: np.fft.fft(z).real, "fft"),
-}
