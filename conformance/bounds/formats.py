@@ -29,6 +29,23 @@ def format_of(x: Any) -> Format:
     return NAMED_FORMATS[dtype_name(x)]
 
 
+def accumulating(format: Format, name: str | None) -> Format:
+    """A format whose sums are added up in the format of that name, if one is declared.
+
+    Raises
+    ------
+    ValueError
+        Naming an accumulator that is unknown, or narrower than the format itself.
+    """
+    if name is None:
+        return format
+    known = [n for n, other in NAMED_FORMATS.items() if other.u <= format.u and other.largest >= format.largest]
+    if name not in known:
+        raise ValueError(f"accumulator: expected one of {', '.join(known)}, or None, got {name!r}")
+    # The midpoints' own rounding is counted, as it is in u.
+    return format._replace(accumulator=NAMED_FORMATS[name].u + float(np.finfo(format.wide).eps))
+
+
 def check_inputs(inputs: Any) -> tuple[Any, ...]:
     """The inputs as a tuple: arrays or tensors of one floating dtype, not empty, and finite.
 

@@ -24,6 +24,7 @@ from ..numbers.enclosure import Unbounded
 from .assumptions import DIVISION, KAPPA, erfc_units
 
 Value = TypeVar("Value", Array, "Rounded")
+EPSILON = float(np.finfo(np.float64).eps)
 
 
 class Format(NamedTuple):
@@ -31,6 +32,7 @@ class Format(NamedTuple):
 
     ``u`` is its unit roundoff, ``tiny`` its smallest normal and ``largest`` its largest number; midpoints are
     computed in ``wide``, whose own rounding is counted in ``u``.  ``kappa`` is the error of its library functions.
+    ``accumulator`` is the unit roundoff in which a sum is added up before it is rounded once, where that is declared.
     """
 
     dtype: np.dtype[Any]
@@ -39,6 +41,7 @@ class Format(NamedTuple):
     tiny: float
     largest: float
     kappa: int = KAPPA
+    accumulator: float | None = None
 
 
 def _format(dtype: type[np.floating[Any]], wide: type[np.floating[Any]]) -> Format:
@@ -74,9 +77,6 @@ def _up(radius: Array, n: int = 1) -> Array:
     radius = np.asarray(radius, dtype=np.float64) * (1 + (n + 16) * EPSILON)
     unknown = np.isnan(radius)
     return np.where(unknown, np.inf, radius) if unknown.any() else radius
-
-
-EPSILON = float(np.finfo(np.float64).eps)
 
 
 class Rounded(NDArrayOperatorsMixin):
@@ -135,11 +135,13 @@ class Rounded(NDArrayOperatorsMixin):
     def sum(self, axis: int | None = None, keepdims: bool = False) -> "Rounded":
         """The sum in any order."""
         with np.errstate(all="ignore"):
-            mid = self.mid.sum(axis=axis, keepdims=keepdims)
+            arrays, format = (self.mid, self.rad, _magnitude(self.mid)), self.format
+            mid, brought, absolute = (array.sum(axis=axis, keepdims=keepdims) for array in arrays)
             n = self.mid.size // max(mid.size, 1)
-            brought = self.rad.sum(axis=axis, keepdims=keepdims)
-            absolute = _magnitude(self.mid).sum(axis=axis, keepdims=keepdims)
-            return _summed(mid, brought, absolute, n, self.format)
+            if format.accumulator is None or n == 1:
+                return _summed(mid, brought, absolute, n, format)
+            added = _summed(mid, brought, absolute, n, format._replace(u=format.accumulator)).rad
+            return Rounded(mid, _up(added + (format.u * (_magnitude(mid) + added) + format.tiny) * (added > 0)), format)
 
     def max(self, axis: int | None = None, keepdims: bool = False) -> "Rounded":
         """The largest: it lies within the largest radius of the largest midpoint."""

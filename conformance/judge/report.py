@@ -27,7 +27,7 @@ from .verdict import CONFORMS, EXIT_STATUS, SUSPECT, UNDECIDED, WRONG, Tally, ad
 
 
 class Finding(NamedTuple):
-    """Something found wrong or suspect, for a reader; ``kind`` is "ordinary" or "extreme".
+    """Something found wrong or suspect, for a reader; ``kind`` is "ordinary", "extreme" or "beyond" the inputs given.
 
     ``faults`` names the known mistakes that the numbers fit, best first.  ``problem`` is a file that replays it, or "".
     ``factor`` is the number by which all are multiplied, where one explains them.  ``question`` holds what was asked
@@ -116,7 +116,8 @@ class Report(NamedTuple):
     """What a run over a subject leaves.
 
     ``tallies`` are keyed by (equation, layer) and hold ordinary problems only.  ``effective_bits`` says with how many
-    bits the subject multiplies, by the dtype that it claims.  ``expected`` are the equations and layers that an
+    bits the subject multiplies, by the dtype that it claims.  ``beyond`` is the verdict on inputs that the
+    judge made up of those given, and is no part of the main one.  ``expected`` are the equations and layers that an
     architecture has, whether they were judged or not.  ``print`` it to read it.
     """
 
@@ -127,6 +128,7 @@ class Report(NamedTuple):
     unsupported: int = 0
     failed: int = 0
     robustness: Robustness | None = None
+    beyond: Robustness | None = None
     effective_bits: Mapping[str, float] = {}
     remarks: tuple[str, ...] = ()
     profile: str = ""
@@ -213,6 +215,7 @@ class Report(NamedTuple):
                 for f in self.findings
             ],
             "robustness": self.robustness._asdict() if self.robustness else None,
+            "beyond": self.beyond._asdict() if self.beyond else None,
             "remarks": list(self.remarks),
             "following": [
                 {"equation": equation, "layer": layer}
@@ -264,14 +267,21 @@ def shown(report: Report) -> RenderableType:
         said.append(_table(report))
     said += [Text(remark) for remark in report.remarks]
     for finding in report.findings:
-        kind = f" ({finding.kind} values)" if finding.kind != "ordinary" else ""
+        kind = KINDS[finding.kind]
         said.append(Text.assemble((f"{finding.verdict}{kind}  ", STYLES[finding.verdict]), finding.explanation))
     if report.robustness is not None:
         r = report.robustness
         said.append(
             Text(f"At the ends of the range: {r.verdict}, {r.wrong} of {r.asked} extreme questions answered wrongly.")
         )
+    if report.beyond is not None:
+        b = report.beyond
+        said.append(Text(f"Beyond the inputs given: {b.verdict}, {b.wrong} of {b.asked} questions answered wrongly."))
     return Group(*said)
+
+
+KINDS = {"ordinary": "", "extreme": " (extreme values)", "beyond": " (beyond the inputs given)"}
+"""What a finding says of the inputs that show it."""
 
 
 def text(report: Report) -> str:
@@ -295,6 +305,8 @@ def _title(report: Report) -> Text:
 
 def _open(report: Report) -> str:
     """What is undecided, by name, and what would decide it."""
+    if not _of_network(report):
+        return _open_inputs(report)
     named = {"B3": "dL/dW", "B4": "dL/db", "B2": "dL/dx"}
     layers: dict[str, list[int]] = {}
     for equation, layer in report.undecided:
@@ -309,6 +321,32 @@ def _open(report: Report) -> str:
     return f"{' and '.join(said)} undecided, which {' or '.join(ways)} would decide"
 
 
+def _open_inputs(report: Report) -> str:
+    """The same of an operation, whose layers are its inputs; a second answer is undecided wherever the first is."""
+    undecided = [key for key in report.undecided if key[0] != "state"] or report.undecided
+    inputs: dict[str, list[int]] = {}
+    for equation, k in undecided:
+        inputs.setdefault(equation, []).append(k)
+    said = [f"({name}) by input{'s' if len(of) > 1 else ''} {', '.join(map(str, of))}" for name, of in inputs.items()]
+    dtypes = {report.tallies[key].worst.dtype for key in undecided}
+    ways = WIDER[min(dtypes, key=list(WIDER).index)] if dtypes <= set(WIDER) else "other inputs"
+    return f"{' and '.join(said)} undecided, which {ways} would decide"
+
+
+WIDER = {
+    "bfloat16": 'float32, or accumulator="float32" if it is true,',
+    "float16": 'float32, or accumulator="float32" if it is true,',
+    "float32": "float64",
+    "float64": "other inputs",
+}
+"""What may decide what a format leaves undecided, the narrowest format first."""
+
+
+def _of_network(report: Report) -> bool:
+    """Whether the layers are those of a network, and not the inputs of an operation."""
+    return any(equation[0] in "FBU" for equation, _ in report.tallies)
+
+
 def by_phase(equation: str) -> tuple[int, str]:
     """A key that sorts equations: forward, loss, backward, then all others."""
     return ("F", "L", "B").index(equation[0]) if equation[0] in "FLB" else 3, equation
@@ -318,8 +356,7 @@ def _table(report: Report) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     equations = sorted({equation for equation, _ in report.tallies}, key=by_phase)
     layers = sorted({layer for _, layer in report.tallies})
-    of_network = any(equation[0] in "FBU" for equation in equations)
-    table.add_column("layer" if of_network else "input", justify="right")
+    table.add_column("layer" if _of_network(report) else "input", justify="right")
     for equation in equations:
         table.add_column(f"({equation})")
     for layer in layers:

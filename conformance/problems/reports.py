@@ -69,7 +69,7 @@ class Finding(Message):
     """Something found wrong or suspect: where, what was got and expected, what it fits, and how to replay it."""
 
     verdict: Verdict
-    kind: Annotated[Literal["ordinary", "extreme"], Field(alias="class")] = "ordinary"
+    kind: Annotated[Literal["ordinary", "extreme", "beyond"], Field(alias="class")] = "ordinary"
     equation: str
     layer: Count
     element: list[Count]
@@ -82,7 +82,7 @@ class Finding(Message):
 
 
 class Robustness(Message):
-    """The verdict at the ends of the range."""
+    """The verdict at the ends of the range, or beyond the inputs given."""
 
     verdict: Verdict
     asked: Count
@@ -111,5 +111,6 @@ class Report(Message):
     equations: list[EquationRecord]
     findings: list[Finding]
     robustness: Robustness | None = None
+    beyond: Robustness | None = None
     remarks: list[str] = Field(default_factory=list)
     following: list[Place] = Field(default_factory=list)

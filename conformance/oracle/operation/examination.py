@@ -11,7 +11,6 @@ import numpy as np
 
 from ...arrays import Array
 from ...bounds.assumptions import KAPPA
-from ...bounds.formats import format_of
 from ...bounds.rounded import Format, Rounded
 from ...judge.judgement import Judgement
 from ...judge.report import Finding, Report, Robustness, Subject, found, unnumbered
@@ -41,15 +40,17 @@ COTANGENTS = 3
 class Operation(NamedTuple):
     """Somebody's operation, as an examination sees it.
 
-    ``pullback`` is called with arrays like the ``given`` ones and, where there is an ``output`` shape, with a cotangent
-    of that shape last; it gives the gradients by the first ``judged`` inputs, which count under ``equation``.
-    ``truth`` says what is admitted, of the inputs' numbers and the cotangents'.  ``forward``, where its value is judged
-    too, counts under ``value``.  ``mistakes`` are the known ones, of the inputs and a cotangent.  Beyond ``end`` an
-    input is extreme.  ``labels`` are what the inputs are called, if not by their places.
+    ``format`` is what is judged.  ``pullback`` is called with arrays like the ``given`` ones and, where there is an
+    ``output`` shape, with a cotangent of that shape last; it gives the gradients by the first ``judged`` inputs, which
+    count under ``equation``.  ``truth`` says what is admitted, of the inputs' numbers and the cotangents'.  Of
+    ``forward``, where there is one, the value is judged too, and counts under ``value``.  ``mistakes`` are the known
+    ones, of the inputs and a cotangent.  Beyond ``end`` an input is extreme.  ``labels`` are what the inputs are
+    called, if not by their places.
     """
 
     subject: Subject
     given: tuple[Any, ...]
+    format: Format
     judged: int
     pullback: Callable[..., Any]
     output: tuple[int, ...] | None
@@ -64,11 +65,6 @@ class Operation(NamedTuple):
     def label(self, k: int) -> str:
         """What the k-th of the inputs judged is called, from 0."""
         return f"input {self.labels[k] if self.labels else k + 1}"
-
-    @property
-    def format(self) -> Format:
-        """That is judged."""
-        return format_of(self.given[0])
 
     @property
     def dtype(self) -> str:
@@ -146,21 +142,28 @@ def examined(operation: Operation, seed: int) -> Report:
 
 def _examination(operation: Operation, values: Sequence[Array], seed: int) -> Examination:
     """Ask all questions; only the first, twice, of an operation that keeps state or changes its arguments."""
-    gs: list[Array] = []
-    if operation.output is not None:
-        rng = generator(seed)
-        drawn = (rng.standard_normal(operation.output) for _ in range(COTANGENTS))
-        gs = [numbers(like(g, operation.given[0])) for g in drawn]
+    gs = [numbers(like(g, operation.given[0])) for g in cotangents(operation, seed)]
     truth = operation.truth(values, gs)
     calls = [Call(values, g, of_g) for g, of_g in zip(gs or (None,), truth.expected, strict=True)]
-    first, again = (_outcome(operation, calls[0], truth.estimated) for _ in range(2))
+    first, again = (outcome_of(operation, calls[0], truth.estimated) for _ in range(2))
     value = _of_value(operation, values, truth.value) if operation.forward and truth.value else None
     others: list[Outcome] = []
     if not first.reply.changed and (first.violated or not again.violated):
         further = [*calls[1:], *_laid_out(operation, calls[0], truth)]
-        others = [_outcome(operation, call, truth.estimated) for call in further]
+        others = [outcome_of(operation, call, truth.estimated) for call in further]
     answered = tuple(outcome for outcome in others if not outcome.failed)
     return Examination(truth, first, again, answered, tuple(o for o in others if o.failed), value)
+
+
+def cotangents(operation: Operation, seed: int) -> list[Array]:
+    """The cotangents asked: none of an operation that takes none."""
+    if operation.output is None:
+        return []
+    rng = generator(seed)
+    drawn = [np.asarray(rng.standard_normal(operation.output)) for _ in range(COTANGENTS)]
+    if operation.format.accumulator is not None:  # sums of one sign tell the most of how they are added up
+        drawn.insert(0, np.asarray(abs(drawn[-1])))
+    return drawn
 
 
 def _laid_out(operation: Operation, call: Call, truth: Truth) -> Iterator[Call]:
@@ -180,7 +183,7 @@ def _laid_out(operation: Operation, call: Call, truth: Truth) -> Iterator[Call]:
         yield Call(values, g, of_repeated.expected[0], broadcast, "inputs broadcast with strides of zero")
 
 
-def _outcome(operation: Operation, call: Call, estimated: bool) -> Outcome:
+def outcome_of(operation: Operation, call: Call, estimated: bool) -> Outcome:
     """Ask and judge; what fails with arrays that lie in memory as usual raises."""
     reply = _asked(operation, call)
     if reply.failed and not call.where:
@@ -257,7 +260,7 @@ def _unsummed(got: tuple[int, ...], expected: tuple[int, ...]) -> str:
 # Judging.
 
 
-def _violated(outcome: Outcome) -> list[int]:
+def violated_in(outcome: Outcome) -> list[int]:
     """Of which inputs the gradients are wrong, or suspect."""
     return [k for k, j in enumerate(outcome.judgements) if j.violated]
 
@@ -310,20 +313,20 @@ def _found(operation: Operation, e: Examination) -> Iterator[tuple[Finding, Diag
         text = f"The call changes {' and '.join(changing[0])}, which the caller still needs."
         yield unnumbered("ordinary", "state", text, ("changes its arguments",)), Diagnosis()
     if not e.first.violated and not e.first.reply.changed:
-        for k in _violated(e.again):
+        for k in violated_in(e.again):
             yield _of_state(operation, e.again, k)
     shown: set[int] = set()
     for outcome in e.outcomes:
-        for k in _violated(outcome):
+        for k in violated_in(outcome):
             if k not in shown:
-                yield _of_gradient(operation, outcome, k)
-        shown.update(_violated(outcome))
+                yield of_gradient(operation, outcome, k)
+        shown.update(violated_in(outcome))
     if e.value is not None and e.value.violated:
         j, got = e.value.judgements[0], e.value.answer.parts[0]
         yield found("ordinary", j, f"({j.equation}), the value: {_counted(j, got)}."), Diagnosis()
 
 
-def _of_gradient(operation: Operation, outcome: Outcome, k: int) -> tuple[Finding, Diagnosis]:
+def of_gradient(operation: Operation, outcome: Outcome, k: int) -> tuple[Finding, Diagnosis]:
     """A wrong gradient by the k-th input."""
     call, j, got = outcome.question, outcome.judgements[k], outcome.answer.parts[k]
     where = f" with {call.where}" if call.where else ""

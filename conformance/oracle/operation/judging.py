@@ -41,7 +41,10 @@ def judgement(
         n = admitted.mid.size
         return Judgement(equation, k, dtype, n, n, 0, np.inf, 0.0, (), np.nan, np.nan, 0.0)
     j = compare(equation, k, got, admitted)._replace(dtype=dtype)
-    return j._replace(wrong=0, suspect=j.wrong) if estimated else j
+    if not estimated:
+        return j
+    # An estimate that would let most numbers pass at twice their size decides nothing, not even the few beside them.
+    return j._replace(wrong=0, suspect=j.wrong, undecided=j.elements if j.floor >= 1 else j.undecided)
 
 
 def _not_a_number(j: Judgement, got: Array | Failed, bound: Rounded, finite: Array) -> Judgement:

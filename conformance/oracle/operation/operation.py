@@ -12,6 +12,10 @@ The inputs count as known to one rounding.  So at a kink, or nearer to one than 
 derivatives of the branches is admitted.  Inputs for which an exponential overflows are extreme:
 what a pullback of a named equation gets wrong for them alone is a matter of robustness.
 
+What is given is not all that is asked (`conformance.oracle.operation.drawn`): of a named equation also kinks, zeros,
+cotangents of other sizes and the ends of the range, and of somebody's own forward function the inputs moved a little
+and in another order; what is wrong there is said under ``Report.beyond``, and is no part of the verdict.
+
 The truths stand in `conformance.oracle.operation.truth`, the asking and judging in the module `examination` beside it.
 
 Examples
@@ -46,14 +50,17 @@ from reference.losses import TARGETS
 
 from ...arrays import Array
 from ...bounds import assumptions
-from ...bounds.formats import check_inputs, format_of
+from ...bounds.formats import accumulating, check_inputs, format_of
 from ...bounds.rounded import Format
 from ...judge.report import Report, Subject
 from ...problems.layouts import is_tensor, like, numbers
 from ...text.labels import label
 from ..diagnosis import mistaken
+from .beyond import Drawing, examined_beyond
+from .drawn import for_activation, for_loss, for_own
 from .examination import Operation, examined
 from .forward import Forward, forward_of
+from .outputs import examined_by_output
 from .signature import flattened, signature_of, structure_of
 from .truth import Truth, of_activation, of_forward, of_loss
 
@@ -67,6 +74,7 @@ def check_pullback(
     *,
     equation: Any = None,
     keywords: Mapping[str, Any] | None = None,
+    accumulator: str | None = None,
     seed: int = 0,
 ) -> Report:
     """Judge a vector-Jacobian product of one operation.
@@ -88,14 +96,18 @@ def check_pullback(
         What ``forward`` claims to be: then its value is judged too, under (A..), and the pullback under (D..).
     keywords : mapping, optional
         Further keyword arguments of both callables, held fixed.
+    accumulator : str, optional
+        The dtype in which both callables add up, such as "float32" for bfloat16 inputs: then every sum over an axis,
+        into a place or of products is held to that, and to one rounding to the inputs' dtype.
     seed : int
         Of the cotangents and random choices.
 
     Returns
     -------
     Report
-        Tallies by label ("vjp" for somebody's own operation) and input, counted from 1; "state" for the same
-        question asked again.  Asked are contiguous, transposed, strided, reversed and broadcast inputs.
+        Tallies by label ("vjp" for somebody's own operation, "vjp of output 2" for the cotangent of one of several
+        outputs alone) and input, counted from 1; "state" for the same question asked again.  Asked are contiguous,
+        transposed, strided, reversed and broadcast inputs.
 
     Raises
     ------
@@ -103,10 +115,12 @@ def check_pullback(
         Inputs that are no arrays of a floating dtype, or of several; a forward function that gives no array; a pullback
         that cannot be called so.
     ValueError
-        No input, an empty one, or one that is not finite; an unknown equation, or a shape that it does not take.
+        No input, an empty one, or one that is not finite; an unknown equation, or a shape that it does not take; an
+        accumulator that is unknown or narrower than the inputs.
     """
     signature = signature_of(inputs, keywords or {})
     given = check_inputs([signature.inputs[k] for k in signature.moving])
+    format = accumulating(format_of(given[0]), accumulator)
     function: Any
     function, named = (_applied(forward), equation) if _is_function(forward) else (None, forward)
     ask = _pullback(function, pullback)
@@ -117,17 +131,19 @@ def check_pullback(
         output = Forward(signature.called(function), given, tensors).output(values)
         signature = signature._replace(output=structure_of(output))
         own = Forward(signature.forward(function), given, tensors)
-        truth: Truths = lambda values, gs: of_forward(own, given, values, gs, seed)
+        truth: Truths = lambda values, gs: of_forward(own, format, values, gs, seed)
         shape, asked = own.plain(values).shape, signature.pullback(ask)
-        return examined(
-            Operation(subject, given, len(given), asked, shape, "vjp", truth, labels=signature.labels), seed
-        )
-    sigma, format = _activation(named), format_of(given[0])
+        operation = Operation(subject, given, format, len(given), asked, shape, "vjp", truth, labels=signature.labels)
+        report = examined_by_output(operation, examined(operation, seed), signature.outputs, seed)
+        return examined_beyond(operation, report, lambda values: for_own(values, len(given), seed), seed)
+    sigma = _activation(named)
     _check_operand(sigma, given)
-    return examined(
+    end = _end(format, type(sigma) in assumptions.ACTIVATIONS and type(sigma) not in assumptions.ALGEBRAIC)
+    return _judged(
         Operation(
             subject,
             given,
+            format,
             1,
             ask,
             tuple(given[0].shape),
@@ -136,8 +152,9 @@ def check_pullback(
             function,
             label(type(sigma).apply),
             lambda values, g: mistaken(sigma, values[0], g),
-            _end(format, type(sigma) in assumptions.ACTIVATIONS and type(sigma) not in assumptions.ALGEBRAIC),
+            end,
         ),
+        lambda values: for_activation(sigma, values[0], format, end),
         seed,
     )
 
@@ -150,6 +167,7 @@ def check_loss(
     *,
     equation: Any = None,
     reduction: Reduction | None = None,
+    accumulator: str | None = None,
     seed: int = 0,
 ) -> Report:
     """Judge the gradient of a loss by the outputs, and its value where it claims to be one of the reference's.
@@ -168,6 +186,8 @@ def check_loss(
         What ``loss`` claims to be: then its value is judged too, under (L..).
     reduction : "sum", "mean" or None
         Over the batch.
+    accumulator : str, optional
+        As of `check_pullback`.
     seed : int
         Of random choices.
 
@@ -195,18 +215,21 @@ def check_loss(
     function, named = (loss, equation) if _is_function(loss) else (None, loss)
     if not callable(gradient):
         raise TypeError(f"gradient: expected a function gradient(outputs, targets), got {type(gradient).__name__}")
-    subject, format = Subject(_name(gradient)), format_of(given[0])
+    subject, format = Subject(_name(gradient)), accumulating(format_of(given[0]), accumulator)
     if named is None:
-        of_outputs = _of_outputs(function, given, reduction, seed)
-        return examined(Operation(subject, given, 1, gradient, None, "vjp", of_outputs), seed)
+        of_outputs = _of_outputs(function, given, format, reduction, seed)
+        own = Operation(subject, given, format, 1, gradient, None, "vjp", of_outputs)
+        return _judged(own, lambda values: for_own(values, 1, seed), seed)
     known, equation_label = _loss(named)
     low, high = TARGETS.get(type(known), (-np.inf, np.inf))
     if not all(low <= y <= high for y in numbers(targets).flat):
         raise ValueError(f"targets: expected numbers from {low} to {high} for {type(known).__name__}")
-    return examined(
+    end = _end(format, type(known) in assumptions.LOSSES)
+    return _judged(
         Operation(
             subject,
             given,
+            format,
             1,
             gradient,
             None,
@@ -214,17 +237,25 @@ def check_loss(
             lambda values, gs: of_loss(known, values[0], values[1], reduction, format),
             function,
             label(type(known).value),
-            end=_end(format, type(known) in assumptions.LOSSES),
+            end=end,
         ),
+        lambda values: for_loss(known, values[0], values[1], format, end),
         seed,
     )
+
+
+def _judged(operation: Operation, drawing: Drawing, seed: int) -> Report:
+    """On the inputs given, and beyond them."""
+    return examined_beyond(operation, examined(operation, seed), drawing, seed)
 
 
 Truths = Callable[[Sequence[Array], Sequence[Array]], Truth]
 """The truth, of the inputs' numbers and the cotangents'."""
 
 
-def _of_outputs(function: Any, given: tuple[Any, ...], reduction: Reduction | None, seed: int) -> Truths:
+def _of_outputs(
+    function: Any, given: tuple[Any, ...], format: Format, reduction: Reduction | None, seed: int
+) -> Truths:
     """The truth of somebody's own loss: a function of the outputs, the targets being fixed."""
     whole = forward_of(function, given)
     shape, tensors = whole.plain([numbers(x) for x in given]).shape, whole.tensors
@@ -236,7 +267,7 @@ def _of_outputs(function: Any, given: tuple[Any, ...], reduction: Reduction | No
         outputs, targets = values
         fixed = like(targets, given[1]) if tensors else targets.astype(format_of(given[1]).dtype)
         of_outputs = Forward(lambda a: function(a, fixed), given[:1], tensors)
-        return of_forward(of_outputs, given[:1], [outputs], [np.ones(expected, outputs.dtype)], seed)
+        return of_forward(of_outputs, format, [outputs], [np.ones(expected, outputs.dtype)], seed)
 
     return truth
 

@@ -83,12 +83,28 @@ class Signature(NamedTuple):
         """A flat cotangent in the form of the outputs."""
         if self.output is None:
             return g
-        start, parts = 0, []
-        for shape in self.output.values() if isinstance(self.output, dict) else self.output:
-            n = 0 if shape is None else int(np.prod(shape, dtype=int))
-            parts.append(None if shape is None else g[start : start + n].reshape(shape))
-            start += n
+        parts = [
+            None if s is None else g[place].reshape(s) for s, place in zip(self._shapes, self._places, strict=True)
+        ]
         return dict(zip(self.output, parts, strict=True)) if isinstance(self.output, dict) else tuple(parts)
+
+    @property
+    def outputs(self) -> dict[str, slice]:
+        """Where each of several floating outputs stands among all of them, by what it is called; empty of one array."""
+        if self.output is None:
+            return {}
+        names = list(map(repr, self.output)) if isinstance(self.output, dict) else range(1, len(self.output) + 1)
+        each = zip(names, self._shapes, self._places, strict=True)
+        return {f"output {name}": place for name, shape, place in each if shape is not None}
+
+    @property
+    def _shapes(self) -> list[Any]:
+        return list(self.output.values() if isinstance(self.output, dict) else self.output)
+
+    @property
+    def _places(self) -> list[slice]:
+        ends = np.cumsum([0 if s is None else int(np.prod(s, dtype=int)) for s in self._shapes]).tolist()
+        return [slice(start, end) for start, end in zip([0, *ends], ends, strict=False)]
 
     def _moved(self, came: Any) -> Any:
         """The gradients by the floating inputs, of an answer that may have None for the others too."""

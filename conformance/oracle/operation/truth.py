@@ -8,7 +8,7 @@
 The inputs count as known to one rounding.  So at a kink, or nearer to one than that, any branch may be taken.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -19,7 +19,6 @@ from reference.gradients import Reduction
 
 from ...arrays import Array
 from ...bounds.admitted import Widened, WidenedLoss, admitted_loss, once_more
-from ...bounds.formats import format_of
 from ...bounds.rounded import EPSILON, Format, Rounded
 from ...problems.layouts import is_tensor
 from ..following.array import Unfollowed
@@ -27,6 +26,9 @@ from ..pytorch.tensors import Runner
 from ..recording.kinks import Kinks, at_kinks
 from ..recording.reverse import Followed, Pulled
 from .forward import Forward
+
+HALF = 2.0**-12
+"""Formats with a larger unit roundoff have half precision: what computes with them may add up in float32."""
 
 MEASURED = 256
 """How many input elements are measured by differences; of larger inputs a random choice."""
@@ -148,17 +150,15 @@ def _reshaped(x: Rounded, shape: tuple[int, ...]) -> Rounded:
 # Of somebody's own forward function, by following it.
 
 
-def of_forward(
-    forward: Forward, given: Sequence[Any], values: Sequence[Array], gs: Sequence[Array], seed: int
-) -> Truth:
+def of_forward(forward: Forward, format: Format, values: Sequence[Array], gs: Sequence[Array], seed: int) -> Truth:
     """The pullback of every cotangent: followed or, where that cannot be, measured.
 
     Parameters
     ----------
     forward : Forward
         Of arrays like the given ones, to one array.
-    given : sequence of arrays or tensors
-        Whose kind, dtype and device the function expects.
+    format : Format
+        That is judged.
     values : sequence of arrays
         The numbers of its inputs.
     gs : sequence of arrays
@@ -166,7 +166,6 @@ def of_forward(
     seed : int
         Of random choices.
     """
-    format = format_of(given[0])
     plain = forward.plain(values)
     if not np.array_equal(plain, forward.plain(values), equal_nan=True):
         said = "the forward function asked twice gives other values, so it has no derivative to judge by"
@@ -188,7 +187,7 @@ def of_forward(
     kinks = at_kinks(lambda decide: run(format, decide), followed, gs, pulled, seed)
     finite = _finite(run, gs, format, pulled, plain)
     expected = [_admitted(*of_g, format, finite[k]) for k, of_g in enumerate(zip(pulled, kinks, strict=True))]
-    remarks = []
+    remarks = list(_sums_narrow(followed, format))
     unbounded = sum(int(np.isinf(p.rad).sum()) for p in pulled[0]) if pulled else 0
     if unbounded:
         remarks.append(f"{unbounded} input elements hang on what may overflow, or has no bound: undecided")
@@ -196,6 +195,13 @@ def of_forward(
     if hanging.any():
         remarks.append(f"{hanging.sum()} input elements are at a kink or nearer than a rounding to one")
     return Truth(expected, remarks=tuple(remarks))
+
+
+def _sums_narrow(followed: Followed, format: Format) -> Iterator[str]:
+    """A remark on sums in half precision of which nothing better is declared."""
+    if format.accumulator is None and format.u > HALF and followed.sums:
+        bits = round(-np.log2(format.u))
+        yield f'sums with {bits} bits are admitted: if they are added up in float32, declare accumulator="float32"'
 
 
 def _followed(forward: Forward, values: Sequence[Array], format: Format, plain: Array) -> tuple[Runner, Followed]:
@@ -254,7 +260,10 @@ def _finite(
         return [()] * len(gs)
     wide = np.finfo(format.wide)
     alone = format._replace(
-        u=float(wide.eps), tiny=float(np.finfo(np.float64).tiny), largest=float(np.finfo(np.float64).max)
+        u=float(wide.eps),
+        tiny=float(np.finfo(np.float64).tiny),
+        largest=float(np.finfo(np.float64).max),
+        accumulator=None,
     )
     try:
         true = run(alone, None).pulled(gs)

@@ -13,6 +13,10 @@ What counts as legitimate, and thereby the bound:
 * a cotangent is a sum over all paths from a number to the outputs, in any arrangement: where m terms meet it is off by
   gamma_(m + ARRANGED) of the sum of the absolute products along the paths (as in `conformance.bounds.paths`).
 
+Where an accumulator is declared (`Format.accumulator`), each sum over an axis, into a place or of products is off by
+gamma of the accumulator's u and rounded once; sums that the text writes with + are not.  On the way back
+`Cotangent.rounding` says what that leaves.
+
 A formula that is equal on paper, and loses digits that none of these does, is outside.
 
 There are five kinds of node, and each knows its own pullback (`conformance.oracle.recording.reverse` runs them):
@@ -47,16 +51,54 @@ class Sum(NamedTuple):
 
 
 class Cotangent(NamedTuple):
-    """Of one node: true values, radii of what is admitted, sums of absolute products along paths; and the terms."""
+    """Of one node: true values, radii of what is admitted, sums of absolute products along paths; and the terms.
+
+    ``products`` says whether any of these products was rounded; without one they are plain sums of what was given.
+    ``met`` counts the paths that meet in the node, and ``sizes`` adds up their absolute values, where sums over axes
+    have an accumulator of their own.
+    """
 
     mid: Array
     rad: Array
     absolute: Array
     terms: int
+    products: bool = False
+    met: int = 1
+    sizes: Array | None = None
 
     def through(self, f: Callable[[Array], Array], terms: int) -> "Cotangent":
         """Something done to all three arrays, which makes so many times the terms."""
-        return Cotangent(f(self.mid), f(self.rad), f(self.absolute), self.terms * terms)
+        return Cotangent(f(self.mid), f(self.rad), f(self.absolute), self.terms * terms, self.products)
+
+    def added(self, other: "Cotangent", format: Format) -> "Cotangent":
+        """What came by this path and by another."""
+        sums = (self.mid + other.mid, self.rad + other.rad, self.absolute + other.absolute, self.terms + other.terms)
+        together = Cotangent(*sums, self.products or other.products)
+        if format.accumulator is None:
+            return together
+        sizes = (magnitude(self.mid) if self.sizes is None else self.sizes) + magnitude(other.mid)
+        return together._replace(met=self.met + other.met, sizes=sizes)
+
+    def rounding(self, format: Format, moved: bool) -> "Cotangent":
+        """With the rounding of the sum that it is; a node that only ``moved`` numbers leaves that to a later one.
+
+        With an accumulator the sums are added up in that, and rounded as themselves; products round in the format, and
+        so does what meets from several paths, in any order.
+        """
+        if format.accumulator is None:
+            if moved:
+                return self
+            return self._replace(rad=self.rad + arranged(self.terms, format.u) * self.absolute, terms=1)
+        rad = self.rad
+        if self.terms > 1:
+            rad = rad + ARRANGED * format.u * magnitude(self.mid)
+        if self.sizes is not None:
+            rad = rad + arranged(self.met, format.u) * self.sizes
+        c = self._replace(rad=rad, met=1, sizes=None)
+        if moved:
+            return c
+        units = arranged(self.terms, format.accumulator) if self.terms > 1 else 0.0
+        return c._replace(rad=rad + (units + ARRANGED * format.u * self.products) * self.absolute, terms=1)
 
 
 class Incoming(NamedTuple):
@@ -198,6 +240,7 @@ class _Slope(NamedTuple):
     def carried(self, c: Cotangent, shape: tuple[int, ...], format: Format) -> Cotangent:
         """A cotangent times the derivative, added up where the operand was broadcast."""
         count = max(int(c.mid.size), 1) // max(int(np.prod(shape)), 1)
+        products = c.products or self.size is not None
         if self.size is None:
             mid, rad, absolute = (c.mid if self.mid == 1 else -c.mid), c.rad, c.absolute
         else:
@@ -208,7 +251,7 @@ class _Slope(NamedTuple):
             if not c.absolute.all() or np.isnan(rad.sum()):  # what no cotangent reaches hangs on nothing
                 none = c.absolute == 0
                 mid, rad, absolute = (np.where(none, 0, array) for array in (mid, rad, absolute))
-        return Cotangent(mid, rad, absolute, c.terms).through(lambda a: _unbroadcast(a, shape, np.sum), count)
+        return Cotangent(mid, rad, absolute, c.terms, products).through(lambda a: _unbroadcast(a, shape, np.sum), count)
 
 
 def add(x: Node, y: Node, sign: int = 1) -> Node:
@@ -237,6 +280,14 @@ def of_terms(mid: Array, brought: Array, absolute: Array, terms: int, format: Fo
     if not (absolute <= format.largest).all():
         rad = np.where(absolute <= format.largest, rad, np.inf)
     return Enclosed(mid, rad)
+
+
+def accumulated(mid: Array, brought: Array, absolute: Array, terms: int, format: Format) -> Enclosed:
+    """The same of a sum over axes or of products: in the accumulator, if one is declared, and rounded once."""
+    if format.accumulator is None:
+        return of_terms(mid, brought, absolute, terms, format)
+    added = of_terms(mid, brought, absolute, terms, format._replace(u=format.accumulator))
+    return rounded(added, format, 1)
 
 
 def negative(x: Node) -> Node:

@@ -8,7 +8,8 @@ import numpy as np
 from ...arrays import Array
 from .branches import Choice
 from .enclosed import INFLATED, magnitude
-from .graph import Cotangent, Node, arranged
+from .graph import Cotangent, Node
+from .sums import Collected, Gathered, Product, Running
 
 
 class Pulled(NamedTuple):
@@ -24,6 +25,12 @@ class Followed(NamedTuple):
     leaves: tuple[Node, ...]
     output: Node
     met: tuple[Choice, ...]
+
+    @property
+    def sums(self) -> bool:
+        """Whether anything is added up along the way, there or back."""
+        order = _ordered(self.output)
+        return any(isinstance(x, Collected | Product | Running) or _spread(x) for x in order)
 
     def pulled(self, gs: Sequence[Array]) -> list[list[Pulled]]:
         """Of each cotangent of the output, what each input's is."""
@@ -76,9 +83,7 @@ def _through(order: Sequence[Node], output: Node, gs: Sequence[Array]) -> dict[i
         cotangents = here.pop(id(node), None) if node.operands else here.get(id(node))
         if cotangents is None:
             continue
-        if not node.moved:
-            error = [arranged(c.terms, format.u) * c.absolute for c in cotangents]
-            cotangents = [c._replace(rad=c.rad + e, terms=1) for c, e in zip(cotangents, error, strict=True)]
+        cotangents = [c.rounding(format, node.moved) for c in cotangents]
         if not node.operands:
             here[id(node)] = cotangents
             continue
@@ -87,12 +92,15 @@ def _through(order: Sequence[Node], output: Node, gs: Sequence[Array]) -> dict[i
             x = incoming[0].operand
             before = here.get(id(x))
             came = [i.cotangent for i in incoming]
-            here[id(x)] = [_added(p, q) for p, q in zip(before, came, strict=True)] if before else came
+            here[id(x)] = [p.added(q, format) for p, q in zip(before, came, strict=True)] if before else came
     return here
 
 
-def _added(p: Cotangent, q: Cotangent) -> Cotangent:
-    return Cotangent(p.mid + q.mid, p.rad + q.rad, p.absolute + q.absolute, p.terms + q.terms)
+def _spread(node: Node) -> bool:
+    """Whether the numbers of a live operand are used more than once."""
+    if isinstance(node, Gathered):
+        return node.repeats > 1
+    return any(x.live and x.size < node.size for x in node.operands)
 
 
 def _ordered(output: Node) -> list[Node]:

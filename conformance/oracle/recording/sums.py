@@ -3,13 +3,14 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...arrays import Array
+from ...bounds.rounded import Format
 from .enclosed import Enclosed, magnitude
-from .graph import ARRANGED, Cotangent, Incoming, Node, Sum, constant, of_terms
+from .graph import ARRANGED, Cotangent, Incoming, Node, Sum, accumulated, constant
 
 # What only moves numbers.
 
@@ -31,6 +32,11 @@ class Gathered(Node):
         counts = np.bincount(self.positions.ravel(), minlength=self._ends[-1])
         return [int(part.max(initial=1)) for part in np.split(counts, self._ends[:-1])]
 
+    @property
+    def repeats(self) -> int:
+        """How often any number is taken, at most."""
+        return max(self._repeats)
+
     def back(self) -> None:
         """What may be taken back here may be there."""
         if self.wide is self.value.rad:
@@ -46,7 +52,7 @@ class Gathered(Node):
         return [self._scattered(c) for c in cotangents]
 
     def _scattered(self, c: Cotangent) -> list[Incoming]:
-        once = max(self._repeats) == 1
+        once = self.repeats == 1
         whole = c.through(lambda array: placed(array, self.positions, self._ends[-1], once), 1)
         starts = [0, *self._ends[:-1]]
         operands = zip(self.operands, starts, self._ends, self._repeats, strict=True)
@@ -124,9 +130,16 @@ def total(x: Node, axis: tuple[int, ...], keepdims: bool = False) -> Node:
 
 def _collected(x: Node, parts: Sequence[Array], terms: int, spread: Callable[[Array], Array]) -> Node:
     mid, brought, absolute = parts
-    summed = lambda: Sum(terms, absolute, brought)
-    near = of_terms(mid, brought, absolute, terms, x.format) if terms > 1 else Enclosed(mid, brought)
-    return Collected(x.format, near, (x,), summed=summed if terms > 1 else None, terms=terms, spread=spread)
+    near = accumulated(mid, brought, absolute, terms, x.format) if terms > 1 else Enclosed(mid, brought)
+    known = _as_sum(terms, absolute, brought, x.format)
+    return Collected(x.format, near, (x,), **known, spread=spread)
+
+
+def _as_sum(terms: int, absolute: Array, brought: Array, format: Format) -> dict[str, Any]:
+    """What a node says of the sum that it is, to those that go on adding; one from an accumulator is a number."""
+    if terms == 1 or format.accumulator is not None:
+        return {}
+    return {"summed": lambda: Sum(terms, absolute, brought), "terms": terms}
 
 
 # Matrices.
@@ -154,7 +167,7 @@ class Product(Node):
     def _cotangent(self, p: "_Matrices", q: "_Matrices", terms: int) -> Cotangent:
         n = p.mid.shape[-1]
         mid, rad, absolute = p @ q
-        return Cotangent(mid, rad + n * self.format.tiny * (absolute > 0), absolute, terms * n)
+        return Cotangent(mid, rad + n * self.format.tiny * (absolute > 0), absolute, terms * n, products=True)
 
 
 class _Matrices(NamedTuple):
@@ -187,12 +200,8 @@ def product(x: Node, y: Node) -> Node:
         return constant(np.zeros((*x.shape[:-1], y.shape[-1])), format)
     mid, brought, absolute = _Matrices.of(x.value) @ _Matrices.of(y.value)
     brought = brought + (ARRANGED * format.u) * absolute + n * format.tiny * (absolute > 0)
-    if n > 1:
-        near = of_terms(mid, brought, absolute, n, format)
-    else:
-        near = Enclosed(mid, brought)
-    summed = lambda: Sum(n, absolute, brought)
-    return Product(format, near, (x, y), summed=summed if n > 1 else None, terms=n)
+    near = accumulated(mid, brought, absolute, n, format) if n > 1 else Enclosed(mid, brought)
+    return Product(format, near, (x, y), **_as_sum(n, absolute, brought, format))
 
 
 # Cumulative sums.
@@ -219,5 +228,5 @@ def running(x: Node, axis: int) -> Node:
     """The cumulative sum along an axis."""
     n, format = x.shape[axis], x.format
     mid, brought, absolute = (np.cumsum(a, axis) for a in (x.value.mid, x.value.rad, x.value.size))
-    near = of_terms(mid, brought, absolute, n, format) if n > 1 else Enclosed(mid, brought)
+    near = accumulated(mid, brought, absolute, n, format) if n > 1 else Enclosed(mid, brought)
     return Running(format, near, (x,), axis=axis)
