@@ -15,17 +15,28 @@ from ...judge.report import Finding, Report, Robustness
 from ...judge.verdict import CONFORMS, by_equation_and_layer, merged, worst_of
 from ...problems.layouts import like, numbers
 from .drawn import Drawn, Kind
-from .examination import Call, Operation, Outcome, cotangents, of_gradient, outcome_of, violated_in
+from .examination import (
+    Call,
+    Operation,
+    Outcome,
+    cotangents,
+    of_gradient,
+    of_value,
+    outcome_of,
+    outcome_of_value,
+    violated_in,
+)
 
 Drawing = Callable[[Sequence[Array]], Iterable[Drawn]]
 """What to ask beyond, of the numbers of the inputs."""
 
 
 class Asked(NamedTuple):
-    """What was drawn, and what came of it."""
+    """What was drawn, and what came of it: the gradients, or the ``value`` that the forward function gives."""
 
     drawn: Drawn
     outcome: Outcome
+    value: bool = False
 
 
 def examined_beyond(operation: Operation, report: Report, drawing: Drawing, seed: int) -> Report:
@@ -76,16 +87,23 @@ def _asked(operation: Operation, drawn: Drawn, seed: int) -> Iterator[Asked]:
     if not truth.estimated:
         call = Call(values, gs[0] if gs else None, truth.expected[0], where=drawn.where)
         yield Asked(drawn, outcome_of(operation, call, estimated=False))
+    if operation.forward and truth.value is not None and drawn.scale == 1:
+        try:
+            of_forward = outcome_of_value(operation, values, truth.value, drawn.where)
+        except Exception:  # whatever it may refuse
+            return
+        yield Asked(drawn, of_forward, value=True)
 
 
 def _found(operation: Operation, asked: Sequence[Asked], kind: Kind) -> Iterator[Finding]:
-    """What is wrong, each input's gradient once."""
-    shown: set[int] = set()
-    for _, outcome in asked:
+    """What is wrong, each input's gradient once, and the value once."""
+    shown: set[tuple[bool, int]] = set()
+    for _, outcome, value in asked:
         for k in violated_in(outcome):
-            if k not in shown:
-                yield of_gradient(operation, outcome, k)[0]._replace(kind=kind)
-        shown.update(violated_in(outcome))
+            if (value, k) not in shown:
+                finding = of_value(outcome) if value else of_gradient(operation, outcome, k)[0]
+                yield finding._replace(kind=kind)
+            shown.add((value, k))
 
 
 def _robustness(asked: Sequence[Asked]) -> Robustness | None:

@@ -146,7 +146,7 @@ def _examination(operation: Operation, values: Sequence[Array], seed: int) -> Ex
     truth = operation.truth(values, gs)
     calls = [Call(values, g, of_g) for g, of_g in zip(gs or (None,), truth.expected, strict=True)]
     first, again = (outcome_of(operation, calls[0], truth.estimated) for _ in range(2))
-    value = _of_value(operation, values, truth.value) if operation.forward and truth.value else None
+    value = outcome_of_value(operation, values, truth.value) if operation.forward and truth.value else None
     others: list[Outcome] = []
     if not first.reply.changed and (first.violated or not again.violated):
         further = [*calls[1:], *_laid_out(operation, calls[0], truth)]
@@ -265,15 +265,17 @@ def violated_in(outcome: Outcome) -> list[int]:
     return [k for k, j in enumerate(outcome.judgements) if j.violated]
 
 
-def _of_value(operation: Operation, values: Sequence[Array], admitted: Rounded) -> Outcome:
-    """Of the value that a forward function of a named equation gives."""
+def outcome_of_value(operation: Operation, values: Sequence[Array], admitted: Rounded, where: str = "") -> Outcome:
+    """The value that a forward function of a named equation gives, judged."""
     assert operation.forward is not None
     came = forward_of(operation.forward, operation.given).plain(values)
     got: Array | Failed = _in_format(came, operation)
     if came.shape != admitted.shape:
         got = Failed(Failure.MALFORMED, f"expected a value of shape {admitted.shape}, got {came.shape}")
     of_value = judgement(operation.value, 1, operation.dtype, got, admitted)
-    return asking.Outcome(Call(values, None, Admitted((admitted,))), asking.Reply(Gradients((got,))), (of_value,))
+    return asking.Outcome(
+        Call(values, None, Admitted((admitted,)), where=where), asking.Reply(Gradients((got,))), (of_value,)
+    )
 
 
 # Reporting.
@@ -322,8 +324,13 @@ def _found(operation: Operation, e: Examination) -> Iterator[tuple[Finding, Diag
                 yield of_gradient(operation, outcome, k)
         shown.update(violated_in(outcome))
     if e.value is not None and e.value.violated:
-        j, got = e.value.judgements[0], e.value.answer.parts[0]
-        yield found("ordinary", j, f"({j.equation}), the value: {_counted(j, got)}."), Diagnosis()
+        yield of_value(e.value), Diagnosis()
+
+
+def of_value(outcome: Outcome) -> Finding:
+    """A wrong value."""
+    j, got, where = outcome.judgements[0], outcome.answer.parts[0], outcome.question.where
+    return found("ordinary", j, f"({j.equation}), the value{f' with {where}' if where else ''}: {_counted(j, got)}.")
 
 
 def of_gradient(operation: Operation, outcome: Outcome, k: int) -> tuple[Finding, Diagnosis]:

@@ -197,3 +197,27 @@ def test_the_forms_that_people_write_are_not_accused(form: Form, dtype: str) -> 
             head = REQUIRED_HEAD.get(type(equation), Identity)()
             report = check_loss(equation, loss.gradient, np.asarray(head.apply(a)), y)
     assert (accused(report), report.verdict) == ([], CONFORMS)
+
+
+def test_values_at_kinks_and_zeros_are_asked() -> None:
+    """Of a forward function that claims to be an equation: softsign as z |z| / (|z| + z^2) is NaN at 0."""
+    z = moderate("float32")
+
+    def by_quotient(z: Array) -> Array:
+        return z * abs(z) / (abs(z) + z * z)
+
+    def pullback(z: Array, g: Array) -> Array:
+        return g / (1 + abs(z)) ** 2
+
+    for forward, verdict in ((lambda z: z / (1 + abs(z)), CONFORMS), (by_quotient, WRONG)):
+        with np.errstate(all="ignore"):
+            report = check_pullback(forward, pullback, z, equation="softsign")
+        ordinary = [f.equation for f in report.findings if f.kind == "ordinary"]
+        assert (report.verdict, ordinary) == (verdict, ["A15"] * (verdict == WRONG))
+
+    def refusing(z: Array) -> Array:
+        if not z.all():
+            raise ValueError("no zeros, please")
+        return z / (1 + abs(z))
+
+    assert check_pullback(refusing, pullback, z, equation="softsign").verdict == CONFORMS

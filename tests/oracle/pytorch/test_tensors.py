@@ -176,6 +176,7 @@ def test_losses_in_pytorch_are_followed(dtype: torch.dtype) -> None:
         return torch.softmax(a, 1) - F.one_hot(y.argmax(1), 4)
 
     right = check_loss(loss, lambda a, y: summed(a, y) / 3, outputs, targets, reduction="mean")
-    assert (right.verdict, right.remarks) == (CONFORMS, ())
+    half = dtype in (torch.float16, torch.bfloat16)
+    assert (right.verdict, ["accumulator=" in remark for remark in right.remarks]) == (CONFORMS, [True] * half)
     wrong = check_loss(loss, summed, outputs, targets, reduction="mean")
     assert [f.faults for f in wrong.findings] == [("factor 3",)]
