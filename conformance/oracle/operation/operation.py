@@ -45,6 +45,7 @@ from typing import Any
 import numpy as np
 
 from reference import ACTIVATIONS, LOSSES, Activation, LogSoftmax, Loss, Softmax
+from reference.checks.numbers import check_whole_number
 from reference.gradients import Reduction
 from reference.losses import TARGETS
 
@@ -121,6 +122,9 @@ def check_pullback(
     signature = signature_of(inputs, keywords or {})
     given = check_inputs([signature.inputs[k] for k in signature.moving])
     format = accumulating(format_of(given[0]), accumulator)
+    if forward is None:
+        raise TypeError("forward: expected a function, or the name or label of an equation, got None")
+    seed = check_whole_number("seed", seed, 0)
     function: Any
     function, named = (_applied(forward), equation) if _is_function(forward) else (None, forward)
     ask = _pullback(function, pullback)
@@ -212,6 +216,9 @@ def check_loss(
     """
     given = check_inputs((outputs, targets))
     _check_reduced(given, reduction)
+    if loss is None:
+        raise TypeError("loss: expected a function, or the name or label of an equation, got None")
+    seed = check_whole_number("seed", seed, 0)
     function, named = (loss, equation) if _is_function(loss) else (None, loss)
     if not callable(gradient):
         raise TypeError(f"gradient: expected a function gradient(outputs, targets), got {type(gradient).__name__}")

@@ -50,6 +50,10 @@ REFUSED: dict[str, tuple[Callable[[], Any], str]] = {
     "no seed": (lambda: probe(right, seed=None), "seed: expected a whole number"),  # type: ignore[arg-type]
     "a seed below 0": (lambda: probe(right, seed=-1), "seed: expected a whole number"),
     "no problems": (lambda: probe(right, problems=0), "problems: expected a whole number, at least 1"),
+    "more samples than there is memory": (
+        lambda: probe(right, batch=(10**30, 10**30)),
+        "batch: expected the smallest and the largest.*whole numbers from 1 to 1,048,576",
+    ),
     "no such targets": (lambda: probe(right, targets="one"), "targets: expected 'any'"),  # type: ignore[arg-type]
     "no such method": (lambda: probe(right, method="tape"), "method: expected 'any'"),  # type: ignore[arg-type]
     "no function": (lambda: probe(None), "expected a function of"),  # type: ignore[arg-type]

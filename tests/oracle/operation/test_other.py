@@ -296,6 +296,14 @@ def test_one_intermediate_that_overflows_is_undecided_alone(dtype: str) -> None:
 Z = generic("float32")
 
 
+def test_a_seed_that_is_none_is_refused() -> None:
+    for seed in (None, -1, 0.5):
+        with pytest.raises((TypeError, ValueError), match="seed: expected a whole number"):
+            check_pullback("sigmoid", naive_sigmoid, Z, seed=seed)  # type: ignore[arg-type]
+        with pytest.raises((TypeError, ValueError), match="seed: expected a whole number"):
+            check_loss("huber", lambda a, y: a - y, Z, Z, seed=seed)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     ("error", "message", "arguments"),
     [
@@ -314,6 +322,7 @@ Z = generic("float32")
         (ValueError, r"inputs: expected shape \(samples, units\)", ("softmax", of_softmax, Z[0])),
         (TypeError, "forward: expected one array, got str", (lambda z: "z", naive_sigmoid, Z)),
         (TypeError, "forward: expected real numbers, got dtype bool", (lambda z: z > 0, naive_sigmoid, Z)),
+        (TypeError, "forward: expected a function, or the name or label", (None, None, Z)),
         (TypeError, "pullback: expected a function", ("sigmoid", "naive", Z)),
         (TypeError, "pullback: expected a function, got None", ("sigmoid", None, Z)),
         (TypeError, "autograd: expected the inputs as PyTorch tensors", ("silu", by_autograd(F.silu), Z)),
@@ -334,6 +343,7 @@ def test_wrong_questions_are_refused(error: type[Exception], message: str, argum
         (ValueError, "targets: expected numbers from 0 to inf for NLL", ("nll", log_cosh, Z, Z), None),
         (ValueError, r"loss: expected a result of shape \(\) for reduction 'sum'", (log_cosh, log_cosh, Z, Z), "sum"),
         (TypeError, "gradient: expected a function", ("huber", None, Z, Z), None),
+        (TypeError, "loss: expected a function, or the name or label", (None, log_cosh, Z, Z), None),
     ],
 )
 def test_wrong_questions_about_a_loss_are_refused(

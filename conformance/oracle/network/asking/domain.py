@@ -16,6 +16,10 @@ Targets = Literal["any", "distribution", "one-hot"]
 Method = Literal["any", "backpropagation"]
 
 
+MOST = 2**20
+"""Layers, units and samples that may be declared at most: of more no question could be held in memory."""
+
+
 class Domain(NamedTuple):
     """What a subject can do.
 
@@ -128,8 +132,8 @@ def _whole_numbers(name: str, given: Any, expected: str) -> tuple[int, ...]:
         numbers = tuple(given)
     except TypeError:
         numbers = ()
-    if len(numbers) < 2 or not all(isinstance(n, int | np.integer) and n > 0 for n in numbers):
-        raise ValueError(f"{name}: expected {expected}, whole numbers above 0, got {given!r}")
+    if len(numbers) < 2 or not all(isinstance(n, int | np.integer) and 0 < n <= MOST for n in numbers):
+        raise ValueError(f"{name}: expected {expected}, whole numbers from 1 to {MOST:,}, got {given!r}")
     return tuple(map(int, numbers))
 
 
