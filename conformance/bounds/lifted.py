@@ -22,15 +22,27 @@ from .rounded import Format, Rounded, exact
 class Lifted:
     """A problem with what it admits.
 
-    ``network`` has exact parameters and widened activations, ``x`` (B, n_0) and ``y`` (B, n_L) are exact; at kinks the
-    ``conventions`` hold.
+    At kinks the ``conventions`` hold.  What is derived is made when it is first looked at, and kept: a problem that
+    nobody looks at again is as small as it was.
     """
 
     problem: Problem
     conventions: Conventions
-    network: Network[Rounded]
-    x: Rounded
-    y: Rounded
+
+    @cached_property
+    def network(self) -> Network[Rounded]:
+        """Exact parameters and widened activations."""
+        return admitted(self.problem.network, self.conventions)
+
+    @cached_property
+    def x(self) -> Rounded:
+        """The samples (B, n_0), exact."""
+        return exact(self.problem.x)
+
+    @cached_property
+    def y(self) -> Rounded:
+        """The targets (B, n_L), exact."""
+        return exact(self.problem.y)
 
     @property
     def format(self) -> Format:
@@ -96,5 +108,4 @@ def lifted(problem: Problem, conventions: Conventions = OWN) -> Lifted:
     conventions : Conventions
         What is held to at kinks; the reference's own by default.
     """
-    network = admitted(problem.network, conventions)
-    return Lifted(problem, conventions, network, exact(problem.x), exact(problem.y))
+    return Lifted(problem, conventions)

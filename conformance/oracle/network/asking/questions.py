@@ -11,7 +11,7 @@ Problems at the ends of the range are a class of their own.  The first question 
 import zlib
 from collections.abc import Sequence
 from dataclasses import fields, is_dataclass, replace
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -109,7 +109,10 @@ QUESTIONS = 60
 """How many questions a subject is asked that has no fixed shape."""
 
 OF_ONE_SHAPE = 30
-"""How many questions a subject of one shape is asked."""
+"""How many questions a subject of one shape is asked, of a large one the fixed ones alone."""
+
+LARGE = 2**18
+"""Weights beyond which a network is large: judging a question takes some tenths of a second and a batch's more."""
 
 SMALL_LAYERS, SMALL_WIDTH = 4, 16
 """Up to this depth and width the bound carried from x is below 1e-2 of the gradients in float32 for generic weights."""
@@ -118,7 +121,7 @@ MIXED_LAYERS = 3
 """Layers up to which hidden softmax networks are asked in float32: each multiplies the sum over paths by ten or more,
 with respect to its value, and the bound with it; at 6 layers nothing is decided any more."""
 
-LARGE, TINY = 2.0**10, 2.0**-10
+UP, DOWN = 2.0**10, 2.0**-10
 """What x and y are scaled by."""
 
 BASES = 3
@@ -147,7 +150,7 @@ def questions(domain: Domain, seed: int, count: int | None = None) -> list[Quest
     count : int, optional
         How many; `QUESTIONS` or `OF_ONE_SHAPE` where nothing is said.  Beyond the covering array they are random.
     """
-    count = count or (QUESTIONS if domain.widths is None else OF_ONE_SHAPE)
+    count = count or (QUESTIONS if domain.widths is None else 0 if _is_large(domain.widths) else OF_ONE_SHAPE)
     found: list[Question] = []
     shapes = [*dict.fromkeys(_in_batches(shape, domain) for shape in _shapes(domain))]
     for i, shape in enumerate(shapes):
@@ -186,6 +189,10 @@ def _shapes(domain: Domain) -> Sequence[Shape]:
         return all_of_them
     few = [Shape(f"{name}, {SMALL_WIDTH} units of each layer", widths, B, few=True) for B in (1, BATCH)]
     return [*few, *all_of_them, Shape(f"{name}, generic", widths, 1, "locate")]
+
+
+def _is_large(widths: Sequence[int]) -> bool:
+    return sum(m * n for m, n in pairwise(widths)) > LARGE
 
 
 def _is_small(widths: Sequence[int]) -> bool:
@@ -274,10 +281,10 @@ def _covering(domain: Domain, row: dict[str, Any], seed: int, i: int, network: N
         problem = drawn.with_equal_rows(problem)
         said.append("equal rows")
     if row["sizes"] in ("large x", "tiny x"):
-        problem = drawn.with_inputs_scaled(problem, LARGE if row["sizes"] == "large x" else TINY)
+        problem = drawn.with_inputs_scaled(problem, UP if row["sizes"] == "large x" else DOWN)
         said.append(row["sizes"])
     if row["sizes"] == "large y" and type(problem.loss) not in TARGETS:
-        problem = problem._replace(y=problem.y * problem.dtype.type(LARGE))
+        problem = problem._replace(y=problem.y * problem.dtype.type(UP))
         said.append(row["sizes"])
     if row["numbers"] != "normal":
         said.append({"whole": "whole numbers", "some 0": "some x 0"}[row["numbers"]])

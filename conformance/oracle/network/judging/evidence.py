@@ -59,17 +59,18 @@ def evidence(of: Lifted, answer: GivenAnswer) -> Evidence:
     """Judge an answer, in the shapes of its problem, by both bounds."""
     alone, finite = detection(of, answer), _all_finite(answer)
     if alone is not None and not alone.violated and finite:
-        return Evidence(of, answer, (), alone)
+        return Evidence(Lifted(of.problem, of.conventions), answer, (), alone)
     accused = (*from_trace(of, answer), *from_x(of, answer))
     if not finite:
         seen = {(j.equation, j.layer) for j in accused if j.wrong}
         accused += tuple(j for j in _not_numbers(of, answer) if (j.equation, j.layer) not in seen)
-    return Evidence(of, answer, accused, alone)
+    # Many answers are held at once, and few looked at again: the problem is handed on as small as it was.
+    return Evidence(Lifted(of.problem, of.conventions), answer, accused, alone)
 
 
 def equations_of(of: Lifted, answer: GivenAnswer) -> tuple[tuple[str, int], ...]:
     """The equations and layers of which an answer of its kind can show something."""
-    L = len(of.network)
+    L = len(of.problem.network)
     keys = {(equation, l) for l in range(1, L + 1) for equation in ("B3", "B4", "B1" if l == L else "B2")}
     keys |= {(equation, l) for l in range(1, L + 1) for equation in ("F1", "F2")} if answer.trace else set()
     if not answer.trace:
