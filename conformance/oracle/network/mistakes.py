@@ -17,6 +17,7 @@ from reference import ACTIVATIONS, ELU, LOSSES, Activation, Layer, LeakyReLU, Lo
 from reference.losses import REQUIRED_HEAD, TARGETS
 
 from ...arrays import Array
+from ...bounds.rounded import EPSILON
 from ...judge import precision
 from ...problems.problem import Parameters, Problem
 from ...subjects.faults import FAULTS, Fault
@@ -103,9 +104,8 @@ def _fits_all(mistake: Mistake, answers: Sequence[_Held]) -> bool:
         for got, mistaken, truth, bound in zip(held.got, given, held.truth, held.bound, strict=True):
             if got.shape != mistaken.shape:
                 return False
-            u = np.finfo(np.float32 if bound.dtype == np.float32 else np.float64).eps
             with np.errstate(all="ignore"):
-                within = SLACK * bound + SLACK * u * abs(mistaken)
+                within = SLACK * (bound + EPSILON * abs(mistaken))
                 alike = (got == mistaken) | (np.isnan(got) & np.isnan(mistaken))
                 fits = (abs(got - mistaken) <= within) | alike | ~np.isfinite(bound)
                 differs = differs or bool((~(abs(mistaken - truth) <= within))[np.isfinite(bound)].any())

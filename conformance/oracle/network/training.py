@@ -30,6 +30,9 @@ STEPS = 5
 RATE = 2.0**-3
 """The learning rate of these steps: the weights stay moderate, and a power of two divides them exactly."""
 
+NEAR = 2.0**-10
+"""How near a factor is to one that people take, relatively: 0.95 and 0.99, the nearest two, are 40 times as far."""
+
 RATES = (2.0**-3, 2.0**-6)
 """The two learning rates of which a plain step is to show one gradient."""
 
@@ -177,7 +180,7 @@ def _fitting(taken: Sequence[Step]) -> Iterator[tuple[str, str]]:
         if fits and np.isfinite(r):
             value = 1 + r if name == "rate changes" else r
             known = tuple((n / 100, f"{n / 100:g}") for n in (10, 50, 90, 95, 99))
-            yield name, sentence.format(r=factor(value, known, 1e-3) or digits_apart(value, 4))
+            yield name, sentence.format(r=factor(value, known, NEAR) or digits_apart(value, 4))
 
 
 def _flat(gradients: Sequence[Parameters[Any]]) -> tuple[Array, Array]:
