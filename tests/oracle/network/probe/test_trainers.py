@@ -18,7 +18,7 @@ from reference import (
     forward,
 )
 
-from .functions import SLOW, Gradients, by_dtype, named, right
+from ..functions import SLOW, Gradients, by_dtype, named, right
 
 
 def sgd(network: Network, x: Array, y: Array, eta: float) -> Gradients:

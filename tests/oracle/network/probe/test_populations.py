@@ -35,7 +35,7 @@ from reference import (
 from reference.gradients import Reduction
 from reference.losses import REQUIRED_HEAD
 
-from .functions import DTYPES
+from ..functions import DTYPES
 
 HIDDEN: tuple[type[Activation], ...] = tuple(ACTIVATIONS.values())
 OF: tuple[type[Loss], ...] = tuple(LOSSES.values())

@@ -31,7 +31,7 @@ from reference import (
     forward,
 )
 
-from .functions import (
+from ..functions import (
     HUNDREDTH,
     Gradients,
     answering,

@@ -14,7 +14,7 @@ from reference import (
     Layer,
 )
 
-from .answers import REPORTED, problem
+from ..answers import REPORTED, problem
 
 Change = Callable[[list[tuple[Any, Any]]], Any]
 

@@ -16,7 +16,8 @@ from conformance.text.edits import planted
 from reference import ACTIVATIONS, LOSSES, HalfSquaredError, Layer, Tanh, forward, loss_and_gradients
 from reference.losses import REQUIRED_HEAD, TARGETS
 from tests.oracle.network.functions import Gradients, answering, by_dtype, right
-from tests.oracle.network.test_probe_wrong import SETTINGS
+
+from .test_wrong import SETTINGS
 
 UNSEEN = {"update-ascends", "update-without-rate", "bias-not-updated", "log-of-zero", "relu-one-at-zero"}
 """Faults of the update, of a loss that is not reported, and a convention."""

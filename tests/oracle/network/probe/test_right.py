@@ -34,7 +34,7 @@ from reference import (
     forward,
 )
 
-from .functions import (
+from ..functions import (
     DTYPES,
     SLOW,
     Gradients,

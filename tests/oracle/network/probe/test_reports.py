@@ -27,7 +27,7 @@ from reference import (
     Tanh,
 )
 
-from .functions import (
+from ..functions import (
     Gradients,
     answering,
     asked,

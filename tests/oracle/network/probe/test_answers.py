@@ -16,7 +16,7 @@ from reference import (
     Tanh,
 )
 
-from .functions import (
+from ..functions import (
     HUNDREDTH,
     Gradients,
     named,

@@ -32,7 +32,7 @@ from reference import (
     Tanhshrink,
 )
 
-from .answers import (
+from ..answers import (
     DTYPES,
     REPORTED,
     accused,

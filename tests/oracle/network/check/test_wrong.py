@@ -28,7 +28,7 @@ from reference import (
     Softmax,
 )
 
-from .answers import REPORTED, accused, by_dtype, problem, scaled
+from ..answers import REPORTED, accused, by_dtype, problem, scaled
 
 
 def named(report: Report) -> list[tuple[str, int]]:

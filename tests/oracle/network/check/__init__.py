@@ -1,0 +1,1 @@
+"""Tests of `check`: a given answer to a given problem."""

@@ -1,0 +1,1 @@
+"""Tests of `probe` and `probe_trainer`: functions that are asked."""
