@@ -8,6 +8,10 @@ which prints itself; `assert_conforms` raises with it.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from reference import __version__
+
+from .extras import told
+
 if TYPE_CHECKING:
     from .judge.report import Report
     from .oracle.network.module import probe_torch
@@ -20,6 +24,7 @@ __all__ = [
     "Parameters",
     "Problem",
     "Report",
+    "__version__",
     "assert_conforms",
     "by_autograd",
     "check",
@@ -50,4 +55,9 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    with told(f"conformance.{name}"):
+        return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

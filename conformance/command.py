@@ -1,9 +1,12 @@
-"""The commands behind ``python -m conformance``."""
+"""The commands behind ``python -m conformance``.
+
+Each imports what it needs when it is called: `check` starts without PyTorch, in a fraction of a second.
+"""
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -11,19 +14,12 @@ from rich.progress import Progress
 
 from reference.training.files import replacing
 
-from .attack.attack import kill_matrix
-from .bench import bench, costs, operations
-from .bench.report import judging, machine, speed
-from .bench.report import operations as of_operations
-from .judge.picture import plot
-from .judge.report import Report, shown
-from .judge.terminal import show
-from .oracle.network.oracle import check
-from .problems import files, schemas
-from .subjects.threads import one_thread
+from .judge.terminal import COLUMNS, show
+from .judge.verdict import INTERRUPTED, NOT_PUT
 from .suite.profiles import PROFILES
-from .suite.run import COLUMNS, INTERRUPTED, NOT_PUT, conformance, replay
-from .suite.shards import processors
+
+if TYPE_CHECKING:
+    from .judge.report import Report
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -34,7 +30,6 @@ def main() -> None:
 
 
 @app.command("run")
-@one_thread()
 def run_command(
     profile: Annotated[
         str, typer.Option(help="; ".join(f"{p.name}: {p.problems:,} problems, {p.purpose}" for p in PROFILES.values()))
@@ -47,6 +42,10 @@ def run_command(
     report_to: Annotated[Path | None, typer.Option("--report", dir_okay=False, help="Write report.json there.")] = None,
 ) -> None:
     """Compare the reference with its PyTorch twin on random architectures, then train both in lockstep on digits."""
+    from .subjects.threads import one_thread
+    from .suite.run import conformance
+    from .suite.shards import processors
+
     if profile not in PROFILES:
         raise typer.BadParameter(f"expected one of {', '.join(PROFILES)}, got {profile}", param_hint="--profile")
     if report_to is not None:
@@ -56,17 +55,21 @@ def run_command(
         problems=chosen.problems if problems is None else problems,
         lockstep=chosen.lockstep if lockstep is None else lockstep,
     )
-    sys.exit(conformance(Console(), chosen, seed, processors(), report_to))
+    with one_thread():
+        sys.exit(conformance(Console(), chosen, seed, processors(), report_to))
 
 
 @app.command("replay")
-@one_thread()
 def replay_command(
     problem: Annotated[Path, typer.Argument(help="A saved problem, .json.")],
     eta: Annotated[float, typer.Option(help="Its learning rate, which the file does not hold.")] = 0.1,
 ) -> None:
     """Judge one saved problem again."""
-    sys.exit(replay(Console(), problem, eta))
+    from .subjects.threads import one_thread
+    from .suite.run import replay
+
+    with one_thread():
+        sys.exit(replay(Console(), problem, eta))
 
 
 @app.command("check")
@@ -82,6 +85,10 @@ def check_command(
     ] = None,
 ) -> None:
     """Judge a given answer to a given problem: which documented equation is violated, and where."""
+    from .judge.report import shown
+    from .oracle.network.oracle import check
+    from .problems import files
+
     console = Console()
     try:
         given = files.read_problem(problem)
@@ -114,8 +121,10 @@ def _conventions(given: list[str]) -> dict[str, float]:
     return conventions
 
 
-def _draw(report_of: Report, path: Path, inputs: tuple[Path, ...]) -> None:
+def _draw(report_of: "Report", path: Path, inputs: tuple[Path, ...]) -> None:
     """The picture, never over a file that was read."""
+    from .judge.picture import plot
+
     _check_folder(path, "--plot")
     if any(path.exists() and path.samefile(read) for read in inputs):
         raise ValueError(f"--plot: expected a file of its own, got {path}, which was read")
@@ -127,6 +136,8 @@ def kill_matrix_command(
     labels: Annotated[list[str] | None, typer.Argument(help="Of the lines to attack, as B3; all if none.")] = None,
 ) -> None:
     """Alter every labelled line in every way: some test must fail, or the two texts be proved equal."""
+    from .attack.attack import kill_matrix
+
     console = Console()
     try:
         status = kill_matrix(console, labels)
@@ -141,6 +152,8 @@ def schemas_command(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A folder.")],
 ) -> None:
     """Write the JSON Schemas of the protocol's messages and of the report, a file each."""
+    from .problems import schemas
+
     try:
         schemas.write(folder)
     except OSError as error:
@@ -149,23 +162,27 @@ def schemas_command(
 
 
 @app.command("bench")
-@one_thread()
 def bench_command(
     json_to: Annotated[Path, typer.Option("--json", dir_okay=False, help="Write the figures there.")] = Path(
         "bench.json"
     ),
 ) -> None:
     """Time a step against PyTorch, JAX and the matrix products alone, and measure its memory, in one run."""
+    from .bench import bench, costs, operations
+    from .bench.report import judging, machine, speed
+    from .bench.report import operations as of_operations
+    from .subjects.threads import one_thread
+
     _check_folder(json_to, "--json")
     console, rows = Console(), []
     try:
-        with Progress(*COLUMNS, console=console) as progress:
+        with one_thread(), Progress(*COLUMNS, console=console) as progress:
             for size in progress.track(bench.SIZES, description="sizes"):
                 rows.append(bench.measure(size))
             judged = [costs.measure(size) for size in progress.track(costs.SIZES, description="judging")]
             compared = costs.compared(costs.COMPARED)
             pullbacks = operations.measure()
-        memory = bench.memory(bench.SIZES[-1])
+            memory = bench.memory(bench.SIZES[-1])
     except KeyboardInterrupt:
         console.print("\nINTERRUPTED: nothing is written.")
         sys.exit(INTERRUPTED)
