@@ -101,6 +101,8 @@ def equation(request: pytest.FixtureRequest) -> Equation:
 
 
 def _report(*, function: Any, by: Callable[..., "Report"] | None = None, **options: Any) -> "Report":
-    if by is None:
-        from .oracle.network.oracle import probe as by
-    return by(function, **options)
+    if by is not None:
+        return by(function, **options)
+    from .oracle.network.oracle import probe
+
+    return probe(function, **options)

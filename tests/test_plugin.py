@@ -1,12 +1,14 @@
-"""The plugin of pytest, in runs of their own."""
+"""The plugin of pytest, in runs of their own, and what else is there for people's tests."""
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
 
-from conformance import assert_conforms, probe
+from conformance import GivenAnswer, Problem, assert_conforms, check, probe, strategies
+from conformance.arrays import Network
+from conformance.subjects.reference import reference_answer
 from reference import HalfSquaredError, value_and_gradients
 
 TESTS = """
@@ -51,9 +53,10 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options], cwd=folder, text=True, capture_output=True, check=False
     )
-    lines = [line.split(maxsplit=1) for line in done.stdout.splitlines() if line.startswith(("PASSED", "FAILED", "ERR"))]
+    told = [line for line in done.stdout.splitlines() if line.startswith(("PASSED", "FAILED", "ERROR"))]
+    lines = [line.split(maxsplit=1) for line in told]
     assert "test_mine.py" in done.stdout, done.stdout + done.stderr
-    said = {told.partition(" - ")[0].rpartition("::")[2]: f"{what} {told}" for what, told in lines}
+    said = {test.partition(" - ")[0].rpartition("::")[2]: f"{what} {test}" for what, test in lines}
     return {**said, "": done.stdout}
 
 
@@ -88,3 +91,12 @@ def test_assert_conforms_says_it_all_in_its_first_line_and_may_look_at_the_extre
     with pytest.raises(AssertionError) as raised:
         assert_conforms(probe(naive))
     assert str(raised.value).splitlines()[0].startswith("WRONG  naive: (B3)")
+
+
+@given(strategies.problems(depth=3, width=6), strategies.networks(depth=2, width=4))
+@settings(max_examples=20)
+def test_strategies_draw_problems_and_networks_for_tests_of_ones_own(problem: Problem, network: Network) -> None:
+    answer = GivenAnswer(reference_answer(problem).gradients)
+    assert_conforms(check(problem, answer), undecided="allow")
+    assert len(network) <= 2
+    assert all(max(W.shape) <= 4 and b.any() for W, b, _ in network)
