@@ -204,6 +204,26 @@ def bench_command(
     console.print(f"Written to {json_to}.", highlight=False, soft_wrap=True)
 
 
+@app.command("compare")
+def compare_command() -> None:
+    """Put the same mistakes and right programs to gradcheck, allclose, JAX's check_grads and the oracle."""
+    from .bench.comparison import SCENES, TOOLS, measure, probed
+    from .bench.report import comparison
+    from .subjects.threads import one_thread
+
+    console = Console()
+    try:
+        with one_thread(), Progress(*COLUMNS, console=console) as progress:
+            asked = progress.add_task("asked", total=2 * len(TOOLS) * len(SCENES) + 1)
+            rows = [measure(scene, asked=lambda: progress.advance(asked)) for scene in SCENES]
+            by_probe = probed()
+            progress.advance(asked)
+    except KeyboardInterrupt:
+        console.print("\nINTERRUPTED.")
+        sys.exit(INTERRUPTED)
+    show(console, comparison(rows, by_probe))
+
+
 def _check_folder(path: Path, option: str) -> None:
     if not path.parent.is_dir():
         raise typer.BadParameter(f"expected a folder that exists, got {path.parent}", param_hint=option)
