@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .judge.report import Report
-    from .oracle.network.module import probe_torch
+    from .oracle.network.module.module import probe_torch
     from .oracle.network.oracle import assert_conforms, check, probe, probe_trainer
     from .oracle.operation.operation import by_autograd, check_loss, check_pullback
     from .problems.problem import GivenAnswer, Parameters, Problem
@@ -41,7 +41,7 @@ _HOMES = {
     "check_loss": "oracle.operation.operation",
     "check_pullback": "oracle.operation.operation",
     "probe": "oracle.network.oracle",
-    "probe_torch": "oracle.network.module",
+    "probe_torch": "oracle.network.module.module",
     "probe_trainer": "oracle.network.oracle",
 }
 """Where each name lives; its module, and the packages that it needs, are imported when it is first used."""
