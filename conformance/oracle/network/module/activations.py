@@ -66,29 +66,44 @@ def _off(sigma: Activation, points: list[Array], given: list[Array]) -> float:
 
 
 def _candidates(function: Function, shape: tuple[int, int], digits: int) -> Iterator[Activation]:
-    """Every activation by its usual parameters, and by those that the function's values tell."""
+    """Every activation by its usual parameters, and by those that the function's values tell.
+
+    Those are taken as decimals first, since people write 0.2, and then as they come, since a buffer may hold them.
+    """
 
     def at(z: float) -> float:
         return float(function(np.full(shape, z)).flat[0])
 
+    for kind in ACTIVATIONS.values():
+        yield kind()
+    yield from _fitted(at, digits)
+    yield from _fitted(at, EXACT)
+
+
+EXACT = 17
+"""Digits that tell every float64."""
+
+
+def _fitted(at: Callable[[float], float], digits: int) -> Iterator[Activation]:
+    """Activations by the parameters that values tell, in so many digits."""
+
     def rounded(value: float) -> float:
         return float(f"{value:.{digits}g}")
 
-    for kind in ACTIVATIONS.values():
-        yield kind()
     slope, low, high = rounded(-at(-1)), rounded(at(-FAR)), rounded(at(FAR))
-    beta, shrunk = rounded(np.log(2) / at(0)) if at(0) > 0 else 0, rounded(FAR - at(FAR))
+    shrunk, jumps = rounded(FAR - at(FAR)), at(-FAR) == -FAR and at(FAR) == FAR and at(2.0**-10) == 0
     fitted: dict[type[Any], tuple[tuple[float, ...], bool]] = {
         reference.LeakyReLU: ((slope,), True),
         reference.ELU: ((rounded(at(-1) / np.expm1(-1)),), True),
         reference.CELU: ((-low,), -FAR < low < 0),
         reference.Hardtanh: ((low, high), low < high),
         reference.Softshrink: ((shrunk,), 0 <= shrunk < FAR),
-        reference.Hardshrink: ((_jump(at) if at(-FAR) == -FAR and at(2.0**-10) == 0 else np.nan,), True),
+        reference.Hardshrink: ((_jump(at) if jumps else np.nan,), jumps),
     }
     for kind, (parameters, allowed) in fitted.items():
         if allowed and np.isfinite(parameters).all():
             yield kind(*parameters)
+    beta = rounded(np.log(2) / at(0)) if at(0) > 0 else 0
     if 0 < beta < FAR:
         for threshold in (20.0, np.inf):
             yield reference.Softplus(beta, threshold)

@@ -111,7 +111,10 @@ class _Reading:
         if not isinstance(output, Tensor):
             raise TypeError(f"module: expected one tensor returned, got {type(output).__name__}")
         if not self.linear:
-            raise TypeError("module: expected a linear layer x W^T + b, found none that PyTorch's functions compute")
+            raise TypeError(
+                "module: expected a linear layer x W^T + b, found none that PyTorch's functions compute (a scripted "
+                "module shows none: ask the one that it was made from)"
+            )
         if id(output) not in self.data:
             raise TypeError("module: what it returns is not computed from x by PyTorch's functions")
         stage = self.data[id(output)].stage

@@ -25,13 +25,14 @@ from ....arrays import Array
 class Objective(NamedTuple):
     """A loss of the reference with its reduction: somebody's loss times ``factor``.
 
-    ``indexed`` says that targets are given as class indices (B,).
+    ``indexed`` says that targets are given as class indices (B,), ``flat`` that those of one output are given as (B,).
     """
 
     loss: Loss
     reduction: str
     factor: float = 1
     indexed: bool = False
+    flat: bool = False
 
     def __str__(self) -> str:
         """As a remark names it."""
@@ -136,9 +137,11 @@ def declared_objective(equation: Loss | str, reduction: str | None) -> Objective
     return Objective(named_loss(equation) if isinstance(equation, str) else equation, reduction)
 
 
-def value_of(loss: Any, output: torch.Tensor, y: torch.Tensor, indexed: bool) -> Any:
-    """Somebody's loss, of targets (B, n_L) or of the class indices that they stand for."""
-    return loss(output, y.argmax(1) if indexed else y.reshape(output.shape))
+def value_of(loss: Any, output: torch.Tensor, y: torch.Tensor, of: Objective) -> Any:
+    """Somebody's loss, of targets (B, n_L) in the shape in which it takes them."""
+    if of.indexed:
+        return loss(output, y.argmax(1))
+    return loss(output, y.reshape(-1) if of.flat else y.reshape(output.shape))
 
 
 def _name(loss: Any) -> str:
@@ -166,16 +169,19 @@ def _kinds(loss: Any) -> list[Loss]:
 
 
 def _told(loss: Any, kind: Loss, head: Head, indices: bool) -> Iterator[Objective]:
-    """What a loss is of this one: with rows of targets or with class indices, the first that it takes."""
-    for indexed in (indices, not indices) if isinstance(kind, INDEXED) else (False,):
+    """What a loss is of this one: by rows of targets, class indices, or plain numbers, the first that it takes."""
+    plain = Objective(kind, "sum")
+    ways = [plain, *([plain._replace(flat=True)] if head.outputs == 1 else [])]
+    ways += [plain._replace(indexed=True)] if isinstance(kind, INDEXED) else []
+    for way in reversed(ways) if indices else ways:
         try:
-            ratios = [(B, _ratio(loss, kind, head, B, seed, indexed)) for B, seed in ASKED]
+            ratios = [(B, _ratio(loss, way, head, B, seed)) for B, seed in ASKED]
         except Exception:  # whatever a loss may say of targets that it does not take
             continue
         for reduction in ("sum", "mean"):
             factors = [1 / (ratio * (B if reduction == "mean" else 1)) if ratio else np.nan for B, ratio in ratios]
             if np.isfinite(factors).all() and np.ptp(factors) <= _near(head.dtype) * abs(factors[0]):
-                yield Objective(kind, reduction, float(np.mean(factors)), indexed)
+                yield way._replace(reduction=reduction, factor=float(np.mean(factors)))
                 return
 
 
@@ -201,16 +207,16 @@ def _sample(kind: Loss, sigma: Activation, shape: tuple[int, int], seed: int, in
     return a, y
 
 
-def _ratio(loss: Any, kind: Loss, head: Head, B: int, seed: int, indexed: bool) -> float:
-    """A loss by the sum of this one's over the samples."""
-    a, y = _sample(kind, head.sigma, (B, head.outputs), seed, indexed)
-    output = torch.tensor(a, dtype=head.dtype, device=head.device).reshape(B, *head.shape)
+def _ratio(loss: Any, way: Objective, head: Head, B: int, seed: int) -> float:
+    """A loss by the sum of another's over the samples."""
+    a, y = _sample(way.loss, head.sigma, (B, head.outputs), seed, way.indexed)
+    output = torch.tensor(a, dtype=head.dtype, device=head.device).reshape(B, *head.shape).requires_grad_()
     with torch.enable_grad():
-        value = value_of(loss, output.requires_grad_(), torch.tensor(y, dtype=head.dtype, device=head.device), indexed)
+        value = value_of(loss, output, torch.tensor(y, dtype=head.dtype, device=head.device), way)
     if value.numel() != 1:
         raise ValueError("no scalar")
     value.backward()  # which may not take such targets where forward does
-    return float(value) / float(kind.value(a, y).sum())
+    return float(value) / float(way.loss.value(a, y).sum())
 
 
 def _exact(of: Objective, head: Head) -> float | None:

@@ -200,7 +200,10 @@ def _format(module: nn.Module) -> tuple[torch.dtype, Any]:
     ((dtype, device),) = kinds
     if dtype not in (torch.float32, torch.float64):
         got = str(dtype).removeprefix("torch.")
-        raise TypeError(f"module: expected float32 or float64 parameters, got {got}")
+        raise TypeError(
+            f"module: expected float32 or float64 parameters, got {got}; ask module.float(), and each kernel "
+            "in that format with check_pullback"
+        )
     return dtype, device
 
 
@@ -269,10 +272,15 @@ def _sigma(between: Between, of_types: Mapping[type, Activation]) -> Activation:
     if off <= near:
         return sigma
     name = next(name for name, kind in ACTIVATIONS.items() if kind is type(sigma))
+    close = f" (nearest: {name}, off by {off:.1g})" if off <= RESEMBLES else ""
     raise TypeError(
-        f"{between.calls[0].place}: {_shown(between)} is none of the reference's activations (nearest: {name}, off by "
-        f"{off:.1g}); if it is meant as one, say hidden={name!r} or output=; else {ALONE}"
+        f"{between.calls[0].place}: {_shown(between)} is none of the reference's activations{close}; if it is meant as "
+        f"one, say which by hidden= or output=; else {ALONE}"
     )
+
+
+RESEMBLES = 0.25
+"""How far off an activation may be, relative to 1, to be named as the nearest: hard and smooth kinds of one are."""
 
 
 def _shown(between: Between) -> str:
@@ -314,6 +322,8 @@ def _at(
     rows = rows.reshape(len(rows), -1).astype(kind)
     if _are_indices(targets) and isinstance(asked.objective.loss, INDEXED):
         targets = np.eye(widths[1])[targets]
+    flat = targets.ndim == 1 and widths[1] == 1  # as somebody has it, though a loss may broadcast it to (B, B)
+    asked = asked._replace(objective=asked.objective._replace(flat=flat))
     targets = targets.reshape(len(targets), -1).astype(kind)
     problem = Problem(network, rows, targets, asked.objective.loss, asked.objective.reduction, 1.0)  # type: ignore[arg-type]
     return check(problem, answer(asked, check_problem(problem)), conventions=conventions)

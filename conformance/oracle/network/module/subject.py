@@ -80,7 +80,7 @@ def answer(asked: Asked, problem: Problem) -> GivenAnswer:
     with _given_biases(asked.module, inside):  # a checkpoint runs forward again on its way back
         with _behind({W: b for W, b in added.items() if W not in inside}, asked.module):
             output = asked.module(x)
-        value = value_of(asked.loss, output, torch.tensor(problem.y, device=device), asked.objective.indexed)
+        value = value_of(asked.loss, output, torch.tensor(problem.y, device=device), asked.objective)
         value = value if asked.objective.factor == 1 else value * asked.objective.factor
         value.backward()
     gradients = []

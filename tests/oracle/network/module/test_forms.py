@@ -78,6 +78,7 @@ class Own(nn.Module):
         (torch.sigmoid, "sigmoid"),
         (lambda z: torch.where(z > 0, z, 0.2 * z), "leaky_relu"),
         (functools.partial(F.leaky_relu, negative_slope=0.3), "leaky_relu"),
+        (lambda z: torch.where(z > 0, z, torch.tensor(0.3) * z), "leaky_relu"),  # in float32, 0.3 is another number
         (functools.partial(F.elu, alpha=0.5), "elu"),
         (functools.partial(F.celu, alpha=0.5), "celu"),
         (functools.partial(F.softplus, beta=2), "softplus"),

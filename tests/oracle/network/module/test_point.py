@@ -96,3 +96,14 @@ def test_a_mistake_that_only_ones_own_data_show(digits: tuple[Tensor, Tensor]) -
     assert report.remarks[-1] == f"{OWN}WRONG."
     assert report.findings[0].equation == "B1"
     assert probe_torch(net, Twice.apply, x=x[:3], y=eights[:3]).verdict == "CONFORMS"
+
+
+@pytest.mark.filterwarnings("ignore:Using a target size:UserWarning")
+def test_targets_that_are_broadcast_are_found() -> None:
+    """An output (B, 1) with targets (B,) is the mean over all pairs: right for no sample, and PyTorch only warns."""
+    net, x, y = nn.Linear(6, 1).double(), torch.linspace(-1, 2, 24).reshape(4, 6), torch.linspace(0, 3, 4)
+    report = probe_torch(net, F.mse_loss, x=x, y=y)
+    assert (report.verdict, report.remarks[-1]) == ("WRONG", f"{OWN}WRONG.")
+    assert report.findings[0].equation in ("B1", "L2")
+    for loss, right in ((F.mse_loss, y[:, None]), (lambda a, t: F.mse_loss(a.squeeze(1), t), y)):
+        assert probe_torch(net, loss, x=x, y=right).verdict == "CONFORMS"
