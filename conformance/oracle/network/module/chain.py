@@ -229,12 +229,17 @@ def _near(got: Tensor, expected: Tensor) -> bool:
     """Equal in half the digits of the format: random parameters of a size of 1 give nothing else by chance."""
     if got.shape != expected.shape:
         return False
-    off = (got.double() - expected.double()).abs().max()
-    return bool(off <= torch.finfo(got.dtype).eps ** 0.5 * expected.double().abs().max())
+    off = (_wide(got) - expected).abs().max()
+    return bool(off <= torch.finfo(got.dtype).eps ** 0.5 * expected.abs().max())
+
+
+def _wide(t: Tensor) -> Tensor:
+    """In float64, where that is to be had: on no MPS device."""
+    return t.detach().cpu().double()
 
 
 def _vector(value: Tensor, n: int) -> Tensor | None:
-    return value.double().reshape(-1) if value.numel() == n else None
+    return _wide(value).reshape(-1) if value.numel() == n else None
 
 
 def _bias(
@@ -245,7 +250,7 @@ def _bias(
         return None
     ((t, value),) = passed
     b = _vector(value, a.shape[1])
-    return own[id(t)][0] if b is not None and _near(call.given[0], a.double() + b) else None
+    return own[id(t)][0] if b is not None and _near(call.given[0], _wide(a) + b) else None
 
 
 def _linear(
@@ -261,8 +266,8 @@ def _linear(
         p = own[id(t)][0]
         if p.ndim != 2 or b is None:
             continue
-        for W, stored_in_out in ((p.detach().double(), False), (p.detach().double().T, True)):
-            if W.shape == (given.shape[1], a.shape[1]) and _near(given, a.double() @ W.T + b.to(W.device)):
+        for W, stored_in_out in ((_wide(p), False), (_wide(p).T, True)):
+            if W.shape == (given.shape[1], a.shape[1]) and _near(given, _wide(a) @ W.T + b):
                 return Linear(p, own[id(rest[0][0])][0] if rest else None, stored_in_out, call.place)
     return None
 

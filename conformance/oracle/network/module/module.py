@@ -155,7 +155,7 @@ def _chain(
 
     with torch.no_grad():
         for p in parameters.values():
-            p.copy_(random(p.shape) / max(p.shape[-1] if p.ndim > 1 else 1, 1) ** 0.5)
+            p.copy_((random(p.shape) / max(p.shape[-1] if p.ndim > 1 else 1, 1) ** 0.5).to(p.dtype))
     dtype = next(iter(parameters.values())).dtype
     widths = dict.fromkeys(n for p in parameters.values() if p.ndim == 2 for n in p.shape[::-1])
     shapes = [sample] if sample is not None else [(n,) for n in widths]
@@ -253,7 +253,7 @@ def _sigma(between: Between, of_types: Mapping[type, Activation]) -> Activation:
         def function(z: Array) -> Array:
             a = between(torch.tensor(z, dtype=dtype, device=device))
             near.append(max(torch.finfo(of).eps for of in (a.dtype, *narrowed)) ** 0.5)
-            numbers: Array = a.double().cpu().numpy().reshape(shape)
+            numbers: Array = a.cpu().double().numpy().reshape(shape)
             return numbers
 
         near: list[float] = []
@@ -267,7 +267,7 @@ def _sigma(between: Between, of_types: Mapping[type, Activation]) -> Activation:
 
     try:
         sigma, off, near = by(torch.float64)
-    except (RuntimeError, ValueError):  # it holds numbers of another dtype
+    except (RuntimeError, TypeError, ValueError):  # it holds numbers of another dtype, or its device none of float64
         sigma, off, near = by(between.z.dtype)
     if off <= near:
         return sigma
@@ -356,7 +356,7 @@ def _taken_as(widths: Sequence[int], sigmas: Sequence[Activation], of: Objective
     names = {kind: name for name, kind in ACTIVATIONS.items()}
     times = f", 1 / {of.factor:g} of it" if of.factor != 1 else ""
     layers = ", ".join(f"{n} {names.get(type(sigma), sigma)}" for n, sigma in zip(widths[1:], sigmas, strict=True))
-    return f"Taken as: {widths[0]} inputs; layers of {layers}; loss {of}{times}."
+    return f"Taken as: {widths[0]} input{'s' * (widths[0] != 1)}; layers of {layers}; loss {of}{times}."
 
 
 def _with_cuts(report: Report, parts: Chain) -> Report:
