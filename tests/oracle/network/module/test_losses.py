@@ -141,3 +141,26 @@ def test_a_loss_that_is_meant_as_one_may_be_wrong() -> None:
     assert "1/2" in halved.findings[0].explanation
     off = probe_torch(net, lambda a, y: F.mse_loss(a, y) + 1, **said)
     assert [finding.equation for finding in off.findings] == ["L2"]
+
+
+class BackwardOfIndices(torch.autograd.Function):
+    """Cross-entropy whose forward takes rows of targets too, and whose backward class indices alone."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, y: Tensor) -> Tensor:
+        """The mean cross-entropy."""
+        ctx.save_for_backward(a.softmax(1), y)
+        return F.cross_entropy(a, y)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> Any:
+        """(p - y) / B."""
+        p, y = ctx.saved_tensors
+        return g * (p - F.one_hot(y, K)) / len(y), None
+
+
+def test_targets_are_those_that_the_whole_loss_takes() -> None:
+    loss: Any = BackwardOfIndices.apply
+    told = objective(loss, Head(Identity(), K, torch.float64, "cpu", (K,)))
+    assert told == Objective(CrossEntropyWithLogits(), "mean", indexed=True)
+    assert probe_torch(sequential(Identity(), torch.float64), loss).verdict == "CONFORMS"
