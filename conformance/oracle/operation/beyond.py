@@ -14,18 +14,9 @@ from ...arrays import Array
 from ...judge.report import Finding, Report, Robustness
 from ...judge.verdict import CONFORMS, by_equation_and_layer, merged, worst_of
 from ...problems.layouts import like, numbers
+from .asking.calls import Call, Operation, Outcome, cotangents, outcome_of, outcome_of_value, violated_in
 from .drawn import Drawn, Kind
-from .examination import (
-    Call,
-    Operation,
-    Outcome,
-    cotangents,
-    of_gradient,
-    of_value,
-    outcome_of,
-    outcome_of_value,
-    violated_in,
-)
+from .explaining.findings import of_gradient, of_value
 
 Drawing = Callable[[Sequence[Array]], Iterable[Drawn]]
 """What to ask beyond, of the numbers of the inputs."""

@@ -7,7 +7,8 @@ import numpy as np
 from ...judge.report import Report
 from ...judge.verdict import CONFORMS, UNDECIDED, by_equation_and_layer, merged
 from ...problems.layouts import like, numbers
-from .examination import Call, Operation, cotangents, of_gradient, outcome_of, violated_in
+from .asking.calls import Call, Operation, cotangents, outcome_of, violated_in
+from .explaining.findings import of_gradient
 
 
 def examined_by_output(operation: Operation, report: Report, outputs: Mapping[str, slice], seed: int) -> Report:
