@@ -139,7 +139,7 @@ def check_pullback(
         truth: Truths = lambda values, gs: of_forward(own, format, values, gs, seed)
         shape, asked = own.plain(values).shape, signature.pullback(ask)
         operation = Operation(subject, given, format, len(given), asked, shape, "vjp", truth, labels=signature.labels)
-        operation = operation._replace(known=known.of_own(signature, seed))
+        operation = operation._replace(known=known.of_own(signature, own, format, seed))
         report = examined_by_output(operation, examined(operation, seed), signature.outputs, seed)
         return examined_beyond(operation, report, lambda values: for_own(values, len(given), seed), seed)
     sigma = _activation(named)

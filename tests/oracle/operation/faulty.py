@@ -298,7 +298,7 @@ OWN_FAULTS = [
     Fault("lstm_cell", "forget gate's rows left out", shaped("lstm_cell", off(by_hand("lstm_cell"), 3, lambda w, *a: torch.from_numpy(gates(4, 1)(w.numpy())))), ("there it is 0",), "second quarter of the rows", (4,)),
     Fault("lstm_cell", "sigma for sigma' in the forget gate", shaped("lstm_cell", MISTAKES["lstm_cell"]["sigma for sigma'"][0]), (), "second quarter of the rows", (1, 2, 4, 5, 6)),
     Fault("gru_cell", "one gate negated", shaped("gru_cell", off(by_hand("gru_cell"), 2, torched(lambda w: np.where((np.arange(12) // 4 == 2)[:, None], -w, w)))), ("-1 times the truth",), "last third of the rows", (3,)),
-    Fault("cumsum", "not turned", shaped("cumsum", lambda x, g: torch.cumsum(g, 1)), ("added up along axis 1", "reversed"), ""),
+    Fault("cumsum", "not turned", shaped("cumsum", lambda x, g: torch.cumsum(g, 1)), ("the cotangent added up along axis 1",), ""),
     Fault("cumsum", "the cotangent handed on", shaped("cumsum", lambda x, g: g.clone()), ("the cotangent itself",), "all columns but the last"),
     Fault("rope", "turned forward", shaped("rope", lambda x, g: rope(g)), (), ""),
     Fault("logsumexp", "no cotangent", shaped("logsumexp", lambda x, g: torch.softmax(x, 1)), ("without the cotangent",), ""),
@@ -313,8 +313,8 @@ OWN_FAULTS = [
     Fault("topk", "to the first", shaped("topk", MISTAKES["topk"]["to the first"][0]), (), ""),
     Fault("prelu", "dw not negated", shaped("prelu", off(by_hand("prelu"), 1, lambda w, *a: -w)), ("factor -1",), "", (2,)),
     Fault("einsum", "one factor twice", shaped("einsum", MISTAKES["einsum"]["doubled"][0]), ("factor 2",), "", (2,)),
-    Fault("scatter_add", "one place", shaped("scatter_add", MISTAKES["scatter_add"]["one place"][0]), (), "last row"),
-    Fault("glu", "halves exchanged", shaped("glu", lambda z, g: by_hand("glu")(z, g)[0].roll(2, 1)), ("shifted by 2",), ""),
+    Fault("scatter_add", "one place", shaped("scatter_add", MISTAKES["scatter_add"]["one place"][0]), (), ""),
+    Fault("glu", "halves exchanged", shaped("glu", lambda z, g: by_hand("glu")(z, g)[0].roll(2, 1)), ("halves of axis 1 exchanged",), ""),
     Fault("own sigmoid", "nonsense", own(sigmoid, lambda z, g: g * np.cos(9 * z + 1), (3, 4)), (), ""),
 ]  # fmt: skip
 """Somebody's own forward functions."""

@@ -21,6 +21,7 @@ from ....problems.layouts import (
 )
 from ... import asking
 from ...asking import Failed, Failure
+from ...recording.reverse import Followed
 from ..forward import forward_of
 from ..judging import judged, judgement
 from ..truth import Admitted, Truth, generator
@@ -43,7 +44,8 @@ class Known(NamedTuple):
     the arrays, by name, that tell the elements of the gradient by the k-th input apart; at the ``thresholds`` the
     equation changes.  ``names`` are the equation's for its inputs.  ``outputs`` says where each of several outputs
     stands in the cotangent.  ``indices`` are inputs of whole numbers.  ``fresh`` draws other inputs for the same
-    question.  ``written`` gives a question as somebody's function takes it; None if it is plain.
+    question.  ``written`` gives a question as somebody's function takes it; None if it is plain.  ``output`` is what a
+    forward function gives, and ``record`` follows it once.
     """
 
     mistakes: tuple[Callable[[Sequence[Array], Array | None], Iterable[Mistaken]], ...] = (lambda values, g: (),)
@@ -54,6 +56,8 @@ class Known(NamedTuple):
     indices: tuple[Array, ...] = ()
     fresh: Callable[[Sequence[Array]], Iterable[Sequence[Array]]] = lambda values: ()
     written: Callable[[Sequence[Array], Array | None], Written] | None = None
+    output: Callable[[Sequence[Array]], Array] | None = None
+    record: Callable[[Sequence[Array]], Followed] | None = None
 
 
 class Operation(NamedTuple):

@@ -5,6 +5,7 @@ nothing does, that is said.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +16,11 @@ from ....judge.report import digits_apart
 from ...explaining.factors import CLUES, LEAST, SIMPLE, factor
 from ..asking.calls import Mistaken, Operation, asked
 from . import precision
-from .cotangents import of_other_cotangents
 from .elements import which
 from .evidence import Seen, sizes
-from .rearranged import of_what_is_given, rearranged
+from .mistakes.constants import of_constants
+from .mistakes.cotangents import of_other_cotangents
+from .mistakes.rearranged import of_what_is_given, rearranged
 
 SAID = 3
 """How many mistakes are named at most, where several give the same numbers."""
@@ -55,17 +57,17 @@ def diagnosed(operation: Operation, j: Judgement, answers: Sequence[Seen]) -> Di
         return _named(names[:SAID], wrong)
     if (bits := precision.bits_of(first)) is not None:
         return Diagnosis(" ".join(filter(None, [precision.said(bits), wrong])), bits=bits)
-    if part:
-        there = _there(operation, answers)
-        said = f": there it is {there[0]}." if there else f". {UNKNOWN}"
-        return Diagnosis(f"Wrong are exactly {part}{said}", there[:1])
+    there = _there(operation, answers)
+    if part and there:
+        return Diagnosis(f"Wrong are exactly {part}: there it is {there[0]}.", there[:1])
+    if names := _constants(operation, answers):
+        return _named(names, wrong)
     if not _is_linear(operation, first):
         said = "It is not linear in the cotangent: twice the cotangent does not give twice the gradient."
-        return Diagnosis(said, ("not linear in the cotangent",))
-    there = _there(operation, answers)
+        return Diagnosis(" ".join(filter(None, [said, wrong])), ("not linear in the cotangent",))
     if there and not first.wrong.all():
         return Diagnosis(f"Where it is wrong it is {there[0]}.", there[:1])
-    return Diagnosis(UNKNOWN)
+    return Diagnosis(" ".join(filter(None, [wrong, UNKNOWN])))
 
 
 def of_numbers(j: Judgement, s: Seen) -> Diagnosis:
@@ -125,11 +127,20 @@ def _readings(operation: Operation, j: Judgement, answers: Sequence[Seen]) -> li
     names += _fitting(_of_equation(first), answers)
     kinds: list[Mistakes] = [
         rearranged,
-        of_what_is_given,
+        partial(of_what_is_given, operation),
         *map(_of_equation, two_at_once),
-        lambda s: of_other_cotangents(operation, s),
+        partial(of_other_cotangents, operation),
     ]
     return names or next(filter(None, (_fitting(kind, answers) for kind in kinds)), [])
+
+
+def _constants(operation: Operation, answers: Sequence[Seen]) -> list[str]:
+    """The first array along the way that is taken for a constant, or whose part is reversed or doubled."""
+    first, *others = answers
+    names = [name for name, numbers in of_constants(operation, first) if first.fits(numbers)]
+    for s in others:
+        names = [name for name, numbers in of_constants(operation, s, names) if name in names and s.fits(numbers)]
+    return names[:1]
 
 
 def _of_equation(mistakes: Callable[..., Iterable[Mistaken]]) -> Mistakes:
@@ -188,8 +199,8 @@ def _there(operation: Operation, answers: Sequence[Seen]) -> tuple[str, ...]:
         or _common_factor(wrong)
         or _fitting(_of_equation(operation.known.mistakes[0]), wrong, True)
         or _fitting(rearranged, wrong, True)
-        or _fitting(of_what_is_given, wrong, True)
-        or _fitting(lambda s: of_other_cotangents(operation, s), wrong, True)
+        or _fitting(partial(of_what_is_given, operation), wrong, True)
+        or _fitting(partial(of_other_cotangents, operation), wrong, True)
     )
 
 

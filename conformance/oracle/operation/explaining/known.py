@@ -6,11 +6,13 @@ from reference import Activation, Hinge, Loss
 from reference.gradients import Reduction
 
 from ....arrays import Array
+from ....bounds.rounded import Format
 from ....problems.layouts import numbers
 from ..asking.calls import Known
 from ..drawn import DIFFERENCES, fresh_outputs, moved, spread
+from ..forward import Forward
 from ..signature import Signature
-from . import equations
+from .mistakes import equations
 
 
 def of_activation(sigma: Activation, seed: int) -> Known:
@@ -56,12 +58,17 @@ def _of_outputs(values: Sequence[Array], loss: Loss | None) -> dict[str, Array]:
     return {"y": y, **margin, "a": a}
 
 
-def of_own(signature: Signature, seed: int) -> Known:
+def of_own(signature: Signature, forward: Forward, format: Format, seed: int) -> Known:
     """Of somebody's own operation: what it is given, and what it gives."""
 
     def traits(values: Sequence[Array], k: int) -> dict[str, Array]:
         others = {f"input {signature.labels[j]}": x for j, x in enumerate(values) if j != k}
-        return {"its input": values[k], **others}
+        apart = {
+            f"input {signature.labels[k]} - input {signature.labels[j]}": values[k] - x
+            for j, x in enumerate(values)
+            if j != k and x.shape == values[k].shape
+        }
+        return {"its input": values[k], **others, **apart}
 
     whole = [numbers(x) for k, x in enumerate(signature.inputs) if k not in signature.moving]
     return Known(
@@ -70,4 +77,6 @@ def of_own(signature: Signature, seed: int) -> Known:
         indices=tuple(x for x in whole if x.dtype.kind in "iu"),
         fresh=lambda values: moved(values, len(values), seed),
         written=None if signature.plain else signature.written,
+        output=forward.plain,
+        record=lambda values: forward.record(values)(format, None),
     )

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from ....arrays import Array
-from ..asking.calls import Mistaken
-from .evidence import Seen
+from .....arrays import Array
+from ...asking.calls import Mistaken, Operation
+from ..evidence import Seen
 
 ROUND = 2.0**-10
 """How near the norm of a gradient must be to a round number to be called clipped to it."""
@@ -31,6 +31,8 @@ def rearranged(s: Seen) -> Iterator[Mistaken]:
         yield f"the truth reversed along axis {i}", np.flip(t, i)
         if t.shape[i] > 2:
             yield from _shifted(t, i)
+        if t.shape[i] > 2 and t.shape[i] % 2 == 0:
+            yield f"the truth with the halves of axis {i} exchanged", np.roll(t, t.shape[i] // 2, i)
     if t.ndim > 1:
         yield "the truth reversed along all axes", np.flip(t)
     for i in axes:
@@ -78,10 +80,17 @@ def _clipped(s: Seen) -> Iterator[Mistaken]:
                 yield f"the truth, each row clipped to the norm {float(f'{c:.2g}'):g}", t * np.minimum(1, c / of_rows)
 
 
-def of_what_is_given(s: Seen) -> Iterator[Mistaken]:
-    """Numbers that were given: the cotangent, the inputs, and the gradients by other inputs."""
+def of_what_is_given(operation: Operation, s: Seen) -> Iterator[Mistaken]:
+    """Numbers that were given: the cotangent, the inputs, the output, and the gradients by other inputs."""
     g, shape = s.call.g, s.got.shape
+    if g is not None and operation.known.output is not None:
+        output = operation.known.output(s.call.values).astype(s.truth.dtype)
+        yield from _in_shape("the output itself", output, shape)
+        yield from _in_shape("the cotangent times the output", output * g, shape)
     if g is not None:
+        for i, n in enumerate(g.shape):
+            if n > 2:
+                yield from _in_shape(f"the cotangent added up along axis {i}", g.cumsum(i), shape)
         yield from _in_shape("the cotangent itself", g, shape)
         for j, x in enumerate(s.call.values):
             if x.shape == g.shape:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from ....arrays import Array
-from ..asking.calls import Known, Mistaken, Operation
-from .evidence import Seen
+from .....arrays import Array
+from ...asking.calls import Known, Mistaken, Operation
+from ..evidence import Seen
 
 LIMITS = (0.1, 0.5, 1.0, 2.0, 5.0)
 """To which people clip."""

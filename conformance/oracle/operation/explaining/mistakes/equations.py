@@ -18,10 +18,10 @@ from reference import ACTIVATIONS, LOSSES, Activation, LogSoftmax, Loss, Softmax
 from reference.gradients import Reduction
 from reference.losses import TARGETS
 
-from ....arrays import Array
-from ....attack.mutants import SHIFT, SHIFTED, Mutant, mutants_of
-from ....text.labels import label, modules
-from ..asking.calls import Mistaken
+from .....arrays import Array
+from .....attack.mutants import SHIFT, SHIFTED, Mutant, mutants_of
+from .....text.labels import label, modules
+from ...asking.calls import Mistaken
 
 VALUES = (0.0, 0.001, 0.01, 0.02, 0.05, 0.1, 0.125, 0.2, 0.25, 0.3, 1 / 3, 0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 3.0, 4.0,
           5.0, 6.0, 10.0, 20.0, np.inf)  # fmt: skip
