@@ -26,6 +26,7 @@ from .asking.calls import (
     violated_in,
 )
 from .explaining.diagnosis import Diagnosis
+from .explaining.evidence import answers
 from .explaining.findings import of_changing, of_gradient, of_state, of_value
 from .truth import Truth
 
@@ -145,15 +146,15 @@ def _found(operation: Operation, e: Examination) -> Iterator[tuple[Finding, Diag
                 break
     shown: set[int] = set()
     for outcome in e.outcomes:
-        for k in violated_in(outcome):
-            if k not in shown:
-                yield of_gradient(operation, outcome, k, _alike(operation, e, outcome, k))
-        shown.update(violated_in(outcome))
+        new = [k for k in violated_in(outcome) if k not in shown]
+        given = answers(operation, [outcome, *_alike(operation, e, outcome)]) if new else ()
+        yield from (of_gradient(operation, given, k) for k in new)
+        shown.update(new)
     if e.value is not None and e.value.violated:
         yield of_value(e.value), Diagnosis()
 
 
-def _alike(operation: Operation, e: Examination, outcome: Outcome, k: int) -> list[Outcome]:
+def _alike(operation: Operation, e: Examination, outcome: Outcome) -> list[Outcome]:
     """Answers to other questions that lie in memory as usual, and to inputs drawn anew, to hold an explanation to."""
     if outcome.question.where:
         return []

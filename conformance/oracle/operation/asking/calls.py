@@ -30,8 +30,8 @@ COTANGENTS = 3
 """How many cotangents are asked, each of normal numbers."""
 
 
-Mistaken = tuple[str, Array]
-"""What was mistaken, in words, and the numbers that come of it."""
+Mistaken = tuple[str, Array | Callable[[], Any]]
+"""What was mistaken, in words, and the numbers that come of it, or what gives them if they are to be had."""
 
 Written = tuple[Mapping[str, Any], Any]
 """All inputs by name, in order, and the cotangent."""

@@ -5,11 +5,11 @@ nothing does, that is said.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from ....arrays import Array
 from ....bounds.assumptions import KAPPA
 from ....judge.judgement import Judgement
 from ....judge.report import digits_apart
@@ -19,8 +19,7 @@ from . import precision
 from .elements import which
 from .evidence import Seen, sizes
 from .mistakes.constants import of_constants
-from .mistakes.cotangents import of_other_cotangents
-from .mistakes.rearranged import of_what_is_given, rearranged
+from .mistakes.rearranged import of_other_cotangents, of_what_is_given, rearranged
 
 SAID = 3
 """How many mistakes are named at most, where several give the same numbers."""
@@ -60,7 +59,7 @@ def diagnosed(operation: Operation, j: Judgement, answers: Sequence[Seen]) -> Di
     there = _there(operation, answers)
     if part and there:
         return Diagnosis(f"Wrong are exactly {part}: there it is {there[0]}.", there[:1])
-    if names := _constants(operation, answers):
+    if names := _constants(answers):
         return _named(names, wrong)
     if not _is_linear(operation, first):
         said = "It is not linear in the cotangent: twice the cotangent does not give twice the gradient."
@@ -127,19 +126,21 @@ def _readings(operation: Operation, j: Judgement, answers: Sequence[Seen]) -> li
     names += _fitting(_of_equation(first), answers)
     kinds: list[Mistakes] = [
         rearranged,
-        partial(of_what_is_given, operation),
+        of_what_is_given,
         *map(_of_equation, two_at_once),
-        partial(of_other_cotangents, operation),
+        of_other_cotangents,
     ]
     return names or next(filter(None, (_fitting(kind, answers) for kind in kinds)), [])
 
 
-def _constants(operation: Operation, answers: Sequence[Seen]) -> list[str]:
+def _constants(answers: Sequence[Seen]) -> list[str]:
     """The first array along the way that is taken for a constant, or whose part is reversed or doubled."""
     first, *others = answers
-    names = [name for name, numbers in of_constants(operation, first) if first.fits(numbers)]
+    names = [name for name, numbers in of_constants(first) if _fits(Seen.fits, first, numbers)]
     for s in others:
-        names = [name for name, numbers in of_constants(operation, s, names) if name in names and s.fits(numbers)]
+        if names:
+            known = of_constants(s, names)
+            names = [name for name, numbers in known if name in names and _fits(Seen.fits, s, numbers)]
     return names[:1]
 
 
@@ -152,13 +153,27 @@ def _fitting(mistakes: Mistakes, answers: Sequence[Seen], where_wrong: bool = Fa
     first, *others = answers
     fits = Seen.fits_where_wrong if where_wrong else Seen.fits
     with np.errstate(all="ignore"):
-        names = [name for name, numbers in mistakes(first) if fits(first, numbers)]
+        names = [name for name, numbers in mistakes(first) if _fits(fits, first, numbers)]
         for s in others:
             if not names:
                 return []
-            found = {name for name, numbers in mistakes(s) if name in names and fits(s, numbers)}
+            found = {name for name, numbers in mistakes(s) if name in names and _fits(fits, s, numbers)}
             names = [name for name in names if name in found]
     return list(dict.fromkeys(names))[:SAID]
+
+
+def _fits(fits: Callable[[Seen, Array], bool], s: Seen, numbers: Array | Callable[[], Any]) -> bool:
+    """Whether numbers fit that are there, or that an attempt gives, in the shape of the gradient."""
+    if callable(numbers):
+        try:
+            numbers = np.asarray(numbers(), np.float64)
+        except Exception:  # an alteration of the text, or another parameter, may make no sense
+            return False
+        if numbers.size == 1:
+            numbers = numbers.reshape(())
+        elif numbers.size == s.got.size:
+            numbers = numbers.reshape(s.got.shape)
+    return numbers.shape in ((), s.got.shape) and fits(s, numbers)
 
 
 def _factors(j: Judgement, answers: Sequence[Seen]) -> list[str]:
@@ -199,8 +214,8 @@ def _there(operation: Operation, answers: Sequence[Seen]) -> tuple[str, ...]:
         or _common_factor(wrong)
         or _fitting(_of_equation(operation.known.mistakes[0]), wrong, True)
         or _fitting(rearranged, wrong, True)
-        or _fitting(partial(of_what_is_given, operation), wrong, True)
-        or _fitting(partial(of_other_cotangents, operation), wrong, True)
+        or _fitting(of_what_is_given, wrong, True)
+        or _fitting(of_other_cotangents, wrong, True)
     )
 
 

@@ -10,32 +10,30 @@ from ....judge.report import Finding, found, unnumbered
 from ...asking import Failed
 from ..asking.calls import Operation, Outcome, Part
 from .diagnosis import Diagnosis, diagnosed, of_numbers
-from .evidence import Seen, seen
+from .evidence import Answer, Seen, seen
+from .evidence import answers as answers_of
 from .smallest import example, said, smallest, told_apart
 
 LARGEST = 2**20
 """Of how many numbers, at most, more is looked for than what can be told at a glance."""
 
 
-def of_gradient(
-    operation: Operation, outcome: Outcome, k: int, others: Sequence[Outcome] = ()
-) -> tuple[Finding, Diagnosis]:
+def of_gradient(operation: Operation, given: Sequence[Answer], k: int) -> tuple[Finding, Diagnosis]:
     """A wrong gradient by the k-th input.
 
     Parameters
     ----------
     operation : Operation
-    outcome : Outcome
-        That shows it.
+    given : sequence of Answer
+        That shows it, and others to questions of the same kind, right or wrong, of which an explanation has to hold.
     k : int
         The input's place, from 0.
-    others : sequence of Outcome
-        Answers to questions of the same kind, right or wrong, which an explanation has to hold of as well.
     """
-    call, j, got = outcome.question, outcome.judgements[k], outcome.answer.parts[k]
+    call, outcome = given[0].asked.call, given[0].outcome
+    j, got = outcome.judgements[k], outcome.answer.parts[k]
     where = f" with {call.where}" if call.where else ""
     text = f"({j.equation}) by {operation.label(k)}{where}: {counted(j, got)}."
-    answers = seen([outcome, *others], k)
+    answers = seen(given, k)
     if isinstance(got, Failed) or not answers[0].wrong.any():
         return found("ordinary", j, text), Diagnosis()
     if got.size > LARGEST:
@@ -61,7 +59,7 @@ def of_state(operation: Operation, again: Outcome, k: int, which: str) -> tuple[
     if isinstance(got, Failed):
         said = f"By {operation.label(k)} {which} with the same arguments fails: {got.said}."
         return found("ordinary", j, said), Diagnosis()
-    answers = seen([again], k)
+    answers = seen(answers_of(operation, [again]), k)
     diagnosis = of_numbers(j, answers[0])
     text = (
         f"By {operation.label(k)} the first answer is right, and {which} to the same question is not: "
@@ -73,7 +71,7 @@ def of_state(operation: Operation, again: Outcome, k: int, which: str) -> tuple[
 
 def of_changing(operation: Operation, first: Outcome, again: Outcome, k: int) -> Finding | None:
     """Two answers to one question, neither of them right, that are further apart than roundings put them; or None."""
-    p, q = seen([first], k), seen([again], k)
+    p, q = (seen(answers_of(operation, [o]), k) for o in (first, again))
     if not p or not q or not _apart(p[0], q[0]):
         return None
     at = int(np.argmax(abs(p[0].got.astype(np.float64) - q[0].got.astype(np.float64)).ravel()))

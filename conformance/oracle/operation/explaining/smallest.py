@@ -9,7 +9,7 @@ from ....arrays import Array
 from ....judge.example import Example
 from ....problems.layouts import is_tensor, like
 from ..asking.calls import Call, Operation, outcome_of
-from .evidence import Seen, seen
+from .evidence import Seen, answers, seen
 
 
 class Cut(NamedTuple):
@@ -30,7 +30,7 @@ def smallest(operation: Operation, s: Seen, element: tuple[int, ...]) -> Cut:
         try:
             truth = operation.truth(values, [g] if g is not None else [])
             outcome = outcome_of(operation, Call(values, g, truth.expected[0]), truth.estimated)
-            found = seen([outcome], s.k)
+            found = seen(answers(operation, [outcome]), s.k)
         except Exception:  # a function may refuse what is cut
             continue
         if found and found[0].wrong.any() and outcome.judgements[s.k].violated:

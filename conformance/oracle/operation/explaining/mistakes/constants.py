@@ -8,11 +8,10 @@ from collections import Counter
 from collections.abc import Collection, Iterator
 
 from .....arrays import Array
-from ....following.array import Unfollowed
 from ....recording.graph import Node
 from ....recording.reverse import Followed
 from ....recording.sums import Collected, Product, Running
-from ...asking.calls import Mistaken, Operation
+from ...asking.calls import Mistaken
 from ..evidence import Seen
 
 MOST = 64
@@ -26,23 +25,18 @@ KINDS: dict[type[Node], str] = {Collected: "sum", Product: "product of matrices"
 ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth")
 
 
-def of_constants(operation: Operation, s: Seen, among: Collection[str] | None = None) -> Iterator[Mistaken]:
+def of_constants(s: Seen, among: Collection[str] | None = None) -> Iterator[Mistaken]:
     """The gradients with each array taken for a constant, sums before others and all sums at once first of all.
 
     Parameters
     ----------
-    operation : Operation
     s : Seen
         A question.
     among : collection of str, optional
         Names to which it is to be restricted.
     """
-    record, g = operation.known.record, s.call.g
-    if record is None or g is None or s.got.size > LARGEST:
-        return
-    try:
-        followed = record(s.call.values)
-    except Unfollowed:
+    g = s.call.g
+    if g is None or s.got.size > LARGEST or (followed := s.asked.followed) is None:
         return
     for name, nodes in _groups(followed):
         names = {said: words.format(name) for said, words in WAYS.items()}

@@ -35,21 +35,15 @@ WHOLE = {"transpose", "double", "sign"}
 
 
 def of_activation(sigma: Activation, z: Array, g: Array) -> Iterator[Mistaken]:
-    """What people give for the pullback of an activation; z and g of any one shape."""
-    shape, (z, g) = z.shape, (x.astype(np.float64) for x in (z, g))
+    """What people give for the pullback of an activation; z and g of any one shape, the numbers perhaps a column."""
+    z, g = (x.astype(np.float64) for x in (z, g))
     if z.ndim != 2:
         z, g = z.reshape(-1, 1), g.reshape(-1, 1)
     with np.errstate(all="ignore"):
-        for name, attempt in _of_activation(sigma, z, g):
-            for numbers in _tried(attempt, z.shape):
-                yield name, numbers.reshape(shape)
+        yield from _of_activation(sigma, z, g)
 
 
-Attempt = tuple[str, Callable[[], Any]]
-"""What may have been mistaken, in words, and what gives its numbers, if it can be had."""
-
-
-def _of_activation(sigma: Activation, z: Array, g: Array) -> Iterator[Attempt]:
+def _of_activation(sigma: Activation, z: Array, g: Array) -> Iterator[Mistaken]:
     a = sigma.apply(z)
     slope = sigma.pullback(z, a, np.ones_like(g))
     yield "the derivative taken at a instead of z", lambda: sigma.pullback(a, sigma.apply(a), g)
@@ -63,24 +57,25 @@ def _of_activation(sigma: Activation, z: Array, g: Array) -> Iterator[Attempt]:
     if isinstance(sigma, Softmax):
         yield "the diagonal of the Jacobian alone", lambda: g * a * (1 - a)
     if isinstance(sigma, Softmax | LogSoftmax):
-        yield f"{_named(sigma)} over the other axis", lambda: _pulled(sigma, z.T, g.T).T
+        yield f"{_named(sigma)} over the other axis", lambda: _pulled(lambda: sigma, z.T, g.T).T
     for kind in ACTIVATIONS.values():
         if kind is not type(sigma):
-            yield f"{_named(kind())}, the pullback of {kind.__name__}", partial(_pulled, kind(), z, g)
+            yield f"{_named(kind)}, the pullback of {kind.__name__}", partial(_pulled, kind, z, g)
     for parameter, other in _other_parameters(sigma):
         yield f"{_named(sigma)} with {parameter}", partial(_pulled, other, z, g)
     for name, pullback in altered(label(type(sigma).pullback)):
         yield name, partial(pullback, sigma, z, a, g)
 
 
-def _pulled(sigma: Activation, z: Array, g: Array) -> Array:
+def _pulled(kind: Callable[[], Activation], z: Array, g: Array) -> Array:
+    sigma = kind()
     pulled: Array = sigma.pullback(z, sigma.apply(z), g)
     return pulled
 
 
 def _named(equation: Any) -> str:
-    """The label of an equation's derivative, in parentheses."""
-    kind = type(equation)
+    """The label of an equation's derivative, in parentheses; of an instance or a class."""
+    kind: Any = equation if isinstance(equation, type) else type(equation)
     return f"({label(kind.pullback if hasattr(kind, 'pullback') else kind.gradient)})"
 
 
@@ -90,15 +85,15 @@ def numbers_of(equation: Any) -> tuple[float, ...]:
     return tuple(map(float, numbers))
 
 
-def _other_parameters(equation: Any) -> Iterator[tuple[str, Any]]:
-    """The equation with one of its parameters changed, or two swapped, and what was changed."""
+def _other_parameters(equation: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
+    """What was changed of an equation's parameters, and what gives the equation so."""
     own = numbers_of(equation)
     for name, value in vars(equation).items():
         if isinstance(value, bool):
             continue
         if isinstance(value, tuple):
             if value:
-                yield f"no {name}", replace(equation, **{name: ()})
+                yield f"no {name}", partial(replace, equation, **{name: ()})
             continue
         others = [
             *VALUES,
@@ -113,7 +108,7 @@ def _other_parameters(equation: Any) -> Iterator[tuple[str, Any]]:
             others.append(1 / value)
         for other in dict.fromkeys([*others, *own]):
             if other != value:
-                yield f"{name} = {other:.4g}", replace(equation, **{name: other})
+                yield f"{name} = {other:.4g}", partial(replace, equation, **{name: other})
 
 
 # --- The text, altered ------------------------------------------------------------------------------------------------
@@ -163,16 +158,6 @@ def _compiled(mutant: Mutant) -> Callable[..., Any]:
     return compiled
 
 
-def _tried(attempt: Callable[[], Any], shape: tuple[int, ...]) -> Iterator[Array]:
-    """What an attempt gives, if it gives numbers of that shape."""
-    try:
-        numbers = np.asarray(attempt(), np.float64)
-    except Exception:  # an alteration, or another parameter, may make no sense
-        return
-    if numbers.shape == shape or numbers.size == 1:
-        yield np.broadcast_to(numbers.reshape(()) if numbers.size == 1 else numbers, shape)
-
-
 # --- Losses -----------------------------------------------------------------------------------------------------------
 
 
@@ -187,17 +172,21 @@ def of_loss(loss: Loss, a: Array, y: Array, reduction: Reduction | None) -> Iter
         if reduction == "mean" and (weight != 1).any():
             name = "the sum divided by the weights of the targets, not by the number of samples"
             yield name, right / (y @ weight).sum()
-        for name, numbers in _each_of_loss(loss, a, y):
-            yield name, share * numbers
+        for name, attempt in _of_loss(loss, a, y):
+            yield name, partial(_times, share, attempt)
 
 
 def of_loss_reduced_otherwise(loss: Loss, a: Array, y: Array, reduction: Reduction | None) -> Iterator[Mistaken]:
     """The same, and the samples added up otherwise: two mistakes at once."""
     a, y = a.astype(np.float64), y.astype(np.float64)
     with np.errstate(all="ignore"):
-        for name, numbers in _each_of_loss(loss, a, y):
+        for name, attempt in _of_loss(loss, a, y):
             for reduced, factor in _reductions(len(a), a.shape[1], reduction):
-                yield f"{name}, and {reduced}", factor * numbers
+                yield f"{name}, and {reduced}", partial(_times, factor, attempt)
+
+
+def _times(factor: float, attempt: Any) -> Array:
+    return np.asarray(factor * np.asarray(attempt()))
 
 
 def _share(B: int, reduction: Reduction | None) -> float:
@@ -215,13 +204,7 @@ def _reductions(B: int, K: int, reduction: Reduction | None) -> Iterable[tuple[s
     return [(name, factor) for name, factor in known.items() if factor != _share(B, reduction)]
 
 
-def _each_of_loss(loss: Loss, a: Array, y: Array) -> Iterator[Mistaken]:
-    for name, attempt in _of_loss(loss, a, y):
-        for numbers in _tried(attempt, a.shape):
-            yield name, numbers
-
-
-def _of_loss(loss: Loss, a: Array, y: Array) -> Iterator[Attempt]:
+def _of_loss(loss: Loss, a: Array, y: Array) -> Iterator[Mistaken]:
     kind, own, right = type(loss), _named(loss), loss.gradient(a, y)
     yield f"{own} with outputs and targets exchanged", lambda: loss.gradient(y, a)
     yield "right in the place of the target alone", lambda: np.where(y != 0, right, 0)
@@ -232,7 +215,7 @@ def _of_loss(loss: Loss, a: Array, y: Array) -> Iterator[Attempt]:
             yield f"{_named(other)}, the gradient of {other_kind.__name__}", partial(other.gradient, a, y)
             yield f"{_named(other)} negated, the gradient of {other_kind.__name__}", partial(_negated, other, a, y)
     for parameter, changed in _other_parameters(loss):
-        yield f"{own} with {parameter}", partial(changed.gradient, a, y)
+        yield f"{own} with {parameter}", partial(_gradient, changed, a, y)
     for name, head in (("softmax", Softmax()), ("sigmoid", ACTIVATIONS["sigmoid"]()), ("log-softmax", LogSoftmax())):
         p = head.apply(a)
         yield f"{own} of the {name} of the outputs", partial(loss.gradient, p, y)
@@ -251,6 +234,10 @@ def _of_loss(loss: Loss, a: Array, y: Array) -> Iterator[Attempt]:
 
 HEADS: dict[Any, type[Activation]] = {fused: head for (head, _), fused in reference.losses.HEADS.items()}
 """What a loss of logits is fused with."""
+
+
+def _gradient(kind: Callable[[], Loss], a: Array, y: Array) -> Array:
+    return np.asarray(kind().gradient(a, y))
 
 
 def _negated(loss: Loss, a: Array, y: Array) -> Array:

@@ -8,7 +8,8 @@ from collections.abc import Iterator
 import numpy as np
 
 from .....arrays import Array
-from ...asking.calls import Mistaken, Operation
+from ...asking.calls import Mistaken
+from ..cotangents import COLUMN
 from ..evidence import Seen
 
 ROUND = 2.0**-10
@@ -80,11 +81,20 @@ def _clipped(s: Seen) -> Iterator[Mistaken]:
                 yield f"the truth, each row clipped to the norm {float(f'{c:.2g}'):g}", t * np.minimum(1, c / of_rows)
 
 
-def of_what_is_given(operation: Operation, s: Seen) -> Iterator[Mistaken]:
+def of_other_cotangents(s: Seen) -> Iterator[Mistaken]:
+    """What the truth gives for cotangents that people take for this one, and the diagonal of the Jacobian."""
+    g, found = s.call.g, s.asked.of_other_cotangents
+    columns = [of[s.k] for name, of in found.items() if name.startswith(COLUMN)]
+    yield from ((name, of[s.k]) for name, of in found.items() if not name.startswith(COLUMN))
+    if columns and g is not None and g.shape == s.got.shape:
+        yield "the diagonal of the Jacobian alone", np.einsum("j...j->...j", np.stack(columns))
+
+
+def of_what_is_given(s: Seen) -> Iterator[Mistaken]:
     """Numbers that were given: the cotangent, the inputs, the output, and the gradients by other inputs."""
     g, shape = s.call.g, s.got.shape
-    if g is not None and operation.known.output is not None:
-        output = operation.known.output(s.call.values).astype(s.truth.dtype)
+    if g is not None and s.asked.output is not None:
+        output = s.asked.output.astype(s.truth.dtype)
         yield from _in_shape("the output itself", output, shape)
         yield from _in_shape("the cotangent times the output", output * g, shape)
     if g is not None:
