@@ -87,7 +87,8 @@ def for_loss(loss: Loss, a: Array, y: Array, format: Format, end: float) -> Iter
             yield Drawn("extreme", (values, y), "logits at the ends of the range")
 
 
-SPREAD = (0.0, 0.003, -0.005, 0.07, -0.09, 0.4, -0.3, 0.8, -0.7, 1.3, -1.6, 2.4, -2.2, 3.7, -4.1, 5.3, -5.6, 7.0, -8.0)
+SPREAD = (0.0, 0.003, -0.005, 0.07, -0.09, 0.4, -0.3, 0.8, -0.7, 1.3, -1.6, 2.4, -2.2, 3.7, -4.1, 5.3, -5.6, 7.0, -8.0,
+          12.0, -13.0, 25.0, -26.0)  # fmt: skip
 """Numbers on either side of where equations change, away from all that people give as thresholds, but for 0."""
 
 

@@ -30,7 +30,7 @@ from reference import (
     Softshrink,
 )
 
-from ..pytorch.forwards import FORWARDS, LABELS, drawn, rope
+from ..pytorch.forwards import FORWARDS, drawn, rope
 from ..pytorch.mistakes import MISTAKES
 from .operations import generic, linear, naive_sigmoid, of_linear, of_softmax, sigmoid, softmax
 
@@ -38,8 +38,9 @@ from .operations import generic, linear, naive_sigmoid, of_linear, of_softmax, s
 class Fault(NamedTuple):
     """What is asked, what is wrong, and how it is asked.
 
-    ``wrong`` are the inputs, from 1, of which the gradient is wrong.  ``mistake`` are words of which a report has to say
-    one, among three at most; none where no name is to be had.  ``elements`` are words that tell which elements are wrong.
+    ``wrong`` are the inputs, from 1, of which the gradient is wrong.  ``mistake`` are words of which a report has to
+    say one, among three at most; none where no name is to be had.  ``elements`` are words that tell which elements are
+    wrong.
     """
 
     of: str
@@ -63,9 +64,9 @@ def loss(of: Any, gradient: Any, a: Any = A, y: Any = Y, **options: Any) -> Call
     return lambda: check_loss(of, gradient, a, y, **options)
 
 
-def own(forward: Any, pullback: Any, *shapes: tuple[int, ...], scale: float = 1.0, **options: Any) -> Callable[[], Report]:
-    inputs = [generic("float64", shape, seed, scale) for seed, shape in enumerate(shapes)]
-    return lambda: check_pullback(forward, pullback, inputs, **options)
+def own(forward: Any, pullback: Any, *shapes: tuple[int, ...]) -> Callable[[], Report]:
+    inputs = [generic("float64", shape, seed, 1.0) for seed, shape in enumerate(shapes)]
+    return lambda: check_pullback(forward, pullback, inputs)
 
 
 def pulled(name: str, **parameters: Any) -> Any:
@@ -106,7 +107,7 @@ ACTIVATION_FAULTS = [
     Fault("sigmoid", "taken at a", act("sigmoid", lambda z, g: naive_sigmoid(sigmoid(z), g)), ("taken at a",), ""),
     Fault("sigmoid", "cotangent ignored", act("sigmoid", lambda z, g: naive_sigmoid(z, 0 * g + 1)), ("without the cotangent",), ""),
     Fault("sigmoid", "cotangent clipped to 1", act("sigmoid", lambda z, g: naive_sigmoid(z, np.clip(g, -1, 1))), ("cotangent clipped to 1",), "cotangent is beyond 1"),
-    Fault("sigmoid", "cotangent added", act("sigmoid", lambda z, g: g + naive_sigmoid(z, 1)), ("cotangent plus the derivative",), ""),
+    Fault("sigmoid", "cotangent added", act("sigmoid", lambda z, g: g + naive_sigmoid(z, 0 * g + 1)), ("cotangent plus the derivative",), ""),
     Fault("sigmoid", "cotangent's absolute value", act("sigmoid", lambda z, g: naive_sigmoid(z, abs(g))), ("absolute values",), "negative"),
     Fault("sigmoid", "cotangent summed over rows", act("sigmoid", lambda z, g: naive_sigmoid(z, g.sum(0) + 0 * z)), ("cotangent's sum over axis 0",), ""),
     Fault("sigmoid", "cotangent reversed", act("sigmoid", lambda z, g: naive_sigmoid(z, g[:, ::-1])), ("cotangent reversed along axis 1",), ""),
@@ -173,7 +174,7 @@ LOSS_FAULTS = [
     Fault("cross_entropy with logits", "no weight", loss(CrossEntropyWithLogits(tuple(W)), of("cross_entropy_with_logits"), A, CLASSES), ("no weight",), ""),
     Fault("cross_entropy with logits", "no smoothing", loss(CrossEntropyWithLogits(label_smoothing=0.1), of("cross_entropy_with_logits"), A, CLASSES), ("label_smoothing = 0",), ""),
     Fault("cross_entropy with logits", "the target's column alone", loss("cross_entropy_with_logits", lambda a, y: y * (softmax(a) - 1), A, CLASSES), ("in the place of the target alone",), "y = 0"),
-    Fault("cross_entropy with logits", "softmax over the batch", loss("cross_entropy_with_logits", lambda a, y: special.softmax(a, 0) - y, A, CLASSES), (), ""),
+    Fault("cross_entropy with logits", "softmax over the batch", loss("cross_entropy_with_logits", lambda a, y: special.softmax(a, 0) - y, A, CLASSES), ("softmax over the other axis",), ""),
     Fault("cross_entropy with logits", "sigmoid for softmax", loss("cross_entropy_with_logits", lambda a, y: special.expit(a) - y, A, CLASSES), ("(G6)",), ""),
     Fault("cross_entropy with logits", "softmax twice", loss("cross_entropy_with_logits", lambda a, y: softmax(softmax(a)) - y, A, CLASSES), ("softmax of the outputs",), ""),
     Fault("cross_entropy with logits, mean", "divided by the weights", loss(CrossEntropyWithLogits(tuple(W)), weighted, A, CLASSES, reduction="mean"), ("divided by the weights of the targets",), ""),
@@ -182,7 +183,7 @@ LOSS_FAULTS = [
     Fault("binary_cross_entropy with logits", "times sigma'", loss("binary_cross_entropy_with_logits", lambda a, y: (s := special.expit(a)) * (1 - s) * (s - y), A, CLASSES), ("times the derivative of a sigmoid",), ""),
     Fault("binary_cross_entropy", "not divided", loss("binary_cross_entropy", lambda a, y: a - y, special.expit(A), CLASSES), ("(G1)",), ""),
     Fault("hinge", "no margin", loss("hinge", lambda a, y: np.where(y * a < 0, -y, 0), A, np.sign(Y)), ("`-(y * a)` for `1 - y * a`",), ""),
-    Fault("hinge", "-1 for -y", loss("hinge", lambda a, y: np.where(1 - y * a > 0, -1.0, 0), A, np.sign(Y)), ("absolute", "there it is -1 times"), "y < 0"),
+    Fault("hinge", "-1 for -y", loss("hinge", lambda a, y: np.where(1 - y * a > 0, -1.0, 0), A, np.sign(Y)), ("there it is -1 times",), "elements with y"),
     Fault("kl_divergence", "p for y", loss("kl_divergence", lambda a, y: -np.exp(a), special.log_softmax(A, 1), softmax(Y)), (), ""),
     Fault("poisson_nll", "rates for logarithms", loss("poisson_nll", lambda a, y: 1 - y / a, A, abs(Y)), (), ""),
     Fault("half_squared_error", "samples beyond the first zero", loss("half_squared_error", lambda a, y: np.where(np.arange(3)[:, None] > 0, 0, a - y)), ("there it is 0",), "all rows but the first"),
@@ -274,21 +275,21 @@ OWN_FAULTS = [
     Fault("product", "gradients exchanged", own(lambda x, y: x * y, lambda x, y, g: (g * x, g * y), (3, 4), (3, 4)), ("the gradient by input", "the cotangent times input"), "", (1, 2)),
     Fault("softmax by hand", "diagonal alone", own(softmax, lambda z, g: g * softmax(z) * (1 - softmax(z)), (3, 5)), ("diagonal of the Jacobian",), ""),
     Fault("softmax by hand", "no sum", own(softmax, lambda z, g: g * softmax(z), (3, 5)), ("the cotangent times the output",), ""),
-    Fault("scan", "forwards", own(scan, lambda x, g: scan(g), (6, 2)), (), ""),
+    Fault("scan", "forwards", own(scan, lambda x, g: scan(g), (6, 2)), ("forward function of the cotangent",), ""),
     Fault("scan", "one step alone", own(scan, lambda x, g: g, (6, 2)), ("the cotangent itself",), "all rows but the last"),
     Fault("scan", "last step forgotten", own(scan, off(of_scan, 0, lambda x, *a: np.where(np.arange(6)[:, None] == 5, 0, x)), (6, 2)), ("it is 0",), "the last row"),
     Fault("two outputs", "the second ignored", own(two_outputs, lambda x, g: of_two_outputs(x, (g[0], 0 * g[1])), (3, 4)), ("without the cotangent of output 2",), ""),
-    Fault("layer_norm", "statistics constant", shaped("layer_norm", by_autograd(lambda x, w, b: (x - x.mean(1, keepdim=True).detach()) / (x.var(1, correction=0, keepdim=True).detach() + 1e-5).sqrt() * w + b)), ("`mean` for a constant", "for a constant"), ""),
-    Fault("layer_norm", "variance constant", shaped("layer_norm", MISTAKES["layer_norm"]["variance term missing"][0]), ("for a constant",), ""),
+    Fault("layer_norm", "statistics constant", shaped("layer_norm", by_autograd(lambda x, w, b: (x - x.mean(1, keepdim=True).detach()) / (x.var(1, correction=0, keepdim=True).detach() + 1e-5).sqrt() * w + b)), ("held constant",), ""),
+    Fault("layer_norm", "variance constant", shaped("layer_norm", MISTAKES["layer_norm"]["variance term missing"][0]), ("held constant",), ""),
     Fault("layer_norm", "dw missing", shaped("layer_norm", MISTAKES["layer_norm"]["weight gradient missing"][0]), ("zero",), "", (2,)),
     Fault("layer_norm", "db divided by the samples", shaped("layer_norm", off(by_hand("layer_norm"), 2, lambda b, *a: b / 3)), ("factor 1/3",), "", (3,)),
     Fault("batch_norm", "statistics of the running ones", shaped("batch_norm", MISTAKES["batch_norm"]["of running"][0]), (), "", (1, 2)),
-    Fault("group_norm", "statistics constant", shaped("group_norm", MISTAKES["group_norm"]["statistics constant"][0]), ("for a constant",), ""),
-    Fault("rms_norm", "its term missing", shaped("rms_norm", MISTAKES["rms_norm"]["term missing"][0]), ("for a constant",), ""),
+    Fault("group_norm", "statistics constant", shaped("group_norm", MISTAKES["group_norm"]["statistics constant"][0]), ("held constant",), ""),
+    Fault("rms_norm", "its term missing", shaped("rms_norm", MISTAKES["rms_norm"]["term missing"][0]), ("held constant",), ""),
     Fault("attention", "not causal", shaped("causal attention", MISTAKES["causal attention"]["not causal"][0]), (), "", (1, 2, 3)),
     Fault("attention", "scale twice", shaped("causal attention", off(by_hand("causal attention"), 0, lambda q, *a: q / 3**0.5)), ("0.57735 times",), "", (1,)),
     Fault("attention", "dv of the last position missing", shaped("causal attention", off(by_hand("causal attention"), 2, torched(lambda v: np.where(np.arange(4)[:, None] == 3, 0, v)))), ("there it is 0",), "last index of axis 2", (3,)),
-    Fault("conv2d", "weights turned", shaped("conv2d", off(by_hand("conv2d"), 1, torched(lambda w: w[..., ::-1, ::-1]))), (), "", (2,)),
+    Fault("conv2d", "weights turned", shaped("conv2d", off(by_hand("conv2d"), 1, torched(lambda w: w[..., ::-1, ::-1]))), ("reversed along the last two axes",), "", (2,)),
     Fault("conv2d", "dw reversed along the width", shaped("conv2d", off(by_hand("conv2d"), 1, torched(lambda w: w[..., ::-1]))), ("reversed along axis 3",), "", (2,)),
     Fault("conv2d", "db of one sample", shaped("conv2d", MISTAKES["conv2d"]["bias as a mean"][0]), ("factor 1/2",), "", (3,)),
     Fault("conv2d", "the border forgotten", shaped("conv2d", off(by_hand("conv2d"), 0, torched(lambda x: np.pad(x[..., 1:-1, 1:-1], ((0, 0), (0, 0), (1, 1), (1, 1)))))), ("there it is 0",), "the border", (1,)),
@@ -300,7 +301,7 @@ OWN_FAULTS = [
     Fault("gru_cell", "one gate negated", shaped("gru_cell", off(by_hand("gru_cell"), 2, torched(lambda w: np.where((np.arange(12) // 4 == 2)[:, None], -w, w)))), ("-1 times the truth",), "last third of the rows", (3,)),
     Fault("cumsum", "not turned", shaped("cumsum", lambda x, g: torch.cumsum(g, 1)), ("the cotangent added up along axis 1",), ""),
     Fault("cumsum", "the cotangent handed on", shaped("cumsum", lambda x, g: g.clone()), ("the cotangent itself",), "all columns but the last"),
-    Fault("rope", "turned forward", shaped("rope", lambda x, g: rope(g)), (), ""),
+    Fault("rope", "turned forward", shaped("rope", lambda x, g: rope(g)), ("forward function of the cotangent",), ""),
     Fault("logsumexp", "no cotangent", shaped("logsumexp", lambda x, g: torch.softmax(x, 1)), ("without the cotangent",), ""),
     Fault("logsumexp", "softmax over the batch", shaped("logsumexp", MISTAKES["logsumexp"]["sum over the wrong axis"][0]), (), ""),
     Fault("huber_loss", "beyond delta not clipped", shaped("huber_loss", lambda x, y, g: (g * (x - y) / 12, g * (y - x) / 12)), (), "|input 1 - input 2| > 1", (1, 2)),
@@ -318,3 +319,5 @@ OWN_FAULTS = [
     Fault("own sigmoid", "nonsense", own(sigmoid, lambda z, g: g * np.cos(9 * z + 1), (3, 4)), (), ""),
 ]  # fmt: skip
 """Somebody's own forward functions."""
+
+FAULTS = (*ACTIVATION_FAULTS, *LOSS_FAULTS, *OWN_FAULTS)

@@ -16,13 +16,16 @@ from ....judge.report import digits_apart
 from ...explaining.factors import CLUES, LEAST, SIMPLE, factor
 from ..asking.calls import Mistaken, Operation, asked
 from . import precision
-from .elements import which
+from .elements import told, which
 from .evidence import Seen, sizes
 from .mistakes.constants import of_constants
 from .mistakes.rearranged import of_other_cotangents, of_what_is_given, rearranged
 
 SAID = 3
 """How many mistakes are named at most, where several give the same numbers."""
+
+THROUGHOUT = ("factor ", "the truth transposed", "the truth reversed", "the truth shifted")
+"""How the names of mistakes begin that say of all elements what becomes of them."""
 
 UNKNOWN = "No known mistake gives these numbers."
 
@@ -47,18 +50,18 @@ def diagnosed(operation: Operation, j: Judgement, answers: Sequence[Seen]) -> Di
     """
     first = answers[0]
     part = which(operation.known, answers)
-    wrong = f"Wrong are exactly {part}." if part else ""
+    wrong = f"{told(part)}." if part else ""
     if not np.isfinite(first.got[first.wrong]).all():
         return _not_finite(first, part)
     if not first.got[first.known].any():
         return Diagnosis("It is zero throughout.", ("zero",))
     if names := _readings(operation, j, answers):
-        return _named(names[:SAID], wrong)
-    if (bits := precision.bits_of(first)) is not None:
+        return _named(names[:SAID], "" if names[0].startswith(THROUGHOUT) else wrong)
+    if (bits := precision.bits_of(answers)) is not None:
         return Diagnosis(" ".join(filter(None, [precision.said(bits), wrong])), bits=bits)
     there = _there(operation, answers)
     if part and there:
-        return Diagnosis(f"Wrong are exactly {part}: there it is {there[0]}.", there[:1])
+        return Diagnosis(f"{told(part)}: there it is {there[0]}.", there[:1])
     if names := _constants(answers):
         return _named(names, wrong)
     if not _is_linear(operation, first):

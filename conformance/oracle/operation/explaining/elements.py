@@ -5,6 +5,7 @@ Rules by what the inputs are there come first, then those by the truth and the c
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
@@ -26,15 +27,48 @@ PARTS = {2: ("first half", "second half"), 3: ("first third", "second third", "l
          4: ("first quarter", "second quarter", "third quarter", "last quarter")}  # fmt: skip
 """Parts of an axis that gates and heads stand in."""
 
+PLURAL = ("all ", "the elements", "the rows", "the columns", "the indices", "the places", "the first and ")
+"""How rules begin that are of several."""
+
 APART = 3
 """How many elements, at least, a threshold that is read off the numbers must have on either side."""
 
 
 def which(known: Known, answers: Sequence[Seen]) -> str:
     """Which elements are wrong, in words; or "" where no rule holds exactly in all answers."""
-    first = answers[0]
-    rules = dict(_rules(known, first))
-    return next(exact(rules, answers), "") or _beyond_a_number(known, answers)
+    rules = dict(_rules(known, answers[0]))
+    found = next(exact(rules, answers), "") or _beyond_a_number(known, answers)
+    if found:
+        return found
+    # A truth of 0 is right whatever it is multiplied by.
+    lenient = [NotOfZeros(s) for s in answers]
+    found = next(exact({name: partial(_of_seen, rule) for name, rule in rules.items()}, lenient), "")
+    return f"{found}, but for those whose truth is 0" if found else ""
+
+
+class NotOfZeros(NamedTuple):
+    """An answer, in which a truth of 0 tells nothing."""
+
+    seen: Seen
+
+    @property
+    def wrong(self) -> Array:
+        """Which elements are wrong."""
+        return self.seen.wrong
+
+    @property
+    def decided(self) -> Array:
+        """Where a mistake would be seen."""
+        return np.asarray(self.seen.decided & (self.seen.truth != 0))
+
+
+def _of_seen(rule: Rule, s: NotOfZeros) -> Array | None:
+    return rule(s.seen)
+
+
+def told(which: str) -> str:
+    """A rule as the beginning of a sentence."""
+    return f"Wrong {'are' if which.startswith(PLURAL) else 'is'} exactly {which}"
 
 
 def _rules(known: Known, first: Seen) -> Iterator[tuple[str, Rule]]:

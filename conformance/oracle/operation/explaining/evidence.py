@@ -99,7 +99,7 @@ class Seen(NamedTuple):
     @property
     def decided(self) -> Array:
         """Where a mistake would be seen: elements that stand out from their bounds."""
-        return self.known & (abs(self.truth) > 2 * self.expected.rad)
+        return np.asarray(self.known & ((abs(self.truth) > 2 * self.expected.rad) | (self.truth == 0)))
 
     def fitted(self, numbers: Array) -> Array:
         """Which elements are these numbers, to within the truth's bound twice and the numbers' own rounding."""

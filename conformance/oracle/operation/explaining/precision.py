@@ -1,5 +1,7 @@
 """Precision: with how many bits numbers are right that are wrong by little, all alike."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from ....arrays import Array
@@ -28,12 +30,17 @@ ENOUGH = 8
 """How many errors, at least, show whether they fall to both sides, as those of roundings do."""
 
 
-def bits_of(s: Seen) -> float | None:
+SYSTEMATIC = 0.9
+"""Correlation of relative errors from one cotangent to the next from which on they are a formula's, not roundings."""
+
+
+def bits_of(answers: Sequence[Seen]) -> float | None:
     """How many bits are right, where the errors are those of a format with fewer bits; else None.
 
-    Either the numbers themselves have no more bits; or the errors are all alike, to both sides, and as large as those
-    of a format.
+    Either the numbers themselves have no more bits; or the errors are all alike, to both sides, as large as those of a
+    format, and others with another cotangent.
     """
+    s, *others = answers
     off = s.got.astype(s.truth.dtype) - s.truth
     at = s.known & (s.truth != 0)
     relative, margins = (off[at] / x[at] for x in (s.truth, s.expected.rad))
@@ -49,7 +56,18 @@ def bits_of(s: Seen) -> float | None:
     alike = relative.size >= ENOUGH and abs(margins).max() <= ALIKE * np.median(abs(margins))
     beside = min((relative > 0).sum(), (relative < 0).sum()) * ENOUGH >= relative.size
     of_format = typical < FINE or any(abs(bits - p) <= NEAR for p in NEAREST)
-    return bits if narrow or (alike and beside and of_format) else None
+    if narrow:
+        return bits
+    return bits if alike and beside and of_format and not any(_alike(s, other) for other in others) else None
+
+
+def _alike(p: Seen, q: Seen) -> bool:
+    """Whether the relative errors of answers to one question with two cotangents are the same."""
+    if any(not np.array_equal(x, y) for x, y in zip(p.call.values, q.call.values, strict=True)):
+        return False
+    at = p.known & q.known & (p.truth != 0) & (q.truth != 0)
+    errors = [((s.got - s.truth)[at] / s.truth[at]).astype(np.float64) for s in (p, q)]
+    return bool(np.corrcoef(*errors)[0, 1] > SYSTEMATIC)
 
 
 def _has(numbers: Array, p: int) -> bool:

@@ -33,9 +33,21 @@ def smallest(operation: Operation, s: Seen, element: tuple[int, ...]) -> Cut:
             found = seen(answers(operation, [outcome]), s.k)
         except Exception:  # a function may refuse what is cut
             continue
-        if found and found[0].wrong.any() and outcome.judgements[s.k].violated:
+        if found and outcome.judgements[s.k].violated and _the_same(found[0], s, element, of):
             return Cut(found[0], of)
     return Cut(s)
+
+
+ONE = "One number alone"
+
+
+def _the_same(cut: Seen, s: Seen, at: tuple[int, ...], of: str) -> bool:
+    """Whether a part is answered wrongly, and one number as it was: no sum over others is lost."""
+    if of != ONE:
+        return bool(cut.wrong.any())
+    truth, rad = float(s.truth[at]), float(s.expected.rad[at])
+    same = abs(float(cut.truth.ravel()[0]) - truth) <= 2 * rad + 4 * s.expected.format.u * abs(truth)
+    return bool(cut.wrong.any()) and (same or not np.isfinite(rad))
 
 
 def _parts(operation: Operation, s: Seen, at: tuple[int, ...]) -> Iterator[tuple[str, Sequence[Array], Array | None]]:
@@ -44,7 +56,7 @@ def _parts(operation: Operation, s: Seen, at: tuple[int, ...]) -> Iterator[tuple
     alike = [x for x in (*values, *([g] if g is not None else ())) if x.shape == shape]
     if len(shape) > 0 and s.got.size > 1 and len(alike) == len(values) + (g is not None):
         one = tuple(slice(i, i + 1) for i in at)
-        yield "One number alone", [x[one] for x in values], g[one] if g is not None else None
+        yield ONE, [x[one] for x in values], g[one] if g is not None else None
     n = shape[0] if shape else 1
     of_samples = all(x.ndim and len(x) == n for x in (*values, *([g] if g is not None else ())))
     if n > 1 and of_samples and operation.known.written is None:

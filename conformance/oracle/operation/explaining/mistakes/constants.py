@@ -49,7 +49,7 @@ def of_constants(s: Seen, among: Collection[str] | None = None) -> Iterator[Mist
 
 
 WAYS = {
-    "constant": "the derivative with {} taken for a constant",
+    "constant": "the derivative with {} held constant",
     "negated": "the derivative with the sign of the part through {} reversed",
     "twice": "the derivative with the part through {} counted twice",
 }

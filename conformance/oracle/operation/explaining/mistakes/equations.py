@@ -27,6 +27,9 @@ VALUES = (0.0, 0.001, 0.01, 0.02, 0.05, 0.1, 0.125, 0.2, 0.25, 0.3, 1 / 3, 0.5, 
           5.0, 6.0, 10.0, 20.0, np.inf)  # fmt: skip
 """What people give as slopes, thresholds and scales, and leave out: 0, 1 and infinity."""
 
+SIGNED = ("negative_slope", "min_val", "max_val")
+"""Parameters that may have either sign."""
+
 WHOLE = {"transpose", "double", "sign"}
 """Alterations of a whole line that are a factor or a transpose of the result, and said as that."""
 
@@ -95,15 +98,9 @@ def _other_parameters(equation: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
             if value:
                 yield f"no {name}", partial(replace, equation, **{name: ()})
             continue
-        others = [
-            *VALUES,
-            -value,
-            2 * value,
-            value / 2,
-            value**2,
-            1 - value,
-            *(-v for v in VALUES if v not in (0, np.inf)),
-        ]
+        others = [*VALUES, 2 * value, value / 2, value**2, 1 - value]
+        if name in SIGNED:
+            others += [-value, *(-v for v in VALUES if v not in (0, np.inf))]
         if value:
             others.append(1 / value)
         for other in dict.fromkeys([*others, *own]):
@@ -207,7 +204,7 @@ def _reductions(B: int, K: int, reduction: Reduction | None) -> Iterable[tuple[s
 def _of_loss(loss: Loss, a: Array, y: Array) -> Iterator[Mistaken]:
     kind, own, right = type(loss), _named(loss), loss.gradient(a, y)
     yield f"{own} with outputs and targets exchanged", lambda: loss.gradient(y, a)
-    yield "right in the place of the target alone", lambda: np.where(y != 0, right, 0)
+    yield f"{own} in the place of the target alone", lambda: np.where(y != 0, right, 0)
     for other_kind in LOSSES.values():
         low, high = TARGETS.get(other_kind, (-np.inf, np.inf))
         if other_kind is not kind and ((low <= y) & (y <= high)).all():
@@ -227,7 +224,10 @@ def _of_loss(loss: Loss, a: Array, y: Array) -> Iterator[Mistaken]:
         yield name, partial(gradient, loss, a, y)
     delta = getattr(kind, "delta", None)
     if callable(delta):
-        p = HEADS[kind]().apply(a)
+        head = HEADS[kind]()
+        p = head.apply(a)
+        name = f"({label(delta)}) with the {type(head).__name__.lower()} over the other axis"
+        yield name, lambda: delta(loss, head.apply(a.T).T, y)
         for name, gradient in altered(label(delta)):
             yield name, partial(gradient, loss, p, y)
 

@@ -4,6 +4,7 @@ No equation is needed for these: they are made of the truth's own numbers.
 """
 
 from collections.abc import Iterator
+from functools import partial
 
 import numpy as np
 
@@ -36,6 +37,8 @@ def rearranged(s: Seen) -> Iterator[Mistaken]:
             yield f"the truth with the halves of axis {i} exchanged", np.roll(t, t.shape[i] // 2, i)
     if t.ndim > 1:
         yield "the truth reversed along all axes", np.flip(t)
+    if t.ndim > 2:
+        yield "the truth reversed along the last two axes", np.flip(t, (-1, -2))
     for i in axes:
         yield f"the truth summed over axis {i}, at every place of it", np.broadcast_to(t.sum(i, keepdims=True), t.shape)
         yield (
@@ -98,6 +101,7 @@ def of_what_is_given(s: Seen) -> Iterator[Mistaken]:
         yield from _in_shape("the output itself", output, shape)
         yield from _in_shape("the cotangent times the output", output * g, shape)
     if g is not None:
+        yield "the forward function of the cotangent", partial(_forward, s)
         for i, n in enumerate(g.shape):
             if n > 2:
                 yield from _in_shape(f"the cotangent added up along axis {i}", g.cumsum(i), shape)
@@ -110,6 +114,20 @@ def of_what_is_given(s: Seen) -> Iterator[Mistaken]:
     for j, other in enumerate(s.call.admitted.bounds):
         if j != s.k:
             yield from _in_shape(f"the gradient by input {j + 1}", other.mid, shape)
+
+
+def _forward(s: Seen) -> Array:
+    """What the forward function of one input gives for the cotangent.
+
+    Raises
+    ------
+    ValueError
+        If it does not take it.
+    """
+    output, g = s.asked.operation.known.output, s.call.g
+    if output is None or g is None or len(s.call.values) != 1 or g.shape != s.call.values[0].shape:
+        raise ValueError("the forward function takes other arrays than the cotangent")
+    return output([g])
 
 
 def _in_shape(name: str, x: Array, shape: tuple[int, ...]) -> Iterator[Mistaken]:
