@@ -104,7 +104,7 @@ def _other_parameters(equation: Any) -> Iterator[tuple[str, Callable[[], Any]]]:
         if value:
             others.append(1 / value)
         for other in dict.fromkeys([*others, *own]):
-            if other != value:
+            if other != value and (name != "label_smoothing" or 0 <= other <= 1):
                 yield f"{name} = {other:.4g}", partial(replace, equation, **{name: other})
 
 
