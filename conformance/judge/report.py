@@ -22,6 +22,7 @@ from reference.gradients import Reduction
 from ..arrays import Array, Network
 from ..problems import files
 from ..problems.problem import GivenAnswer, Problem
+from .example import Example
 from .judgement import Judgement
 from .verdict import CONFORMS, EXIT_STATUS, SUSPECT, UNDECIDED, WRONG, Tally, added, worst_of
 
@@ -31,7 +32,7 @@ class Finding(NamedTuple):
 
     ``faults`` names the known mistakes that the numbers fit, best first.  ``problem`` is a file that replays it, or "".
     ``factor`` is the number by which all are multiplied, where one explains them.  ``question`` holds what was asked
-    and answered, as arrays, where a network was.
+    and answered, as arrays.
     """
 
     verdict: str
@@ -46,7 +47,7 @@ class Finding(NamedTuple):
     faults: tuple[str, ...] = ()
     problem: str = ""
     factor: float = np.nan
-    question: "Question | None" = None
+    question: "Question | Example | None" = None
 
 
 class Question(NamedTuple):

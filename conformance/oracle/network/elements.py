@@ -10,6 +10,7 @@ import numpy as np
 
 from ...arrays import Array
 from ...judge import precision
+from ..explaining.elements import exact
 from .judging.evidence import Evidence
 
 
@@ -104,13 +105,10 @@ def which(wrong: Iterable[tuple[Evidence, str, int]]) -> str:
         What is named in each wrong answer: (B3) and (B4) themselves, (B1) and (B2) by the dL/db that shows them.
     """
     gradients = [g for g in (_gradient(*one) for one in wrong) if g is not None]
-    telling = [g for g in gradients if g.wrong.any() and not g.wrong.all()]
-    if not telling or len(telling) * 2 < len(gradients):
+    if not all(g.wrong.any() for g in gradients):
         return ""
-    for name, rule in ALL_RULES.items():
-        if all(_holds(rule, g) for g in gradients):
-            return f"Wrong are exactly {name}."
-    return ""
+    found = next(exact(ALL_RULES, gradients), "")
+    return f"Wrong are exactly {found}." if found else ""
 
 
 def _gradient(e: Evidence, equation: str, layer: int) -> Gradient | None:
@@ -132,12 +130,3 @@ def _gradient(e: Evidence, equation: str, layer: int) -> Gradient | None:
 
 def _layers(e: Evidence, L: int) -> Sequence[tuple[int, tuple[object, object]]]:
     return list(zip(range(L, 0, -1), e.of.along_paths(e.of.states), strict=True))
-
-
-def _holds(rule: Rule, g: Gradient) -> bool:
-    """Whether what is wrong is what the rule says, but for numbers so small that nothing shows in them."""
-    chosen = rule(g)
-    if chosen is None:
-        return False
-    missed = chosen & ~g.wrong
-    return not (g.wrong & ~chosen).any() and not (missed & g.decided).any() and bool(g.wrong.any())

@@ -17,7 +17,7 @@ from ...judge.report import Question as Held
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...text.labels import documented, label
-from ..diagnosis import CLUES, factor
+from ..explaining.factors import CLUES, factor
 from .asking.questions import Question
 from .elements import which
 from .judging.evidence import Evidence

@@ -19,7 +19,7 @@ from ...judge.judgement import Judgement
 from ...judge.report import Finding, digits_apart, found
 from ...judge.verdict import WRONG
 from ...problems.problem import GivenAnswer, Parameters, Problem
-from ..diagnosis import factor
+from ..explaining.factors import factor
 from .asking.domain import Domain
 from .asking.questions import Question, questions
 from .judging.evidence import Evidence, evidence

@@ -21,7 +21,7 @@ from ....judge.equations import loss as judged_loss
 from ....judge.judgement import Judgement, compare
 from ....problems.problem import GivenAnswer, Parameters
 from ....problems.problem import State as Given
-from ...diagnosis import CLUES
+from ...explaining.factors import CLUES
 
 
 class Reading(NamedTuple):
