@@ -277,12 +277,15 @@ def _admitted(pulled: list[Pulled], kinks: Kinks, format: Format, finite: tuple[
     """One cotangent's, taken apart by input."""
     shapes = [p.mid.shape for p in pulled]
     ends = np.cumsum([p.mid.size for p in pulled])[:-1]
-    hanging = [part.reshape(shape) for part, shape in zip(np.split(kinks.hanging, ends), shapes, strict=True)]
+    hanging, rads = (
+        [part.reshape(shape) for part, shape in zip(np.split(array, ends), shapes, strict=True)]
+        for array in (kinks.hanging, kinks.rad)
+    )
     bounds = []
-    for p, here in zip(pulled, hanging, strict=True):
+    for p, rad, here in zip(pulled, rads, hanging, strict=True):
         with np.errstate(all="ignore"):
-            known = np.isfinite(p.mid) & np.isfinite(p.rad) & ~here
-        bounds.append(Rounded(np.where(np.isfinite(p.mid), p.mid, 0), np.where(known, p.rad, np.inf), format))
+            known = np.isfinite(p.mid) & np.isfinite(rad) & ~here
+        bounds.append(Rounded(np.where(np.isfinite(p.mid), p.mid, 0), np.where(known, rad, np.inf), format))
     sure = tuple(f & ~here for f, here in zip(finite, hanging, strict=True)) if finite else ()
     return Admitted(tuple(bounds), kinks if kinks.hanging.any() else None, sure)
 
