@@ -185,7 +185,7 @@ def _laid_out(operation: Operation, call: Call, truth: Truth) -> Iterator[Call]:
 
 def outcome_of(operation: Operation, call: Call, estimated: bool) -> Outcome:
     """Ask and judge; what fails with arrays that lie in memory as usual raises."""
-    reply = _asked(operation, call)
+    reply = reply_to(operation, call)
     if reply.failed and not call.where:
         assert reply.failed.error
         raise reply.failed.error
@@ -196,7 +196,8 @@ def outcome_of(operation: Operation, call: Call, estimated: bool) -> Outcome:
     return outcome._replace(judgements=found)
 
 
-def _asked(operation: Operation, call: Call) -> asking.Reply[Gradients]:
+def reply_to(operation: Operation, call: Call) -> asking.Reply[Gradients]:
+    """Ask once."""
     names, before = [operation.label(k) for k in range(len(call.values))], list(call.values)
     kinds = list(operation.given)
     if call.g is not None:
@@ -352,7 +353,7 @@ def _is_linear(operation: Operation, call: Call, k: int, got: Array) -> bool:
     """Whether twice the cotangent gives twice the gradient, which is exact but for underflow."""
     if call.g is None:
         return True
-    answer = _asked(operation, call._replace(g=np.asarray(2 * call.g))).answer
+    answer = reply_to(operation, call._replace(g=np.asarray(2 * call.g))).answer
     double = answer.parts[k] if answer else None
     if not isinstance(double, np.ndarray):
         return True

@@ -62,6 +62,7 @@ from .drawn import for_activation, for_loss, for_own
 from .examination import Operation, examined
 from .forward import Forward, forward_of
 from .outputs import examined_by_output
+from .populations import examined_as_population
 from .signature import flattened, signature_of, structure_of
 from .truth import Truth, of_activation, of_forward, of_loss
 
@@ -139,6 +140,7 @@ def check_pullback(
         shape, asked = own.plain(values).shape, signature.pullback(ask)
         operation = Operation(subject, given, format, len(given), asked, shape, "vjp", truth, labels=signature.labels)
         report = examined_by_output(operation, examined(operation, seed), signature.outputs, seed)
+        report = examined_as_population(operation, report, own, seed)
         return examined_beyond(operation, report, lambda values: for_own(values, len(given), seed), seed)
     sigma = _activation(named)
     _check_operand(sigma, given)
