@@ -120,7 +120,7 @@ def populations(operation: Operation, forward: Forward, seed: int) -> tuple[int,
             if common is None:
                 return 0, []
             # Of products of size 1 the absolute values count the terms.
-            of_ones = forward.record([np.sign(x) for x in values])(format, None).pulled([np.sign(gs[0])])
+            of_ones = forward.record([np.asarray(np.sign(x)) for x in values])(format, None).pulled([np.asarray(np.sign(gs[0]))])
             terms = [np.rint(of_one.absolute.astype(np.float64) / common) for of_one in of_ones[0]]
             pulled = followed.pulled(gs)
     except Exception:  # whatever a forward function may do with other numbers
@@ -135,7 +135,7 @@ def populations(operation: Operation, forward: Forward, seed: int) -> tuple[int,
 
 def _drawn(rng: np.random.Generator, shape: tuple[int, ...], kind: Any) -> Array:
     """Numbers of random sign, and of sizes from 1 to 2."""
-    return numbers(like(rng.choice([-1.0, 1.0], shape) * rng.uniform(1, 2, shape), kind))
+    return numbers(like(np.asarray(rng.choice([-1.0, 1.0], shape) * rng.uniform(1, 2, shape)), kind))
 
 
 def _population(

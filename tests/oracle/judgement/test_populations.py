@@ -35,6 +35,7 @@ FORWARDS: dict[str, tuple[Any, tuple[tuple[int, ...], ...]]] = {
     "scaled": (lambda x, w: -(x @ w) / 3, ((30, 20), (20, 9))),
     "added": (lambda x, b: x + b, ((20, 3, 12), (12,))),
     "products added up": (lambda x, w: (x * w).sum(0), ((30, 20), (20,))),
+    "a scalar": (lambda x, y: (x * y).sum(), ((9,), (9,))),
     "in blocks": (lambda x, w: torch.cat([x[:20] @ w, x[20:] @ w]), ((30, 20), (20, 9))),
 }
 

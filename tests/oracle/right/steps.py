@@ -321,6 +321,6 @@ WRITTEN: dict[str, Written] = {
     "padded": Written(lambda xp, x: xp.pad(x, ((0, 0), (1, 1)))),
     "outer": Written(lambda xp, x: (x[:, :, None] * x[:, None, :]).reshape(x.shape[0], -1)[:, :6]),
     "in order": Written(lambda xp, x: xp.sort(x, axis=-1)),
-    "variance": Written(lambda xp, x: x / (1 + x.var(axis=0))),
+    "variance": Written(lambda xp, x: x / (1 + ((x - x.mean(axis=0)) ** 2).mean(axis=0))),
 }
 """Of a matrix to a matrix."""

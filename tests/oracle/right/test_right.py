@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from conformance.judge.verdict import CONFORMS
 from conformance.oracle.operation.operation import by_autograd, check_pullback
 
 from ..operation.operations import DTYPES
@@ -21,6 +22,9 @@ KINDS: dict[str, tuple[Callable[[int], Composition], Callable[[Composition], tup
     "NumPy": (in_numpy, lambda c: (partial(c.function, np), by_jax(c.function))),
 }
 """What draws a function, and what makes of it a forward function and the right pullback."""
+
+DECIDED = {"float16": 0.5, "bfloat16": 0.25, "float32": 0.75, "float64": 0.75}
+"""How many are decided at least: measured, 0.8, 0.5, 0.95 and 0.95."""
 
 WIDER = {"float16": torch.float32, "bfloat16": torch.float32, "float32": torch.float64}
 
@@ -44,16 +48,16 @@ def tensors(of: Composition, dtype: str) -> list[torch.Tensor]:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_pullback_in_the_format_itself_is_not_accused(kind: str, dtype: str, whole: bool) -> None:
     draw, made = KINDS[kind]
+    verdicts = []
     for number in range(MANY if whole else SOME):
         of = draw(number)
         forward, pullback = made(of)
         report = check_pullback(forward, pullback, tensors(of, dtype), seed=number)
         assert [f.explanation for f in report.findings] == [], f"{number}: {of.name}"
         assert not [remark for remark in report.remarks if "cannot be followed" in remark], f"{number}: {of.name}"
-        if (
-            dtype == "float64" and report.verdict != "CONFORMS"
-        ):  # what has kinks everywhere, such as many zeros in order
-            assert "at a kink" in " ".join(report.remarks), f"{number}: {of.name}"
+        verdicts.append(report.verdict)
+    # Some derivatives are zero but for roundings, such as that of a mean of a softmax; of bfloat16's many are not known.
+    assert verdicts.count(CONFORMS) >= DECIDED[dtype] * len(verdicts)
 
 
 @pytest.mark.parametrize("dtype", WIDER)
