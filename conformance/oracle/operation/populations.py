@@ -120,7 +120,8 @@ def populations(operation: Operation, forward: Forward, seed: int) -> tuple[int,
             if common is None:
                 return 0, []
             # Of products of size 1 the absolute values count the terms.
-            of_ones = forward.record([np.asarray(np.sign(x)) for x in values])(format, None).pulled([np.asarray(np.sign(gs[0]))])
+            signs, sign_of_g = [np.asarray(np.sign(x)) for x in values], np.asarray(np.sign(gs[0]))
+            of_ones = forward.record(signs)(format, None).pulled([sign_of_g])
             terms = [np.rint(of_one.absolute.astype(np.float64) / common) for of_one in of_ones[0]]
             pulled = followed.pulled(gs)
     except Exception:  # whatever a forward function may do with other numbers

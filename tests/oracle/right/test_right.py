@@ -56,7 +56,7 @@ def test_the_pullback_in_the_format_itself_is_not_accused(kind: str, dtype: str,
         assert [f.explanation for f in report.findings] == [], f"{number}: {of.name}"
         assert not [remark for remark in report.remarks if "cannot be followed" in remark], f"{number}: {of.name}"
         verdicts.append(report.verdict)
-    # Some derivatives are zero but for roundings, such as that of a mean of a softmax; of bfloat16's many are not known.
+    # Some derivatives are zero but for roundings, as that of the mean of a softmax; of bfloat16 many are not known.
     assert verdicts.count(CONFORMS) >= DECIDED[dtype] * len(verdicts)
 
 
