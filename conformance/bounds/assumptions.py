@@ -259,6 +259,13 @@ REACH = dict.fromkeys((reference.Hardsigmoid, reference.Hardswish), 6 * (1 + DIV
 """Units by which a kink at 3 or -3 is missed where its side is told by another number than z: by z + 3 next to 6, a
 rounding of 6 units; by z / 6 + 1/2 next to 1, a rounding of 1 and that of the quotient 1/2, six times as much in z."""
 
+SHIFTED: dict[type[Activation], float] = dict.fromkeys((reference.Hardsigmoid, reference.Hardswish), 3.0)
+"""Activations as relu6(z + 3) / 6: the switch is met up to a rounding of 3 beside it."""
+
+BY_EXPONENTIAL = (reference.LogSigmoid, reference.Softplus)
+"""log(sigma(z)) and log1p(exp(z)): their derivative is also g / sigma(z) times sigma(z) (1 - sigma(z)), or
+g / (1 + e^z) times e^z, of which the first factor may overflow or underflow before the second makes up for it."""
+
 GELU_TANH_END = 8
 """Beyond, tanh(sqrt(2 / pi) (z + 0.044715 z^3)) is 1 in float64, and 1 - tanh^2 is 0 without a rounding."""
 

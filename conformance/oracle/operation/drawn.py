@@ -22,8 +22,8 @@ from reference import (
 )
 
 from ...arrays import Array
+from ...bounds.assumptions import SHIFTED
 from ...bounds.rounded import Format
-from .truth import SHIFTED
 
 Kind: TypeAlias = Literal["ordinary", "extreme", "beyond"]
 """What an answer counts as: as any other, as one at the ends of the range, or as one beyond the inputs given."""

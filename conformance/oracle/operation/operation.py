@@ -63,6 +63,7 @@ from .examination import examined
 from .explaining import known
 from .forward import Forward, forward_of
 from .outputs import examined_by_output
+from .populations import examined_as_population
 from .signature import flattened, signature_of, structure_of
 from .truth import Truth, of_activation, of_forward, of_loss
 
@@ -141,6 +142,7 @@ def check_pullback(
         operation = Operation(subject, given, format, len(given), asked, shape, "vjp", truth, labels=signature.labels)
         operation = operation._replace(known=known.of_own(signature, own, format, seed))
         report = examined_by_output(operation, examined(operation, seed), signature.outputs, seed)
+        report = examined_as_population(operation, report, own, seed)
         return examined_beyond(operation, report, lambda values: for_own(values, len(given), seed), seed)
     sigma = _activation(named)
     _check_operand(sigma, given)

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference import Activation, Hardsigmoid, Hardswish, Identity, LogSigmoid, Loss, Softplus
+from reference import Activation, Identity, Loss
 from reference.gradients import Reduction
 
 from ...arrays import Array
+from ...bounds import assumptions
 from ...bounds.admitted import Widened, WidenedLoss, admitted_loss, once_more
 from ...bounds.rounded import EPSILON, Format, Rounded
 from ...problems.layouts import is_tensor
@@ -92,21 +93,13 @@ def of_activation(sigma: Activation, z: Array, gs: Sequence[Array], format: Form
     matrix = z.shape if z.ndim == 2 else (-1, 1)
     wide, operand = Widened(sigma), _operand(z.reshape(matrix), format)
     # The switch at 3 is reached through z + 3, which rounds.
-    shift = SHIFTED.get(type(sigma), 0)
+    shift = assumptions.SHIFTED.get(type(sigma), 0)
     operand = Rounded(operand.mid, operand.rad + (format.u * shift if shift else 0), format)
     a = wide.apply(operand)
     deltas = [wide.pullback(operand, a, _certain(g.reshape(matrix), format)) for g in gs]
-    if type(sigma) in BY_EXPONENTIAL:
+    if type(sigma) in assumptions.BY_EXPONENTIAL:
         deltas = [_by_exponential(delta, operand, g.reshape(matrix)) for delta, g in zip(deltas, gs, strict=True)]
     return Truth([Admitted((_reshaped(delta, z.shape),)) for delta in deltas], _reshaped(a, z.shape))
-
-
-SHIFTED: dict[type[Activation], float] = {Hardsigmoid: 3, Hardswish: 3}
-"""Activations as relu6(z + 3) / 6: the switch is met up to a rounding of 3 beside it."""
-
-BY_EXPONENTIAL = (LogSigmoid, Softplus)
-"""log(sigma(z)) and log1p(exp(z)): their derivative is also g / sigma(z) times sigma(z) (1 - sigma(z)), or
-g / (1 + e^z) times e^z, of which the first factor may overflow or underflow before the second makes up for it."""
 
 
 def _by_exponential(delta: Rounded, z: Rounded, g: Array) -> Rounded:
@@ -277,12 +270,15 @@ def _admitted(pulled: list[Pulled], kinks: Kinks, format: Format, finite: tuple[
     """One cotangent's, taken apart by input."""
     shapes = [p.mid.shape for p in pulled]
     ends = np.cumsum([p.mid.size for p in pulled])[:-1]
-    hanging = [part.reshape(shape) for part, shape in zip(np.split(kinks.hanging, ends), shapes, strict=True)]
+    hanging, rads = (
+        [part.reshape(shape) for part, shape in zip(np.split(array, ends), shapes, strict=True)]
+        for array in (kinks.hanging, kinks.rad)
+    )
     bounds = []
-    for p, here in zip(pulled, hanging, strict=True):
+    for p, rad, here in zip(pulled, rads, hanging, strict=True):
         with np.errstate(all="ignore"):
-            known = np.isfinite(p.mid) & np.isfinite(p.rad) & ~here
-        bounds.append(Rounded(np.where(np.isfinite(p.mid), p.mid, 0), np.where(known, p.rad, np.inf), format))
+            known = np.isfinite(p.mid) & np.isfinite(rad) & ~here
+        bounds.append(Rounded(np.where(np.isfinite(p.mid), p.mid, 0), np.where(known, rad, np.inf), format))
     sure = tuple(f & ~here for f, here in zip(finite, hanging, strict=True)) if finite else ()
     return Admitted(tuple(bounds), kinks if kinks.hanging.any() else None, sure)
 
