@@ -1,8 +1,8 @@
 """The conformance suite: whether an implementation of backpropagation is within its rounding bounds.
 
 `probe` asks a function, `probe_trainer` one that returns weights only, `probe_torch` a PyTorch module; `check` judges a
-given answer to a given problem; `check_pullback` and `check_loss` judge one operation alone.  All return a `Report`,
-which prints itself; `assert_conforms` raises with it.
+given answer to a given problem; `check_pullback` and `check_loss` judge one operation alone, `check_rule` an update
+rule.  All return a `Report`, which prints itself; `assert_conforms` raises with it.
 """
 
 from importlib import import_module
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .oracle.network.module import probe_torch
     from .oracle.network.oracle import assert_conforms, check, probe, probe_trainer
     from .oracle.operation.operation import by_autograd, check_loss, check_pullback
+    from .oracle.rule.rule import check_rule
     from .problems.problem import GivenAnswer, Parameters, Problem
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "check",
     "check_loss",
     "check_pullback",
+    "check_rule",
     "probe",
     "probe_torch",
     "probe_trainer",
@@ -40,6 +42,7 @@ _HOMES = {
     "check": "oracle.network.oracle",
     "check_loss": "oracle.operation.operation",
     "check_pullback": "oracle.operation.operation",
+    "check_rule": "oracle.rule.rule",
     "probe": "oracle.network.oracle",
     "probe_torch": "oracle.network.module",
     "probe_trainer": "oracle.network.oracle",

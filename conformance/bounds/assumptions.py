@@ -44,6 +44,9 @@ DIVISION = 3
 MOVING = 4
 """How far, in units u of |m| + |x|, a moving average may be off beyond its own roundings."""
 
+MOMENTA = 3
+"""How far, in units of float32 whatever the format, a momentum of NAdam may be off in the product of all of them."""
+
 
 class Assumption(NamedTuple):
     """What is assumed, how large it is (in units u, where it has a size), why, and what was measured."""
@@ -108,6 +111,12 @@ ASSUMPTIONS = {
         MOVING,
         "Equal on paper; its difference cancels where m and x agree.",
         "PyTorch's Adam and its kin: within",
+    ),
+    "momenta-in-float32": Assumption(
+        "NAdam's product of momenta may be held in float32: each factor errs by 3 u of float32",
+        MOMENTA,
+        "PyTorch holds it in the default dtype, also for float64 parameters: factor, product and report are rounded.",
+        "torch.optim.NAdam of float64 parameters, twenty steps: within; off by up to 1 unit a step",
     ),
     "no-fast-products": Assumption(
         "no product of matrices by Strassen's scheme or its kin",

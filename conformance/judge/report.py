@@ -31,7 +31,7 @@ class Finding(NamedTuple):
 
     ``faults`` names the known mistakes that the numbers fit, best first.  ``problem`` is a file that replays it, or "".
     ``factor`` is the number by which all are multiplied, where one explains them.  ``question`` holds what was asked
-    and answered, as arrays, where a network was.
+    and answered, as arrays, where a network was; ``update`` the step, where an update rule was.
     """
 
     verdict: str
@@ -47,6 +47,17 @@ class Finding(NamedTuple):
     problem: str = ""
     factor: float = np.nan
     question: "Question | None" = None
+    update: "Update | None" = None
+
+
+class Update(NamedTuple):
+    """A step of an update rule to hold in hand: its number, counted from 1; ``expected`` is what the rule gives."""
+
+    step: int
+    before: tuple[Array, ...]
+    gradients: tuple[Any, ...]
+    after: tuple[Array, ...]
+    expected: tuple[Array, ...]
 
 
 class Question(NamedTuple):
@@ -305,7 +316,7 @@ def _title(report: Report) -> Text:
 
 def _open(report: Report) -> str:
     """What is undecided, by name, and what would decide it."""
-    if not _of_network(report):
+    if _place(report) != "layer":
         return _open_inputs(report)
     named = {"B3": "dL/dW", "B4": "dL/db", "B2": "dL/dx"}
     layers: dict[str, list[int]] = {}
@@ -322,12 +333,13 @@ def _open(report: Report) -> str:
 
 
 def _open_inputs(report: Report) -> str:
-    """The same of an operation, whose layers are its inputs; a second answer is undecided wherever the first is."""
+    """The same of inputs or arrays; a second answer is undecided wherever the first is."""
     undecided = [key for key in report.undecided if key[0] != "state"] or report.undecided
-    inputs: dict[str, list[int]] = {}
+    of: dict[str, list[int]] = {}
     for equation, k in undecided:
-        inputs.setdefault(equation, []).append(k)
-    said = [f"({name}) by input{'s' if len(of) > 1 else ''} {', '.join(map(str, of))}" for name, of in inputs.items()]
+        of.setdefault(equation, []).append(k)
+    place = _place(report)
+    said = [f"({name}) by {place}{'s' * (len(ks) > 1)} {', '.join(map(str, ks))}" for name, ks in of.items()]
     dtypes = {report.tallies[key].worst.dtype for key in undecided}
     ways = WIDER[min(dtypes, key=list(WIDER).index)] if dtypes <= set(WIDER) else "other inputs"
     return f"{' and '.join(said)} undecided, which {ways} would decide"
@@ -342,9 +354,10 @@ WIDER = {
 """What may decide what a format leaves undecided, the narrowest format first."""
 
 
-def _of_network(report: Report) -> bool:
-    """Whether the layers are those of a network, and not the inputs of an operation."""
-    return any(equation[0] in "FBU" for equation, _ in report.tallies)
+def _place(report: Report) -> str:
+    """What the layers are: those of a network, arrays where nothing but an update rule is judged, or inputs."""
+    phases = {equation[0] for equation, _ in report.tallies}
+    return "array" if phases == {"U"} and not report.expected else "layer" if phases & set("FBU") else "input"
 
 
 def by_phase(equation: str) -> tuple[int, str]:
@@ -356,7 +369,7 @@ def _table(report: Report) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     equations = sorted({equation for equation, _ in report.tallies}, key=by_phase)
     layers = sorted({layer for _, layer in report.tallies})
-    table.add_column("layer" if _of_network(report) else "input", justify="right")
+    table.add_column(_place(report), justify="right")
     for equation in equations:
         table.add_column(f"({equation})")
     for layer in layers:
