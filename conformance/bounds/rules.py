@@ -11,12 +11,12 @@ from typing import Any, cast
 
 import numpy as np
 
-from reference import Rule
+from reference import SGD, UPDATES, Rule
 
 from ..arrays import Array
 from ..numbers.enclosure import Unbounded
 from ..text.edits import Edit, alone
-from .assumptions import MOMENTA, MOVING
+from .assumptions import MOMENTA, MOVING, PARTS
 from .rounded import Format, Rounded
 
 
@@ -62,6 +62,9 @@ def _text(*edits: Edit) -> ModuleType:
     updates.float = lambda x: x  # the text makes a plain number of what here may be a Rounded
     updates.RAdam.rectification = _told(updates.RAdam.rectification)
     updates.NAdam.momentum = _in_float32(updates.NAdam.momentum)
+    for kind in UPDATES.values():
+        altered = getattr(updates, kind.__name__)
+        altered.step = _in_parts(altered.step, of_gradients=kind is SGD)
     return cast(ModuleType, updates)
 
 
@@ -114,6 +117,19 @@ def _in_float32(momentum: Callable[..., Any]) -> Callable[..., Any]:
     def admitted(self: Any, t: int) -> Any:
         now = momentum(self, t)
         return now.widened(MOMENTA * 2.0**-24 * _size(now)) if isinstance(now, Rounded) else now
+
+    return admitted
+
+
+def _in_parts(step: Callable[..., Any], of_gradients: bool) -> Callable[..., Any]:
+    """A step that may be subtracted in parts (`conformance.bounds.assumptions`), some of them perhaps of eta g alone."""
+
+    def admitted(self: Any, p: Any, g: Any, slots: Any, t: int, eta: Any) -> Any:
+        after, slots = step(self, p, g, slots, t, eta)
+        if isinstance(after, Rounded):
+            between = _size(p) + _size(after) + (_size(eta * g) if of_gradients else 0)
+            after = after.widened(PARTS * after.format.u * between)
+        return after, slots
 
     return admitted
 

@@ -148,7 +148,7 @@ def _needed(function: Callable[..., Any]) -> int:
 
 def _refused(called: str, error: Exception) -> TypeError:
     line = (str(error).splitlines() or [""])[0]
-    return TypeError(f"step: {EXPECTED}; {called} raised {type(error).__name__}: {line}")
+    return TypeError(f"step: {called} raised {type(error).__name__}: {line}; {EXPECTED}")
 
 
 # --- A step -----------------------------------------------------------------------------------------------------------

@@ -86,8 +86,8 @@ def _went(name: str, k: int, p: Array, q: Array, expected: Rounded) -> Judgement
     return judgement._replace(undecided=int(np.count_nonzero(wide)))
 
 
-STILL = 4
-"""Roundings of a parameter that stays where it is: of its decay, of 1 - eta lambda, and of the subtraction of 0."""
+STILL = 12
+"""Roundings of a parameter that stays where it is: the subtraction's, and twice those of a step in parts, 2 PARTS."""
 
 
 def admitted(program: Program, steps: Sequence[Step]) -> Iterator[tuple[Rounded, ...]]:

@@ -57,6 +57,11 @@ class Walked(NamedTuple):
     raised: str = ""
 
     @property
+    def answered(self) -> bool:
+        """Whether every step was taken, so far as its numbers were finite."""
+        return not self.raised
+
+    @property
     def wrong(self) -> list[tuple[int, Judgement]]:
         """The judgements that are, with the number of their step, counted from 1, the worst of each step first."""
         return [
@@ -136,8 +141,9 @@ def check_rule(
         Subject(name or getattr(step, "__name__", type(step).__name__)),
         by_equation_and_layer(judgements),
         tuple(findings),
-        asked=len(walked),
-        failed=sum(bool(walk.raised) for walk in walked),
+        asked=sum(walk.answered or walk.run.whole for walk in walked),
+        unsupported=sum(not walk.answered and not walk.run.whole for walk in walked),
+        failed=sum(not walk.answered and walk.run.whole for walk in walked),
         remarks=tuple(_remarks(rule, form, said, walked)),
         seed=seed,
     )
@@ -193,7 +199,7 @@ def _findings(rule: Rule, said: Sequence[Mistake], walked: Sequence[Walked]) -> 
         fits = _fitting(rule, said, walked)
         label = fits[0].label if fits else ""
         findings.append(_wrong(shown, walked, fits, label or equation(type(rule))))
-    raised = next((walk for walk in walked if walk.raised), None)
+    raised = next((walk for walk in walked if walk.raised and walk.run.whole), None)
     if raised:
         t, of = len(raised.steps) + 1, raised.run.name
         zero = "  A t that begins at 0 makes 1 - beta^t 0." if raised.raised.startswith("ZeroDivision") else ""
@@ -207,7 +213,7 @@ def _findings(rule: Rule, said: Sequence[Mistake], walked: Sequence[Walked]) -> 
 
 
 def _fitting(rule: Rule, said: Sequence[Mistake], walked: Sequence[Walked]) -> list[Mistake]:
-    whole = [walk for walk in walked if walk.steps and not any(g is None for of in walk.run.gradients for g in of)]
+    whole = [walk for walk in walked if walk.steps and walk.run.whole]
     return list(fitting(rule, said, [walk.steps for walk in whole])) if whole else []
 
 
@@ -254,7 +260,10 @@ def _remarks(rule: Rule, form: Form, said: Sequence[Mistake], walked: Sequence[W
     count = sum(len(walk.steps) for walk in walked)
     remarks = [f"{rule!r}, asked as {form.called}: {count} steps, each from where the one before ended."]
     if not form.again:
-        remarks.append(
-            "It keeps its own state, so it was asked once; step(parameters, gradients, state) is more."
-        )
+        remarks.append("It keeps its own state, so it was asked once; step(parameters, gradients, state) is more.")
+    remarks += [
+        f"With {walk.run.name} it raised {walk.raised}, which is no matter of the rule."
+        for walk in walked
+        if walk.raised and not walk.run.whole
+    ]
     return [*remarks, *(f"Held to what is declared: {mistake.said}." for mistake in said)]

@@ -26,6 +26,11 @@ class Run(NamedTuple):
     parameters: tuple[Array, ...]
     gradients: tuple[tuple[Array | None, ...], ...]
 
+    @property
+    def whole(self) -> bool:
+        """Whether every array has a gradient in every step."""
+        return not any(g is None for of_step in self.gradients for g in of_step)
+
 
 def runs(rule: Rule, dtype: Any, seed: int) -> Iterator[Run]:
     """The runs that a rule is asked.

@@ -59,7 +59,7 @@ def of_torch(rule: Rule, **options: Any) -> Callable[[Sequence[Any]], Any]:
     parameters: dict[str, Any] = dict(vars(rule))
     parameters["lr"] = parameters.pop("eta")
     if "beta1" in parameters:
-        parameters["betas"] = parameters.pop("beta1"), parameters.pop("beta2")
+        parameters["betas"] = float(parameters.pop("beta1")), parameters.pop("beta2")
     kind = getattr(torch.optim, type(rule).__name__)
     return lambda leaves: kind(leaves, **parameters, **options)
 
@@ -79,7 +79,8 @@ def test_pytorch(rule: Rule, way: str, dtype: str) -> None:
     options = {"fused": True} if way == "fused" else {"foreach": way == "foreach"}
     report = check_rule(of_torch(rule, **options), rule, dtype=dtype)
     assert_conforms(report)
-    assert report.asked == 3
+    refuses = way == "fused" and getattr(rule, "momentum", 0)  # a first gradient that comes late is a TypeError there
+    assert (report.asked, report.unsupported) == ((2, 1) if refuses else (3, 0))
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
