@@ -125,7 +125,7 @@ ASSUMPTIONS = {
         "a step may be subtracted in parts, of which two at most add a rounding of their own each",
         PARTS,
         "p + mu v - eta g, or a decay as a term: equal on paper; what is in between may be larger than either end.",
-        "Keras's Nesterov, where the step takes p near 0: 1.7 times the bound without it, 0.9 with it",
+        "Keras's Nesterov with small steps: 1.7 times the bound without it",
     ),
     "no-fast-products": Assumption(
         "no product of matrices by Strassen's scheme or its kin",

@@ -122,7 +122,7 @@ def _in_float32(momentum: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _in_parts(step: Callable[..., Any], of_gradients: bool) -> Callable[..., Any]:
-    """A step that may be subtracted in parts (`conformance.bounds.assumptions`), some of them perhaps of eta g alone."""
+    """A step that may be subtracted in parts (`conformance.bounds.assumptions`), some perhaps of eta g alone."""
 
     def admitted(self: Any, p: Any, g: Any, slots: Any, t: int, eta: Any) -> Any:
         after, slots = step(self, p, g, slots, t, eta)

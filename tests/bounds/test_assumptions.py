@@ -154,13 +154,13 @@ def test_moving_averages(dtype: str) -> None:
 
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_step_in_parts(dtype: str) -> None:
-    """p + mu v - eta g where the step takes p near 0: within PARTS, and not within the bound of one subtraction."""
+    """p + mu v - eta g of small steps: within PARTS, and not within the bound of one subtraction."""
     rng, u = np.random.default_rng(9), unit(dtype)
     p, g, v = (random(rng, (4000,), dtype) for _ in range(3))
-    p = (g / 8 + v / 2 + p / 64).astype(dtype)
-    program, truth = p - v / 2 - g / 8, balls(p) - balls(v) / 2 - balls(g) / 8
-    once = exact(p) - (exact(g) / 8 + exact(v) / 2)
-    between = abs(p.astype(float)) + abs(program.astype(float)) + abs(g.astype(float)) / 8
+    g, v = ((x * 2.0**-16).astype(dtype) for x in (g, v))
+    program, truth = p - v / 8 - g / 4, balls(p) - (balls(v) / 2 + balls(g)) / 4
+    once = exact(p) - (exact(v) / 2 + exact(g)) / 4
+    between = abs(p.astype(float)) + abs(program.astype(float)) + abs(g.astype(float)) / 4
     assert radius_used(program, truth, once) > 1
     assert radius_used(program, truth, once.widened(PARTS * u * between)) <= 1
 

@@ -16,10 +16,6 @@ from .judging import Step, admitted, bounded
 from .mistakes import mistakes, program_of
 from .programs import Program
 
-CLEAR = 4
-"""How many bounds of a mistake it must be away from what is right, where it is told by: else either may have given the
-number."""
-
 
 def fitting(rule: Rule, declared: Sequence[Mistake], runs: Sequence[Sequence[Step]]) -> Iterator[Mistake]:
     """The mistakes that give every number of all runs, and numbers that the rule does not give.
@@ -52,7 +48,7 @@ def _fits(makes: Sequence[Program], right: Any, runs: Sequence[Sequence[Step]]) 
                     if not (off <= bound.rad).all():
                         return False
                     apart = _off(q, truth)
-                    told |= bool(((apart > truth.rad) & (apart > CLEAR * bound.rad)).any())
+                    told |= bool(((apart > truth.rad) & (apart > bound.rad)).any())
         except (TypeError, ValueError, Unbounded):  # a mistake that such arrays do not take
             return False
     return told

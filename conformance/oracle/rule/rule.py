@@ -245,7 +245,7 @@ def _wrong(shown: Walked, walked: Sequence[Walked], fits: Sequence[Mistake], lab
 
 
 def _unnamed(shown: Walked, walked: Sequence[Walked], t: int) -> str:
-    if shown is not walked[0] and t == 1:
+    if shown is not walked[0] and shown.run.whole and t == 1:
         return "The first run is right: something is kept from it that a new state or a new optimiser should not have."
     if any(g is None for g in shown.steps[t - 1].gradients):
         return "Arrays without a gradient stay as they are, and so does what is remembered of them."
