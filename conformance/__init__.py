@@ -2,7 +2,8 @@
 
 `probe` asks a function, `probe_trainer` one that returns weights only, `probe_torch` a PyTorch module; `check` judges a
 given answer to a given problem; `check_pullback` and `check_loss` judge one operation alone, `check_rule` an update
-rule.  All return a `Report`, which prints itself; `assert_conforms` raises with it.
+rule, `check_schedule` and `check_clipping` what goes with one.  All return a `Report`, which prints itself;
+`assert_conforms` raises with it.
 """
 
 from importlib import import_module
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
     from .oracle.network.module import probe_torch
     from .oracle.network.oracle import assert_conforms, check, probe, probe_trainer
     from .oracle.operation.operation import by_autograd, check_loss, check_pullback
+    from .oracle.rule.clipping import check_clipping
     from .oracle.rule.rule import check_rule
+    from .oracle.rule.schedule import check_schedule
     from .problems.problem import GivenAnswer, Parameters, Problem
 
 __all__ = [
@@ -24,9 +27,11 @@ __all__ = [
     "assert_conforms",
     "by_autograd",
     "check",
+    "check_clipping",
     "check_loss",
     "check_pullback",
     "check_rule",
+    "check_schedule",
     "probe",
     "probe_torch",
     "probe_trainer",
@@ -42,7 +47,9 @@ _HOMES = {
     "check": "oracle.network.oracle",
     "check_loss": "oracle.operation.operation",
     "check_pullback": "oracle.operation.operation",
+    "check_clipping": "oracle.rule.clipping",
     "check_rule": "oracle.rule.rule",
+    "check_schedule": "oracle.rule.schedule",
     "probe": "oracle.network.oracle",
     "probe_torch": "oracle.network.module",
     "probe_trainer": "oracle.network.oracle",

@@ -357,7 +357,7 @@ WIDER = {
 def _place(report: Report) -> str:
     """What the layers are: those of a network, arrays where nothing but an update rule is judged, or inputs."""
     phases = {equation[0] for equation, _ in report.tallies}
-    return "array" if phases == {"U"} and not report.expected else "layer" if phases & set("FBU") else "input"
+    return "array" if phases <= set("UT") and not report.expected else "layer" if phases & set("FBU") else "input"
 
 
 def by_phase(equation: str) -> tuple[int, str]:
