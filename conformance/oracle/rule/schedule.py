@@ -116,7 +116,7 @@ def check_schedule(
             f"({label}) {documented(label)}: {judgement.wrong} of {len(epochs)} epochs are wrong; epoch {first + k} "
             f"has {judgement.got:.9g}, expected {judgement.expected:.9g} within {judgement.bound:.1g}.  {explained}"
         )
-        findings.append(found("ordinary", judgement, text, tuple(fault for fault, _ in fits)))
+        findings.append(found("ordinary", judgement, text, tuple(dict.fromkeys(fault for fault, _ in fits))))
     subject = Subject(name or getattr(function, "__name__", type(function).__name__))
     return Report(subject, by_equation_and_layer([judgement]), tuple(findings), asked=1)
 
@@ -146,6 +146,7 @@ def _others(
 ) -> Iterator[tuple[str, Callable[[int], float], str]]:
     yield "epoch-early", lambda e: schedule(e + 1), "every epoch has the rate of the next one"
     yield "epoch-late", lambda e: schedule(e - 1), "every epoch has the rate of the one before"
+    yield "epoch-late", lambda e: schedule(max(e - 1, 1)), "every epoch but the first has the rate of the one before"
     yield "constant", lambda e: 1.0, "the rate stays as it is"
     for fault, expression, said in EDITS[label]:
         other = getattr(alone("training.schedules", Edit(label, expression)), kind)(**made_of)

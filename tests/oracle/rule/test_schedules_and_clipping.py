@@ -51,7 +51,8 @@ def test_right_schedules() -> None:
 def test_wrong_schedules(label: str) -> None:
     name, options = SCHEDULES[label]
     right = getattr(alone("training.schedules"), name)(**options)
-    wanted = {"step_decay": step_decay, "cosine_decay": cosine_decay, "warm_up": warm_up}[name](**options)
+    doors: dict[str, Any] = {"step_decay": step_decay, "cosine_decay": cosine_decay, "warm_up": warm_up}
+    wanted = doors[name](**options)
     assert_conforms(check_schedule(right, wanted))
     for fault, expression, _ in schedule.EDITS[label]:
         wrong = getattr(alone("training.schedules", Edit(label, expression)), name)(**options)
@@ -63,15 +64,15 @@ def test_wrong_schedules(label: str) -> None:
     assert report.findings[0].faults[0] == "epoch-early"
     assert "Right if epochs are counted from 0; then say first=0." in report.findings[0].explanation
     assert check_schedule(lambda e: wanted(e + 1), wanted, first=0).verdict == "CONFORMS"
-    assert "epoch-late" in check_schedule(lambda e: wanted(max(e - 1, 1)), wanted).findings[0].faults or label != "T1"
+    assert "epoch-late" in check_schedule(lambda e: wanted(max(e - 1, 1)), wanted).findings[0].faults
     assert "No known mistake" in check_schedule(lambda e: 1 / e**2, wanted).findings[0].explanation
 
 
 def test_what_is_no_schedule_is_said() -> None:
     with pytest.raises(TypeError, match="schedule: expected step_decay, cosine_decay, warm_up of the reference"):
         check_schedule(lambda e: 1.0, lambda e: 1.0)
-    with pytest.raises(TypeError, match="expected a number of each epoch, got KeyError"):
-        check_schedule(lambda e: {}[e], step_decay(3, 0.5))
+    with pytest.raises(TypeError, match="expected a number of each epoch, got IndexError"):
+        check_schedule(lambda e: [1.0][9], step_decay(3, 0.5))
 
 
 def of_pytorch(gradients: Sequence[Array]) -> list[Array]:
@@ -106,12 +107,17 @@ def test_right_clipping(dtype: str) -> None:
 def test_wrong_clipping() -> None:
     text = "Right if 10^-6 is not added to the norm"
     assert text in check_clipping(as_optax, 2.0).findings[0].explanation
-    layers = lambda gradients: tuple(Gradient(b, W, b) for W, b in zip(gradients[::2], gradients[1::2], strict=True))
+
+    def layers(gradients: Sequence[Array]) -> tuple[Gradient[Array], ...]:
+        return tuple(Gradient(b, W, b) for W, b in zip(gradients[::2], gradients[1::2], strict=True))
+
     for fault, expression, _ in clipping.EDITS:
         altered = alone("updates", Edit("U22", expression)).clipped
-        report = check_clipping(
-            lambda gs, altered=altered: [p for _, W, b in altered(layers(gs), 2.0) for p in (W, b)], 2.0
-        )
+
+        def wrong(gradients: Sequence[Array], altered: Any = altered) -> list[Array]:
+            return [p for _, W, b in altered(layers(gradients), 2.0) for p in (W, b)]
+
+        report = check_clipping(wrong, 2.0)
         assert report.verdict == "WRONG"
         assert fault in report.findings[0].faults
         assert report.findings[0].update is not None
@@ -122,8 +128,8 @@ def test_wrong_clipping() -> None:
 def test_what_is_no_clipping_is_said() -> None:
     with pytest.raises(TypeError, match="clip: expected arrays of shapes"):
         check_clipping(lambda gs: gs[:1], 2.0)
-    with pytest.raises(TypeError, match="clip: expected a list of arrays, got KeyError"):
-        check_clipping(lambda gs: {}[0], 2.0)
+    with pytest.raises(TypeError, match="clip: expected a list of arrays, got IndexError"):
+        check_clipping(lambda gs: [gs][9], 2.0)
     with pytest.raises(ValueError, match="a norm above 0"):
         check_clipping(in_place, 0.0)
     with pytest.raises(ValueError, match="conventions: expected"):
