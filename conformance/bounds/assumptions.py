@@ -44,6 +44,12 @@ DIVISION = 3
 MOVING = 4
 """How far, in units u of |m| + |x|, a moving average may be off beyond its own roundings."""
 
+PARTS = 2
+"""How many roundings of what is in between, at most |p| + |p'| + |eta g|, a step that is taken in parts adds."""
+
+MOMENTA = 3
+"""How far, in units of float32 whatever the format, a momentum of NAdam may be off in the product of all of them."""
+
 
 class Assumption(NamedTuple):
     """What is assumed, how large it is (in units u, where it has a size), why, and what was measured."""
@@ -108,6 +114,18 @@ ASSUMPTIONS = {
         MOVING,
         "Equal on paper; its difference cancels where m and x agree.",
         "PyTorch's Adam and its kin: within",
+    ),
+    "momenta-in-float32": Assumption(
+        "NAdam's product of momenta may be held in float32: each factor errs by 3 u of float32",
+        MOMENTA,
+        "PyTorch holds it in the default dtype, also for float64 parameters: factor, product and report are rounded.",
+        "torch.optim.NAdam of float64 parameters, twenty steps: within; off by up to 1 unit a step",
+    ),
+    "step-in-parts": Assumption(
+        "a step may be subtracted in parts, of which two at most add a rounding of their own each",
+        PARTS,
+        "p + mu v - eta g, or a decay as a term: equal on paper; what is in between may be larger than either end.",
+        "Keras's Nesterov with small steps: 1.7 times the bound without it",
     ),
     "no-fast-products": Assumption(
         "no product of matrices by Strassen's scheme or its kin",

@@ -34,7 +34,7 @@ class Finding(NamedTuple):
 
     ``faults`` names the known mistakes that the numbers fit, best first.  ``problem`` is a file that replays it, or "".
     ``factor`` is the number by which all are multiplied, where one explains them.  ``question`` holds what was asked
-    and answered, as arrays.  ``dtype`` and ``function`` say of what, for the `id`.
+    and answered, as arrays; of an update rule, the step.  ``dtype`` and ``function`` say of what, for the `id`.
     """
 
     verdict: str
@@ -49,7 +49,7 @@ class Finding(NamedTuple):
     faults: tuple[str, ...] = ()
     problem: str = ""
     factor: float = np.nan
-    question: "Question | Example | None" = None
+    question: "Question | Example | Update | None" = None
     dtype: str = ""
     function: str = ""
 
@@ -58,6 +58,16 @@ class Finding(NamedTuple):
         """What does not change with what is drawn, as ``B2/hidden-derivative-missing/float32/tanh``."""
         unnamed = "multiple" if np.isfinite(self.factor) else "unknown" if np.isfinite(self.got) else "not-a-number"
         return identity(self.equation, self.faults[0] if self.faults else unnamed, self.dtype, self.function)
+
+
+class Update(NamedTuple):
+    """A step of an update rule to hold in hand: its number, counted from 1; ``expected`` is what the rule gives."""
+
+    step: int
+    before: tuple[Array, ...]
+    gradients: tuple[Any, ...]
+    after: tuple[Array, ...]
+    expected: tuple[Array, ...]
 
 
 class Question(NamedTuple):
@@ -342,12 +352,13 @@ def _title(report: Report) -> Text:
 
 
 def _open(report: Report) -> str:
-    return settling(report.undecided, report.tallies, _of_network(report))
+    return settling(report.undecided, report.tallies, _place(report))
 
 
-def _of_network(report: Report) -> bool:
-    """Whether the layers are those of a network, and not the inputs of an operation."""
-    return any(equation[0] in "FBU" for equation, _ in report.tallies)
+def _place(report: Report) -> str:
+    """What the layers are: those of a network, arrays where nothing but an update rule is judged, or inputs."""
+    phases = {equation[0] for equation, _ in report.tallies}
+    return "array" if phases <= set("UT") and not report.expected else "layer" if phases & set("FBU") else "input"
 
 
 def by_phase(equation: str) -> tuple[int, str]:
@@ -359,7 +370,7 @@ def _table(report: Report) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     equations = sorted({equation for equation, _ in report.tallies}, key=by_phase)
     layers = sorted({layer for _, layer in report.tallies})
-    table.add_column("layer" if _of_network(report) else "input", justify="right")
+    table.add_column(_place(report), justify="right")
     for equation in equations:
         table.add_column(f"({equation})")
     for layer in layers:
