@@ -1,9 +1,13 @@
 """The commands behind ``python -m conformance``."""
 
 import json
+import os
+import shlex
 import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
@@ -20,10 +24,34 @@ from .judge.report import Report, shown
 from .judge.terminal import show
 from .oracle.network.oracle import check
 from .problems import files, schemas
+from .subjects.implementations.table import BUILT_IN
+from .subjects.programs.process import Limits
 from .subjects.threads import one_thread
-from .suite.profiles import PROFILES
+from .suite.harness import results
+from .suite.harness.offline import generated, lines_of, read, verified
+from .suite.harness.opening import CannotAsk, Opened, declared_domains, opened
+from .suite.harness.replay import replayed
+from .suite.harness.run import Plan
+from .suite.harness.terminal import judged, last_line, present
+from .suite.profiles import PROFILES, Profile
 from .suite.run import COLUMNS, INTERRUPTED, NOT_PUT, conformance, replay
 from .suite.shards import processors
+from .text.labels import labelled, modules
+
+Command = Annotated[
+    str | None, typer.Option("--command", help='A program that answers by PROTOCOL.md, as "node mynet.mjs".')
+]
+Named = Annotated[
+    str | None, typer.Option("--subject", help=f"{', '.join(BUILT_IN)}, or package.module:object: a function.")
+]
+Declares = Annotated[
+    Path | None,
+    typer.Option("--declares", help="A file with an answer to start: what a function can do; else the XOR example's."),
+]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Judge an equation alone, as B2; several by turns.")]
+Timeout = Annotated[
+    float | None, typer.Option("--timeout", min=0.001, help="Seconds for a program to start, and for each answer; 60.")
+]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -42,16 +70,41 @@ def run_command(
     problems: Annotated[int | None, typer.Option(min=1, help="How many random problems instead.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="From which they are drawn.")] = 0,
     lockstep: Annotated[
-        bool | None, typer.Option("--lockstep/--no-lockstep", help="Also train on digits, judged at every step.")
+        bool | None,
+        typer.Option("--lockstep/--no-lockstep", help="Also train reference and twin on digits, judged at every step."),
     ] = None,
-    report_to: Annotated[Path | None, typer.Option("--report", dir_okay=False, help="Write report.json there.")] = None,
+    report_to: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write report.json there; of a subject, a folder with junit.xml and problems."),
+    ] = None,
+    command: Command = None,
+    subject: Named = None,
+    declares: Declares = None,
+    only: Only = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(min=0, help="Draw no more random problems after that time; of a subject.")
+    ] = None,
+    timeout: Timeout = None,
 ) -> None:
-    """Compare the reference with its PyTorch twin on random architectures, then train both in lockstep on digits."""
-    if profile not in PROFILES:
-        raise typer.BadParameter(f"expected one of {', '.join(PROFILES)}, got {profile}", param_hint="--profile")
+    """Ask an implementation, any program by --command or any function by --subject, and judge its answers.
+
+    With neither, compare the reference with its PyTorch twin on random architectures, then train both in lockstep.
+    """
+    chosen = _profile(profile)
+    if command is not None or subject is not None:
+        if lockstep is not None:
+            raise typer.BadParameter("is of the reference and its twin, and not of a subject", param_hint="--lockstep")
+        seconds = float("inf") if max_seconds is None else max_seconds
+        plan = Plan(profile, chosen.problems if problems is None else problems, seed, _labels(only), seconds)
+        _put("run", lambda: _asked(command, subject, declares, timeout, plan, report_to))
+    of_subjects = {"--only": only, "--max-seconds": max_seconds, "--declares": declares, "--timeout": timeout}
+    for name, given in of_subjects.items():
+        if given is not None:
+            raise typer.BadParameter("is of --command or --subject", param_hint=name)
     if report_to is not None:
+        if report_to.is_dir():
+            raise typer.BadParameter(f"expected a file, got the folder {report_to}", param_hint="--report")
         _check_folder(report_to, "--report")
-    chosen = PROFILES[profile]
     chosen = chosen._replace(
         problems=chosen.problems if problems is None else problems,
         lockstep=chosen.lockstep if lockstep is None else lockstep,
@@ -59,14 +112,136 @@ def run_command(
     sys.exit(conformance(Console(), chosen, seed, processors(), report_to))
 
 
+def _profile(name: str) -> Profile:
+    if name not in PROFILES:
+        raise typer.BadParameter(f"expected one of {', '.join(PROFILES)}, got {name}", param_hint="--profile")
+    return PROFILES[name]
+
+
+def _labels(given: list[str] | None) -> tuple[str, ...]:
+    known = {*(line.label for line in labelled(modules())), "F", "batch", "state", "protocol"}
+    for each in given or []:
+        if each not in known:
+            raise typer.BadParameter(f"expected a label of EQUATIONS.md, such as B2, got {each}", param_hint="--only")
+    return tuple(given or ())
+
+
+def _put(name: str, asking: Callable[[], int]) -> NoReturn:
+    """Ask, and exit by what came of it; a question that cannot be put is said to be so in a few lines."""
+    try:
+        status = asking()
+    except KeyboardInterrupt:
+        print("INTERRUPTED: nothing was judged.", file=sys.stderr)
+        status = INTERRUPTED
+    except (CannotAsk, OSError) as error:
+        print(f"python -m conformance {name}: {error}", file=sys.stderr)
+        status = NOT_PUT
+    sys.exit(status)
+
+
+def _asked(
+    command: str | None,
+    subject: str | None,
+    declares: Path | None,
+    timeout: float | None,
+    plan: Plan,
+    report_to: Path | None,
+) -> int:
+    with _opened(command, subject, declares, timeout) as of:
+        return judged(Console(), of, plan, report_to, _again(command, subject, declares))
+
+
+def _opened(
+    command: str | None, subject: str | None, declares: Path | None, timeout: float | None
+) -> AbstractContextManager[Opened]:
+    if command is not None and subject is not None:
+        raise CannotAsk("expected --command or --subject, got both")
+    limits = None if timeout is None else Limits(start=timeout, answer=timeout)
+    return opened(command, subject, declares, limits)
+
+
+def _again(command: str | None, subject: str | None, declares: Path | None) -> str:
+    """The options that name the same subject once more."""
+    named = ("--command", command) if command is not None else ("--subject", subject or "")
+    return shlex.join((*named, *(("--declares", str(declares)) if declares else ())))
+
+
 @app.command("replay")
 @one_thread()
 def replay_command(
     problem: Annotated[Path, typer.Argument(help="A saved problem, .json.")],
     eta: Annotated[float, typer.Option(help="Its learning rate, which the file does not hold.")] = 0.1,
+    command: Command = None,
+    subject: Named = None,
+    declares: Declares = None,
+    timeout: Timeout = None,
 ) -> None:
-    """Judge one saved problem again."""
-    sys.exit(replay(Console(), problem, eta))
+    """Ask a saved problem again, and say whether it is fixed; with no subject, judge the reference and its twin."""
+    if command is None and subject is None:
+        sys.exit(replay(Console(), problem, eta))
+
+    def asking() -> int:
+        with _opened(command, subject, declares, timeout) as of:
+            return replayed(Console(), problem, of)
+
+    _put("replay", asking)
+
+
+@app.command("generate")
+def generate_command(
+    profile: Annotated[str, typer.Option(help=f"How much: one of {', '.join(PROFILES)}.")] = "quick",
+    problems: Annotated[int | None, typer.Option(min=1, help="How many random problems instead.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="From which they are drawn.")] = 0,
+    declares: Declares = None,
+) -> None:
+    """Print the problems of a run, a line of JSON each, for any program to answer."""
+    chosen = _profile(profile)
+
+    def printing() -> int:
+        plan = Plan(profile, chosen.problems if problems is None else problems, seed)
+        try:
+            for numbered in generated(declared_domains(declares), plan):
+                print(numbered.line)
+            sys.stdout.flush()
+        except BrokenPipeError:  # nobody reads on, as after head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+    _put("generate", printing)
+
+
+@app.command("verify")
+@one_thread()
+def verify_command(
+    given: Annotated[
+        list[Path],
+        typer.Argument(metavar="[PROBLEMS] ANSWERS", help="Files of lines, - for standard input."),
+    ],
+    profile: Annotated[str, typer.Option(help="Of the problems, where their file is not given.")] = "quick",
+    problems: Annotated[int | None, typer.Option(min=1, help="How many of them were random.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="From which they were drawn.")] = 0,
+    declares: Declares = None,
+    only: Only = None,
+    report_to: Annotated[Path | None, typer.Option("--report", help="A folder for report.json and junit.xml.")] = None,
+) -> None:
+    """Judge answers to the problems of generate; without their file, they are drawn again from the same options."""
+    chosen = _profile(profile)
+    plan = Plan(profile, chosen.problems if problems is None else problems, seed, _labels(only))
+
+    def judging() -> int:
+        if len(given) > 2 or [str(path) for path in given].count("-") > 1:
+            raise CannotAsk("expected a file of problems, or none, and one of answers, standard input once")
+        domains = declared_domains(declares)
+        asked = read(lines_of(given[0])) if len(given) == 2 else generated(domains, plan)
+        report_of = verified(asked, lines_of(given[-1]), domains[0], plan, str(given[-1]))
+        if report_to is not None:
+            results.write(report_of, report_to)
+        console = Console()
+        present(console, report_of)
+        console.print(last_line(report_of), highlight=False, soft_wrap=True)
+        return report_of.exit_status
+
+    _put("verify", judging)
 
 
 @app.command("check")

@@ -20,13 +20,14 @@ from ...judge.report import Finding, Report, Robustness, Subject, unnumbered
 from ...judge.verdict import CONFORMS, WRONG, by_equation_and_layer
 from ...problems.layouts import layouts, like
 from ...problems.problem import GivenAnswer, Parameters, Problem
-from ...subjects.callables import Ask, check_shapes
+from ...subjects.callables import Ask, Ended, check_shapes
+from ...subjects.programs.process import NoAnswer
 from .. import asking
 from .asking.domain import Domain
 from .asking.questions import Question, questions
 from .conclusion import concluded
 from .contrast import contrast
-from .explanation import Violation, attributed, explained, summary
+from .explanation import Violation, attributed, explained, held, summary
 from .judging.evidence import Evidence, equations_of, evidence
 
 REPEATS = 4
@@ -36,7 +37,20 @@ Outcome = asking.Outcome[Question, GivenAnswer, Evidence]
 
 
 def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, count: int | None = None) -> Report:
-    """Ask a subject all questions of its domain and judge its answers.
+    """Ask a subject the questions that its domain allows and judge its answers; otherwise as `answered`.
+
+    Parameters
+    ----------
+    ask, domain, subject
+    seed : int
+    count : int, optional
+        Of questions.
+    """
+    return answered(ask, domain, subject, questions(domain, seed, count))._replace(seed=seed)
+
+
+def answered(ask: Ask, domain: Domain, subject: Subject, asked: Iterable[Question]) -> Report:
+    """Ask a subject questions of its domain and judge its answers.
 
     Parameters
     ----------
@@ -45,14 +59,22 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, coun
     domain : Domain
     subject : Subject
         For the report.
-    seed : int
-    count : int, optional
-        Of questions.
+    asked : iterable of Question
+
+    Returns
+    -------
+    Report
+        Not complete, if the subject says by `Ended` that no more is to be asked.
     """
-    outcomes = [_outcome(question, ask, domain) for question in questions(domain, seed, count)]
+    outcomes: list[Outcome] = []
+    complete = True
+    try:
+        outcomes.extend(_outcome(question, ask, domain) for question in asked)
+    except Ended:  # what was judged before stays
+        complete = False
     first = [outcome for outcome in outcomes if outcome.question.again is None]
     unsupported = [outcome for outcome in outcomes if outcome.unsupported]
-    failed = [outcome for outcome in first if outcome.failed and not outcome.unsupported]
+    failed = [o for o in outcomes if o.failed and not o.unsupported and (o.question.again is None or _broke(o.failed))]
     answered = [outcome for outcome in first if not outcome.failed]
     extremes = [outcome for outcome in answered if outcome.question.kind == "extreme"]
     ordinary = [o for o in answered if o.question.kind == "ordinary" and not o.question.open_targets]
@@ -77,7 +99,7 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, coun
         failed=len(failed),
         robustness=Robustness(WRONG if broken else CONFORMS, len(extremes), len(broken)) if extremes else None,
         effective_bits={domain.dtype: bits} if bits else {},
-        seed=seed,
+        complete=complete,
         expected=_expected(ordinary),
     )
     return report._replace(remarks=tuple(_remarks(report, outcomes)))
@@ -137,7 +159,10 @@ def _state(outcomes: Sequence[Outcome], ask: Ask) -> Finding | None:
     wrong = [o for o in outcomes if o.violated and o.question.again is None]
     for before in wrong[:REPEATS]:
         for _ in range(2):  # what is kept may by chance be what it was; the second time it is the question itself
-            found = _differs(before, _asked(before.question, ask))
+            try:
+                found = _differs(before, _asked(before.question, ask))
+            except Ended:
+                return None
             if found is not None:
                 return found
     return None
@@ -147,6 +172,8 @@ def _differs(before: Outcome, again: Outcome) -> Finding | None:
     """A finding where two answers to one question are further apart than two right answers can be."""
     question, of = before.question, before.found.of
     if again.failed:
+        if _broke(again.failed):  # which says nothing of what it keeps
+            return None
         said = f"Asked the same question again ({again.question.why}), it failed: {again.failed.said}"
         return unnumbered(question.kind, "state", said)
     if all(map(np.array_equal, *map(_flat, (before.answer, again.answer)))):
@@ -169,7 +196,8 @@ def _differs(before: Outcome, again: Outcome) -> Finding | None:
                 )
                 element = tuple(map(int, at))
                 numbers = float(second[at]), float(first[at]), float(bound[at])
-                return Finding(WRONG, question.kind, "state", l, element, *numbers, said)
+                finding = Finding(WRONG, question.kind, "state", l, element, *numbers, said)
+                return finding._replace(question=held(question, again.answer))
     return None
 
 
@@ -203,7 +231,10 @@ def _contrast(violations: Sequence[Violation], ask: Ask, domain: Domain) -> str:
         return not outcome.failed and not outcome.violated
 
     right = violations[0].conforming if violations else ()
-    return contrast([v.question for v in violations], right, conforms)
+    try:
+        return contrast([v.question for v in violations], right, conforms)
+    except Ended:
+        return ""
 
 
 def _passes_alone(outcomes: Iterable[Outcome]) -> bool:
@@ -230,17 +261,29 @@ def _expected(outcomes: Iterable[Outcome]) -> tuple[tuple[str, int], ...]:
 
 def _failures(failed: Iterable[Outcome]) -> Iterator[Finding]:
     """A finding for each thing that was said, of ordinary and of extreme questions apart."""
-    alike: dict[tuple[str, str], list[Question]] = {}
+    alike: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in failed:
         assert outcome.failed
-        alike.setdefault((outcome.question.kind, outcome.failed.said), []).append(outcome.question)
-    for (kind, said), (question, *more) in alike.items():
-        text = (
-            f"No answer to a question ({question.why}{f', and {len(more)} more' if more else ''}): {said}.  If such "
-            "questions are outside what it takes, say so (layers, width, batch or widths), or let it raise "
-            "NotImplementedError."
-        )
-        yield unnumbered(kind, "protocol", text)
+        alike.setdefault((outcome.question.kind, outcome.failed.said), []).append(outcome)
+    for (kind, said), (first, *more) in alike.items():
+        question, why = first.question, first.failed
+        asked = " ".join(each for each in (question.why, f"and {len(more)} more" if more else "") if each)
+        text = f"No answer to a question ({asked}): {said}."
+        if why and not _broke(why):
+            text += f"  {OUTSIDE}"
+        yield unnumbered(kind, "protocol", text)._replace(question=held(question, None))
+
+
+def _broke(failed: asking.Failed) -> bool:
+    """Whether a program died, hung, or could not be followed."""
+    return isinstance(failed.error, NoAnswer)
+
+
+OUTSIDE = (
+    "If such questions are outside what it takes, say so (layers, width, batch or widths), or let it raise "
+    'NotImplementedError; a program answers "unsupported".'
+)
+"""How not to be asked what one cannot."""
 
 
 def _remarks(report: Report, outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -27,6 +27,10 @@ SHOWN_LINES, SHOWN = 5, 300
 """The last lines of standard error that a reason holds, and the characters of them, or of a line, at most."""
 
 
+HUNG = "it did not answer"
+"""How the reason begins of what took too long."""
+
+
 class Limits(NamedTuple):
     """How many seconds a program has to start, to answer a problem, and to end once it is told to stop."""
 
@@ -154,7 +158,7 @@ class Process:
             line = await asyncio.wait_for(self._line(most), seconds)
         except TimeoutError:
             came = f", only part of a line: {shown(bytes(self._streams.received))}" if self._streams.received else ""
-            raise NoAnswer(f"it did not answer within {seconds:g} seconds{came}{self.said}") from None
+            raise NoAnswer(f"{HUNG} within {seconds:g} seconds{came}{self.said}") from None
         await asyncio.sleep(0)
         if self._streams.received:
             raise NoAnswer(unasked(bytes(self._streams.received)))

@@ -2,7 +2,8 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
 from ...problems.messages import StartAnswer
@@ -108,6 +109,16 @@ class Program:
             raise
         self._in_a_row, self._answered = 0, problem
         return answer
+
+    @contextmanager
+    def patience(self) -> Iterator[None]:
+        """Within the block, failures do not count towards giving up: they are looked for."""
+        counted = self._broken, self._in_a_row
+        self._broken = self._in_a_row = -(10**6)
+        try:
+            yield
+        finally:
+            self._broken, self._in_a_row = counted
 
     def stop(self) -> None:
         """Tell it to stop; what it does instead is a complaint."""
