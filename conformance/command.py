@@ -235,6 +235,7 @@ def verify_command(
         asked = read(lines_of(given[0])) if len(given) == 2 else generated(domains, plan)
         report_of = verified(asked, lines_of(given[-1]), domains[0], plan, str(given[-1]))
         if report_to is not None:
+            report_of = results.with_problems(report_of, report_to)
             results.write(report_of, report_to)
         console = Console()
         present(console, report_of)

@@ -82,9 +82,10 @@ def answered(ask: Ask, domain: Domain, subject: Subject, asked: Iterable[Questio
     judged = [] if state else ordinary  # state imitates every mistake
     wrong, doubted = _violations(judged, domain)
     findings = [*_failures(failed), *([state] if state else [])]
+    of_numbers: list[Finding] = []
     for violations in (wrong, doubted):
-        findings += explained(violations, _contrast(violations, ask, domain))
-    findings = concluded(findings, [v.evidence for v in wrong], [o.found for o in judged])
+        of_numbers += explained(violations, _contrast(violations, ask, domain))
+    findings += concluded(of_numbers, [v.evidence for v in wrong], [o.found for o in judged])
     broken = [outcome for outcome in extremes if outcome.violated]
     if not findings:
         beyond = _violations(broken, domain)[0]

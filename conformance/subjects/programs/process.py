@@ -17,7 +17,7 @@ from ...problems.wire import Malformed
 
 GUARD = Path(__file__).with_name("guard.py")
 
-GRACE = 1.0
+GRACE = 0.5
 """Seconds for which a process that closed a stream is given to end, so that its status can be told."""
 
 KEPT = 4096

@@ -39,6 +39,15 @@ def saved(problem: Problem, folder: Path) -> str:
     return files.save_problem(folder, problem).relative_to(folder).as_posix()
 
 
+def with_problems(report: Report, folder: Path) -> Report:
+    """The report, the problems of its findings saved in the folder; raises as `saved`."""
+    findings = (
+        f._replace(problem=saved(f.question.problem, folder)) if f.question and not f.problem else f
+        for f in report.findings
+    )
+    return report._replace(findings=tuple(findings))
+
+
 def junit(report: Report) -> bytes:
     """JUnit's XML: a test for each equation, and for the exchange; what no bound decides is skipped."""
     suite = Xml.Element("testsuite", name=_plain(f"conformance of {report.subject.name}"))

@@ -12,7 +12,7 @@ from ...oracle.network.asking.domain import Domain
 from ...oracle.network.oracle import check_problem
 from ...problems.problem import Problem
 
-TRIES, SECONDS = 60, 5.0
+TRIES, SECONDS = 60, 3.0
 """Smaller problems that are asked at most, and how long it may take."""
 
 DIGITS = 3
