@@ -39,7 +39,7 @@ class Numbered(NamedTuple):
     @property
     def line(self) -> str:
         """The request of the protocol, with the class."""
-        return f'{problem_json(self.problem, self.id)[:-1]}, "class": "{self.kind}"}}'
+        return f'{problem_json(self.problem, self.id)[:-1]},"class":"{self.kind}"}}'
 
 
 def generated(domains: Sequence[Domain], plan: Plan) -> Iterator[Numbered]:

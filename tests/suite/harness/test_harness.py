@@ -85,7 +85,7 @@ def test_a_wrapper_that_is_wrong_is_not_judged(how: str, tmp_path: Path) -> None
     assert done.stdout == ""
     if how not in ("unsupported", "start"):
         assert "So the wrapper is wrong, and not the mathematics: nothing was judged." in done.stderr
-        assert re.search(r'^  sent: \{"cmd": "gradients", "id": 1, ', done.stderr, re.M)
+        assert re.search(r'^  sent: \{"cmd":"gradients","id":1,', done.stderr, re.M)
         assert re.search(r"^  got:  .", done.stderr, re.M)
 
 
