@@ -7,7 +7,7 @@ export OPENBLAS_NUM_THREADS := 1
 # What of the tests meets other packages.
 LOWEST := reference tests/reference tests/numbers tests/problems tests/oracle/network/test_module.py tests/test_command.py tests/test_protocol.py
 
-.PHONY: help conformance test thorough lowest bench kill-matrix clean
+.PHONY: help conformance test thorough lowest bench compare kill-matrix clean
 
 help:
 	@echo "make conformance   compare the reference with its PyTorch twin, equation by equation, then train both"
@@ -15,6 +15,7 @@ help:
 	@echo "make thorough      whole what make test samples: more examples, 2,400 random problems, every mutant (half an hour)"
 	@echo "make lowest        tests on the oldest versions of all packages that pyproject.toml allows"
 	@echo "make bench         speed and memory, as ratios to PyTorch and others"
+	@echo "make compare       the same mistakes and right programs put to gradcheck, allclose, check_grads and the oracle"
 	@echo "make kill-matrix   alter every labelled line in every way; some test must fail (some minutes)"
 	@echo "make clean         remove the environment and all caches"
 
@@ -44,6 +45,9 @@ lowest:
 # glibc may give freed memory back to the system after each step and take it again page by page, or not, by chance.
 bench: .venv/ready
 	MALLOC_TRIM_THRESHOLD_=536870912 MALLOC_MMAP_THRESHOLD_=536870912 $(BIN)/python -m conformance bench
+
+compare: .venv/ready
+	$(BIN)/python -m conformance compare
 
 kill-matrix: .venv/ready
 	$(BIN)/python -m conformance kill-matrix

@@ -8,7 +8,11 @@ which prints itself; `assert_conforms` raises with it.
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from .extras import told
+
 if TYPE_CHECKING:
+    from reference import __version__
+
     from .judge.report import Report
     from .oracle.network.module import probe_torch
     from .oracle.network.oracle import assert_conforms, check, probe, probe_trainer
@@ -20,6 +24,7 @@ __all__ = [
     "Parameters",
     "Problem",
     "Report",
+    "__version__",
     "assert_conforms",
     "by_autograd",
     "check",
@@ -31,18 +36,19 @@ __all__ = [
 ]
 
 _HOMES = {
-    "GivenAnswer": "problems.problem",
-    "Parameters": "problems.problem",
-    "Problem": "problems.problem",
-    "Report": "judge.report",
-    "assert_conforms": "oracle.network.oracle",
-    "by_autograd": "oracle.operation.operation",
-    "check": "oracle.network.oracle",
-    "check_loss": "oracle.operation.operation",
-    "check_pullback": "oracle.operation.operation",
-    "probe": "oracle.network.oracle",
-    "probe_torch": "oracle.network.module",
-    "probe_trainer": "oracle.network.oracle",
+    "__version__": "reference",
+    "GivenAnswer": "conformance.problems.problem",
+    "Parameters": "conformance.problems.problem",
+    "Problem": "conformance.problems.problem",
+    "Report": "conformance.judge.report",
+    "assert_conforms": "conformance.oracle.network.oracle",
+    "by_autograd": "conformance.oracle.operation.operation",
+    "check": "conformance.oracle.network.oracle",
+    "check_loss": "conformance.oracle.operation.operation",
+    "check_pullback": "conformance.oracle.operation.operation",
+    "probe": "conformance.oracle.network.oracle",
+    "probe_torch": "conformance.oracle.network.module",
+    "probe_trainer": "conformance.oracle.network.oracle",
 }
 """Where each name lives; its module, and the packages that it needs, are imported when it is first used."""
 
@@ -50,4 +56,9 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+    with told(f"conformance.{name}"):
+        return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,13 +1,12 @@
-"""The commands behind ``python -m conformance``."""
+"""The commands behind ``python -m conformance``.
+
+Each imports what it needs when it is called: `check` starts without PyTorch, in a fraction of a second.
+"""
 
 import json
-import os
-import shlex
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -15,40 +14,25 @@ from rich.progress import Progress
 
 from reference.training.files import replacing
 
-from .attack.attack import kill_matrix
-from .bench import bench, costs, operations
-from .bench.report import judging, machine, speed
-from .bench.report import operations as of_operations
-from .judge.picture import plot
-from .judge.report import Report, shown
-from .judge.terminal import show
-from .oracle.network.oracle import check
-from .problems import files, schemas
-from .subjects.implementations.table import BUILT_IN
-from .subjects.programs.process import Limits
-from .subjects.threads import one_thread
-from .suite.harness import results
-from .suite.harness.offline import generated, lines_of, read, verified
-from .suite.harness.opening import CannotAsk, Opened, declared_domains, opened
-from .suite.harness.replay import replayed
-from .suite.harness.run import Plan
-from .suite.harness.terminal import judged, last_line, present
+from .judge.terminal import COLUMNS, show
+from .judge.verdict import INTERRUPTED, NOT_PUT
 from .suite.profiles import PROFILES, Profile
-from .suite.run import COLUMNS, INTERRUPTED, NOT_PUT, conformance, replay
-from .suite.shards import processors
-from .text.labels import labelled, modules
+
+if TYPE_CHECKING:
+    from .judge.report import Report
 
 Command = Annotated[
     str | None, typer.Option("--command", help='A program that answers by PROTOCOL.md, as "node mynet.mjs".')
 ]
 Named = Annotated[
-    str | None, typer.Option("--subject", help=f"{', '.join(BUILT_IN)}, or package.module:object: a function.")
+    str | None,
+    typer.Option("--subject", help="Who is asked in this process: reference, torch, ... or package.module:function."),
 ]
 Declares = Annotated[
     Path | None,
     typer.Option("--declares", help="A file with an answer to start: what a function can do; else the XOR example's."),
 ]
-Only = Annotated[list[str] | None, typer.Option("--only", help="Judge an equation alone, as B2; several by turns.")]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Judge an equation alone, as B2; may be repeated.")]
 Timeout = Annotated[
     float | None, typer.Option("--timeout", min=0.001, help="Seconds for a program to start, and for each answer; 60.")
 ]
@@ -62,7 +46,6 @@ def main() -> None:
 
 
 @app.command("run")
-@one_thread()
 def run_command(
     profile: Annotated[
         str, typer.Option(help="; ".join(f"{p.name}: {p.problems:,} problems, {p.purpose}" for p in PROFILES.values()))
@@ -82,7 +65,7 @@ def run_command(
     declares: Declares = None,
     only: Only = None,
     max_seconds: Annotated[
-        float | None, typer.Option(min=0, help="Draw no more random problems after that time; of a subject.")
+        float | None, typer.Option(min=0, help="Ask a subject no more after that time.")
     ] = None,
     timeout: Timeout = None,
 ) -> None:
@@ -91,83 +74,35 @@ def run_command(
     With neither, compare the reference with its PyTorch twin on random architectures, then train both in lockstep.
     """
     chosen = _profile(profile)
+    count = chosen.problems if problems is None else problems
     if command is not None or subject is not None:
+        from .suite.harness import commands
+        from .suite.harness.run import Plan
+
         if lockstep is not None:
             raise typer.BadParameter("is of the reference and its twin, and not of a subject", param_hint="--lockstep")
         seconds = float("inf") if max_seconds is None else max_seconds
-        plan = Plan(profile, chosen.problems if problems is None else problems, seed, _labels(only), seconds)
-        _put("run", lambda: _asked(command, subject, declares, timeout, plan, report_to))
+        plan = Plan(profile, count, seed, tuple(only or ()), seconds)
+        sys.exit(commands.run(commands.Who(command, subject, declares, timeout), plan, report_to))
     of_subjects = {"--only": only, "--max-seconds": max_seconds, "--declares": declares, "--timeout": timeout}
     for name, given in of_subjects.items():
         if given is not None:
             raise typer.BadParameter("is of --command or --subject", param_hint=name)
+
+    from .subjects.threads import one_thread
+    from .suite.run import conformance
+    from .suite.shards import processors
+
     if report_to is not None:
         if report_to.is_dir():
             raise typer.BadParameter(f"expected a file, got the folder {report_to}", param_hint="--report")
         _check_folder(report_to, "--report")
-    chosen = chosen._replace(
-        problems=chosen.problems if problems is None else problems,
-        lockstep=chosen.lockstep if lockstep is None else lockstep,
-    )
-    sys.exit(conformance(Console(), chosen, seed, processors(), report_to))
-
-
-def _profile(name: str) -> Profile:
-    if name not in PROFILES:
-        raise typer.BadParameter(f"expected one of {', '.join(PROFILES)}, got {name}", param_hint="--profile")
-    return PROFILES[name]
-
-
-def _labels(given: list[str] | None) -> tuple[str, ...]:
-    known = {*(line.label for line in labelled(modules())), "F", "batch", "state", "protocol"}
-    for each in given or []:
-        if each not in known:
-            raise typer.BadParameter(f"expected a label of EQUATIONS.md, such as B2, got {each}", param_hint="--only")
-    return tuple(given or ())
-
-
-def _put(name: str, asking: Callable[[], int]) -> NoReturn:
-    """Ask, and exit by what came of it; a question that cannot be put is said to be so in a few lines."""
-    try:
-        status = asking()
-    except KeyboardInterrupt:
-        print("INTERRUPTED: nothing was judged.", file=sys.stderr)
-        status = INTERRUPTED
-    except (CannotAsk, OSError) as error:
-        print(f"python -m conformance {name}: {error}", file=sys.stderr)
-        status = NOT_PUT
-    sys.exit(status)
-
-
-def _asked(
-    command: str | None,
-    subject: str | None,
-    declares: Path | None,
-    timeout: float | None,
-    plan: Plan,
-    report_to: Path | None,
-) -> int:
-    with _opened(command, subject, declares, timeout) as of:
-        return judged(Console(), of, plan, report_to, _again(command, subject, declares))
-
-
-def _opened(
-    command: str | None, subject: str | None, declares: Path | None, timeout: float | None
-) -> AbstractContextManager[Opened]:
-    if command is not None and subject is not None:
-        raise CannotAsk("expected --command or --subject, got both")
-    limits = None if timeout is None else Limits(start=timeout, answer=timeout)
-    return opened(command, subject, declares, limits)
-
-
-def _again(command: str | None, subject: str | None, declares: Path | None) -> str:
-    """The options that name the same subject once more."""
-    named = ("--command", command) if command is not None else ("--subject", subject or "")
-    return shlex.join((*named, *(("--declares", str(declares)) if declares else ())))
+    chosen = chosen._replace(problems=count, lockstep=chosen.lockstep if lockstep is None else lockstep)
+    with one_thread():
+        sys.exit(conformance(Console(), chosen, seed, processors(), report_to))
 
 
 @app.command("replay")
-@one_thread()
 def replay_command(
     problem: Annotated[Path, typer.Argument(help="A saved problem, .json.")],
     eta: Annotated[float, typer.Option(help="Its learning rate, which the file does not hold.")] = 0.1,
@@ -177,14 +112,15 @@ def replay_command(
     timeout: Timeout = None,
 ) -> None:
     """Ask a saved problem again, and say whether it is fixed; with no subject, judge the reference and its twin."""
-    if command is None and subject is None:
+    if command is not None or subject is not None:
+        from .suite.harness import commands
+
+        sys.exit(commands.replay(commands.Who(command, subject, declares, timeout), problem))
+    from .subjects.threads import one_thread
+    from .suite.run import replay
+
+    with one_thread():
         sys.exit(replay(Console(), problem, eta))
-
-    def asking() -> int:
-        with _opened(command, subject, declares, timeout) as of:
-            return replayed(Console(), problem, of)
-
-    _put("replay", asking)
 
 
 @app.command("generate")
@@ -195,27 +131,17 @@ def generate_command(
     declares: Declares = None,
 ) -> None:
     """Print the problems of a run, a line of JSON each, for any program to answer."""
-    chosen = _profile(profile)
+    from .suite.harness import commands
+    from .suite.harness.run import Plan
 
-    def printing() -> int:
-        plan = Plan(profile, chosen.problems if problems is None else problems, seed)
-        try:
-            for numbered in generated(declared_domains(declares), plan):
-                print(numbered.line)
-            sys.stdout.flush()
-        except BrokenPipeError:  # nobody reads on, as after head
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-
-    _put("generate", printing)
+    count = _profile(profile).problems if problems is None else problems
+    sys.exit(commands.generate(declares, Plan(profile, count, seed)))
 
 
 @app.command("verify")
-@one_thread()
 def verify_command(
     given: Annotated[
-        list[Path],
-        typer.Argument(metavar="[PROBLEMS] ANSWERS", help="Files of lines, - for standard input."),
+        list[Path], typer.Argument(metavar="[PROBLEMS] ANSWERS", help="Files of lines, - for standard input.")
     ],
     profile: Annotated[str, typer.Option(help="Of the problems, where their file is not given.")] = "quick",
     problems: Annotated[int | None, typer.Option(min=1, help="How many of them were random.")] = None,
@@ -225,24 +151,17 @@ def verify_command(
     report_to: Annotated[Path | None, typer.Option("--report", help="A folder for report.json and junit.xml.")] = None,
 ) -> None:
     """Judge answers to the problems of generate; without their file, they are drawn again from the same options."""
-    chosen = _profile(profile)
-    plan = Plan(profile, chosen.problems if problems is None else problems, seed, _labels(only))
+    from .suite.harness import commands
+    from .suite.harness.run import Plan
 
-    def judging() -> int:
-        if len(given) > 2 or [str(path) for path in given].count("-") > 1:
-            raise CannotAsk("expected a file of problems, or none, and one of answers, standard input once")
-        domains = declared_domains(declares)
-        asked = read(lines_of(given[0])) if len(given) == 2 else generated(domains, plan)
-        report_of = verified(asked, lines_of(given[-1]), domains[0], plan, str(given[-1]))
-        if report_to is not None:
-            report_of = results.with_problems(report_of, report_to)
-            results.write(report_of, report_to)
-        console = Console()
-        present(console, report_of)
-        console.print(last_line(report_of), highlight=False, soft_wrap=True)
-        return report_of.exit_status
+    count = _profile(profile).problems if problems is None else problems
+    sys.exit(commands.verify(given, declares, Plan(profile, count, seed, tuple(only or ())), report_to))
 
-    _put("verify", judging)
+
+def _profile(name: str) -> Profile:
+    if name not in PROFILES:
+        raise typer.BadParameter(f"expected one of {', '.join(PROFILES)}, got {name}", param_hint="--profile")
+    return PROFILES[name]
 
 
 @app.command("check")
@@ -258,6 +177,10 @@ def check_command(
     ] = None,
 ) -> None:
     """Judge a given answer to a given problem: which documented equation is violated, and where."""
+    from .judge.report import shown
+    from .oracle.network.oracle import check
+    from .problems import files
+
     console = Console()
     try:
         given = files.read_problem(problem)
@@ -290,8 +213,10 @@ def _conventions(given: list[str]) -> dict[str, float]:
     return conventions
 
 
-def _draw(report_of: Report, path: Path, inputs: tuple[Path, ...]) -> None:
+def _draw(report_of: "Report", path: Path, inputs: tuple[Path, ...]) -> None:
     """The picture, never over a file that was read."""
+    from .judge.picture import plot
+
     _check_folder(path, "--plot")
     if any(path.exists() and path.samefile(read) for read in inputs):
         raise ValueError(f"--plot: expected a file of its own, got {path}, which was read")
@@ -303,6 +228,8 @@ def kill_matrix_command(
     labels: Annotated[list[str] | None, typer.Argument(help="Of the lines to attack, as B3; all if none.")] = None,
 ) -> None:
     """Alter every labelled line in every way: some test must fail, or the two texts be proved equal."""
+    from .attack.attack import kill_matrix
+
     console = Console()
     try:
         status = kill_matrix(console, labels)
@@ -317,6 +244,8 @@ def schemas_command(
     folder: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="A folder.")],
 ) -> None:
     """Write the JSON Schemas of the protocol's messages and of the report, a file each."""
+    from .problems import schemas
+
     try:
         schemas.write(folder)
     except OSError as error:
@@ -325,23 +254,27 @@ def schemas_command(
 
 
 @app.command("bench")
-@one_thread()
 def bench_command(
     json_to: Annotated[Path, typer.Option("--json", dir_okay=False, help="Write the figures there.")] = Path(
         "bench.json"
     ),
 ) -> None:
     """Time a step against PyTorch, JAX and the matrix products alone, and measure its memory, in one run."""
+    from .bench import bench, costs, operations
+    from .bench.report import judging, machine, speed
+    from .bench.report import operations as of_operations
+    from .subjects.threads import one_thread
+
     _check_folder(json_to, "--json")
     console, rows = Console(), []
     try:
-        with Progress(*COLUMNS, console=console) as progress:
+        with one_thread(), Progress(*COLUMNS, console=console) as progress:
             for size in progress.track(bench.SIZES, description="sizes"):
                 rows.append(bench.measure(size))
             judged = [costs.measure(size) for size in progress.track(costs.SIZES, description="judging")]
             compared = costs.compared(costs.COMPARED)
             pullbacks = operations.measure()
-        memory = bench.memory(bench.SIZES[-1])
+            memory = bench.memory(bench.SIZES[-1])
     except KeyboardInterrupt:
         console.print("\nINTERRUPTED: nothing is written.")
         sys.exit(INTERRUPTED)
@@ -361,6 +294,26 @@ def bench_command(
         print(f"--json: {json_to} cannot be written: {error}", file=sys.stderr)
         sys.exit(2)
     console.print(f"Written to {json_to}.", highlight=False, soft_wrap=True)
+
+
+@app.command("compare")
+def compare_command() -> None:
+    """Put the same mistakes and right programs to gradcheck, allclose, JAX's check_grads and the oracle."""
+    from .bench.comparison import SCENES, TOOLS, measure, probed
+    from .bench.report import comparison
+    from .subjects.threads import one_thread
+
+    console = Console()
+    try:
+        with one_thread(), Progress(*COLUMNS, console=console) as progress:
+            asked = progress.add_task("asked", total=2 * len(TOOLS) * len(SCENES) + 1)
+            rows = [measure(scene, asked=lambda: progress.advance(asked)) for scene in SCENES]
+            by_probe = probed()
+            progress.advance(asked)
+    except KeyboardInterrupt:
+        console.print("\nINTERRUPTED.")
+        sys.exit(INTERRUPTED)
+    show(console, comparison(rows, by_probe))
 
 
 def _check_folder(path: Path, option: str) -> None:

@@ -11,11 +11,13 @@ if __name__ == "__main__":
     else:
         try:
             from .command.app import app
+
+            app(prog_name="python -m reference")
         except ModuleNotFoundError as missing:
+            extra = "plot" if missing.name == "matplotlib" else "command"
             print(
                 f"python -m reference: expected the package {missing.name}, found none; "
-                "pip install 'backpropagation-reference[command]' brings it",
+                f"pip install 'backpropagation-reference[{extra}]' brings it",
                 file=sys.stderr,
             )
             sys.exit(2)
-        app(prog_name="python -m reference")

@@ -7,14 +7,15 @@ import sys
 import tomllib
 from pathlib import Path
 
-EXTRAS = ("command", "special", "torch", "bench", "conformance")
+EXTRAS = ("special", "command", "oracle", "torch", "plot", "suite", "bench")
 
 
 def lowest(named: dict[str, str]) -> list[str]:
     """The requirements with their lower bounds as exact versions, but for those that are named."""
     project = tomllib.loads((Path(__file__).parent.parent / "pyproject.toml").read_text())["project"]
     bounds = {*project["dependencies"], *(each for extra in EXTRAS for each in project["optional-dependencies"][extra])}
-    versions = dict(bound.split(">=") for bound in sorted(bounds)) | named
+    others = sorted(bound for bound in bounds if not bound.startswith(project["name"]))  # not its own other extras
+    versions = dict(bound.split(">=") for bound in others) | named
     return [f"{name}=={version}" for name, version in versions.items()]
 
 

@@ -18,9 +18,11 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
+import conformance
 import reference
 from conformance import GivenAnswer
 from conformance.command import app
+from conformance.extras import BRINGS
 from conformance.judge.verdict import EXIT_STATUS
 from conformance.problems import files
 from conformance.problems.problem import Architecture, fill
@@ -270,13 +272,65 @@ def test_bad_arguments_of_the_examples_are_a_usage_error(arguments: tuple[str, .
     assert isinstance(done.exception, SystemExit)
 
 
-def test_a_missing_extra_is_named_not_traced(tmp_path: Path) -> None:
-    (tmp_path / "torch.py").write_text("raise ModuleNotFoundError('no torch', name='torch')")
-    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); import conformance.__main__"
-    done = command("-c", script)
+def lacking(tmp_path: Path, package: str, *arguments: str) -> Any:
+    """Python with those arguments, in an environment that lacks a package."""
+    (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError('no {package}', name='{package}')")
+    script = f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = {list(arguments[1:])!r}; "
+    return command("-c", script + f"runpy.run_module({arguments[0]!r}, run_name='__main__')")
+
+
+@pytest.mark.parametrize(
+    ("module", "package", "extra", "arguments"),
+    [
+        ("conformance", "torch", "torch", ("run",)),
+        ("conformance", "hypothesis", "suite", ("run",)),
+        ("conformance", "matplotlib", "plot", ("check", "problem.json", "right.json", "--plot", "here.png")),
+        ("conformance", "pydantic", "oracle", ("check", "problem.json", "right.json")),
+        ("conformance", "typer", "oracle", ("check", "problem.json", "right.json")),
+        ("conformance", "safetensors", "suite", ("check", "problem.json", "right.safetensors")),
+        ("reference", "matplotlib", "plot", ("digits", "--plot", "here.png")),
+        ("reference", "typer", "command", ("digits",)),
+        ("reference", "sklearn", "command", ("digits",)),
+    ],
+)
+def test_a_missing_extra_is_named_not_traced(
+    module: str, package: str, extra: str, arguments: tuple[str, ...], answered: Path, tmp_path: Path
+) -> None:
+    given = [str(answered / a) if a.endswith((".json", ".safetensors", ".png")) else a for a in arguments]
+    done = lacking(tmp_path, package, module, *given)
     assert done.returncode == 2
-    assert done.stderr.startswith("python -m conformance: expected the package torch, found none; pip install")
-    assert "Traceback" not in done.stderr
+    expected = f"python -m {module}: expected the package {package}, found none; "
+    assert done.stderr == f"{expected}pip install 'backpropagation-reference[{extra}]' brings it\n"
+
+
+def test_a_name_of_the_suite_says_which_extra_it_lacks(tmp_path: Path) -> None:
+    (tmp_path / "flint.py").write_text("raise ModuleNotFoundError('no flint', name='flint')")
+    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from conformance import check_pullback"
+    done = command("-c", script)
+    said = "conformance.check_pullback: expected the package flint, found none; pip install 'backpropagation-reference"
+    assert f"ModuleNotFoundError: {said}[oracle]' brings it" in done.stderr
+
+
+def test_each_extra_brings_what_is_said_of_it() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    installed = metadata.packages_distributions()
+    for extra, packages in BRINGS.items():
+        named = {re.split(r"[\[>=]", requirement)[0] for requirement in extras[extra]} - {project["name"]}
+        brought = {installed[package][0].lower() for package in packages}
+        assert {each.replace("_", "-") for each in brought} == named
+
+
+@pytest.mark.parametrize("module", ["conformance.command", "conformance.oracle.network.oracle"])
+def test_the_oracle_starts_without_pytorch_and_what_else_the_suite_takes(module: str) -> None:
+    done = command("-c", f"import sys; import {module}; print(*{{m.partition('.')[0] for m in sys.modules}})")
+    assert not set(done.stdout.split()) & {*BRINGS["torch"], *BRINGS["plot"], *BRINGS["suite"], *BRINGS["bench"]}
+
+
+def test_the_suite_lists_its_public_names() -> None:
+    assert dir(conformance) == sorted(conformance.__all__)
+    assert not [name for name in conformance.__all__ if not hasattr(conformance, name)]
+    assert conformance.__version__ == reference.__version__
 
 
 def test_import_reference_brings_numpy_alone() -> None:

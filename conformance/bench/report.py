@@ -3,12 +3,14 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from rich.console import Group
+from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from ..judge.terminal import titled
 from .bench import RIVALS, TEXTS, Memory, Row
+from .comparison import TOOLS, Probed
+from .comparison import Row as Compared
 from .costs import Comparison, Cost
 from .operations import OperationCost
 
@@ -70,6 +72,31 @@ def operations(rows: Sequence[OperationCost]) -> Table:
         beside = "-" if row.gradcheck is None else f"{row.gradcheck:,.1f} s"
         table.add_row(row.operation, f"{row.numbers:,}", f"{row.seconds:,.1f} s", f"{row.peak:,.0f} MiB", beside)
     return table
+
+
+def comparison(rows: Sequence[Compared], asked: Probed) -> Group:
+    """What each finds of the mistakes, and whom it accuses of the right programs."""
+    parts: list[RenderableType] = []
+    for title, of, total in (
+        ("Mistakes found, each tool at its defaults", "found", "mistakes"),
+        ("Right programs accused", "accused", "right"),
+    ):
+        table = titled(title)
+        for name in ("question", "asked", *TOOLS):
+            table.add_column(name, justify="left" if name == "question" else "right")
+        for row in rows:
+            by_tool = [getattr(row, of)[tool] for tool in TOOLS]
+            counts = ["-" if names is None else str(len(names)) for names in by_tool]
+            table.add_row(row.scene, str(len(getattr(row, total))), *counts)
+        parts.append(table)
+    for row in rows:
+        for tool, names in row.found.items():
+            missed = [] if names is None else [name for name in row.mistakes if name not in names]
+            if missed:
+                parts.append(Text(f"{row.scene}: {tool} misses {', '.join(missed)}."))
+    n, found, named = map(len, asked)
+    said = f"probe, which asks questions of its own, finds {found} of {n} in float32, and names {named} of them."
+    return Group(*parts, Text(f"\n{said}"))
 
 
 def machine(facts: Mapping[str, Any], memory: Memory) -> Text:

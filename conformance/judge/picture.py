@@ -8,6 +8,7 @@ import numpy as np
 
 from reference.training.files import replacing
 
+from ..extras import told
 from .report import Report, by_phase
 from .verdict import Tally
 
@@ -44,7 +45,8 @@ def plot(report: Report, path: str | Path) -> None:
 
 def drawn(report: Report) -> Any:
     """The picture as a figure of matplotlib; raises like `plot`."""
-    from matplotlib.figure import Figure
+    with told("a picture"):
+        from matplotlib.figure import Figure
 
     keys = sorted(report.tallies, key=lambda key: (by_phase(key[0]), key[1]))
     if not keys:

@@ -16,7 +16,10 @@ WRONG, SUSPECT, UNDECIDED, CONFORMS = VERDICTS = ("WRONG", "SUSPECT", "UNDECIDED
 small enough to tell.  CONFORMS: inside bounds that are small against the values."""
 
 EXIT_STATUS = {CONFORMS: 0, WRONG: 1, SUSPECT: 3, UNDECIDED: 3}
-"""What a command that judges exits with; 2 says that the question could not be put."""
+"""What a command that judges exits with."""
+
+NOT_PUT, INTERRUPTED = 2, 130
+"""What a command exits with where the question could not be put, and, as a shell does, where it was interrupted."""
 
 
 def worst_of(verdicts: Iterable[str]) -> str:

@@ -19,13 +19,12 @@ from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 from numpy.lib import format as npy
 
 from reference.training.files import replacing
 
 from ..arrays import Array
+from ..extras import told
 from . import wire
 from .problem import GivenAnswer, Parameters, Problem, State
 from .wire import Malformed
@@ -184,8 +183,10 @@ def _member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> Callable[[], A
 
 
 def _in_safetensors(content: bytes, room: int) -> Iterator[tuple[str, _Stored]]:
-    deserialize: Any = safetensors.deserialize
-    for name, tensor in deserialize(content):
+    with told("a .safetensors file"):
+        from safetensors import deserialize
+    read: Any = deserialize
+    for name, tensor in read(content):
         dtype = SAFETENSORS_DTYPES.get(tensor["dtype"], tensor["dtype"])
         yield name, _Stored(dtype, tuple(tensor["shape"]), _tensor(tensor))
 
@@ -205,6 +206,12 @@ def _packed_npz(arrays: dict[str, Array]) -> bytes:
     return file.getvalue()
 
 
+def _packed_safetensors(arrays: dict[str, Array]) -> bytes:
+    with told("a .safetensors file"):
+        from safetensors.numpy import save
+    return save(arrays)
+
+
 class _Store(NamedTuple):
     """A format for arrays: what it is called, its reader, its writer."""
 
@@ -215,7 +222,7 @@ class _Store(NamedTuple):
 
 STORES = {
     ".npz": _Store("a zip archive, as an .npz file is", _in_npz, _packed_npz),
-    ".safetensors": _Store("a .safetensors file", _in_safetensors, safetensors.numpy.save),
+    ".safetensors": _Store("a .safetensors file", _in_safetensors, _packed_safetensors),
 }
 """The formats for arrays, by extension."""
 
@@ -313,7 +320,7 @@ def _readers_errors(kind: str) -> Iterator[None]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of headers that are odd but plain
             yield
-    except Malformed:
+    except (Malformed, ModuleNotFoundError):
         raise
     except Exception as error:  # they raise nearly everything
         raise Malformed(

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from reference import ACTIVATIONS, LOSSES, Activation, Loss
 from reference.losses import REQUIRED_HEAD
 
+from ..arrays import Network
 from .problem import PATTERNS, Architecture, Problem, fill
 
 DEPTH = 8
@@ -111,3 +112,8 @@ def _name(function: object, table: dict[str, type]) -> str:
 def problems(depth: int = DEPTH, width: int = WIDTH) -> st.SearchStrategy[Problem]:
     """The problem of a random architecture."""
     return architectures(depth, width).map(fill)
+
+
+def networks(depth: int = DEPTH, width: int = WIDTH) -> st.SearchStrategy[Network]:
+    """The network of a random problem."""
+    return problems(depth, width).map(lambda problem: problem.network)

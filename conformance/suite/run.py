@@ -9,14 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 
 from reference import __version__
 from reference.training.files import replacing
 
 from ..judge.report import Finding, Report, Subject, found, number
-from ..judge.terminal import show
-from ..judge.verdict import EXIT_STATUS, UNDECIDED, WRONG, added, merged, tally, worst_of
+from ..judge.terminal import COLUMNS, show
+from ..judge.verdict import EXIT_STATUS, INTERRUPTED, NOT_PUT, UNDECIDED, WRONG, added, merged, tally, worst_of
 from ..problems import files
 from ..problems.wire import Malformed, parse_problem
 from ..subjects.twin import Refusal
@@ -29,12 +29,6 @@ from .suite import NONE, REACHES, SUBJECTS, Judged, Shard, Tallies, examine
 
 TARGET = 0.97
 """The mean accuracy on held-out digits that shows that what is trained here really learns."""
-
-NOT_PUT, INTERRUPTED = 2, 130
-"""Exit statuses beside those of `conformance.judge.verdict`; 130 is a shell's own for an interrupt."""
-
-COLUMNS = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-"""What a progress bar shows."""
 
 
 class Run(NamedTuple):

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -30,9 +31,11 @@ def in_a_folder(path: Path | None) -> Path | None:
 
 
 def drawable(path: Path | None) -> Path | None:
-    """Refuse a name that does not say what to draw."""
+    """Refuse a name that does not say what to draw, before any training; and any where nothing can be drawn."""
     if path and path.suffix not in ENDINGS:
         raise typer.BadParameter(f"expected a name ending in {', '.join(ENDINGS)}, got {path}")
+    if path:
+        import_module("matplotlib")
     return in_a_folder(path)
 
 

@@ -1,22 +1,26 @@
-"""The figures of the examples."""
+"""The figures of the examples; matplotlib is imported when one is drawn."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import matplotlib
 import numpy as np
-from matplotlib.figure import Figure
 
 from ..examples import xor
 from ..training.evaluation import predict
 from ..training.files import replacing
 from ..training.outcome import Epoch
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 ENDINGS: dict[str, dict[str, None]] = {".png": {}, ".svg": {"Date": None}, ".pdf": {"CreationDate": None}}
 """The endings of the files that can be drawn into, and what is left out there for not being the figure's."""
 
 
-def xor_figure(run: xor.Run) -> Figure:
+def xor_figure(run: xor.Run) -> "Figure":
     """Draw the loss of every epoch, and the output over the square that holds the four samples."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(9, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
     left.semilogy(range(1, len(run.losses) + 1), run.losses)
@@ -35,8 +39,10 @@ def xor_figure(run: xor.Run) -> Figure:
     return figure
 
 
-def digits_figure(history: tuple[Epoch, ...]) -> Figure:
+def digits_figure(history: tuple[Epoch, ...]) -> "Figure":
     """Draw the losses on both parts by epoch."""
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(6, 4), layout="constrained")
     axes = figure.subplots()
     epochs = [epoch.epoch for epoch in history]
@@ -47,7 +53,9 @@ def digits_figure(history: tuple[Epoch, ...]) -> Figure:
     return figure
 
 
-def draw(figure: Figure, plot: Path) -> None:
+def draw(figure: "Figure", plot: Path) -> None:
     """Draw a figure into a file, which is the same for the same numbers."""
+    import matplotlib
+
     with matplotlib.rc_context({"svg.hashsalt": "reference"}), replacing(plot) as file:
         figure.savefig(file, format=plot.suffix[1:], dpi=150, metadata=ENDINGS[plot.suffix])

@@ -6,6 +6,7 @@ numbers.  Where that alone speaks against an answer it is no proof: it is SUSPEC
 small network, and otherwise a remark; a subject that declares the method of backpropagation has promised that it holds.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -176,7 +177,7 @@ def _differs(before: Outcome, again: Outcome) -> Finding | None:
         if _broke(again.failed):  # which says nothing of what it keeps
             return None
         said = f"Asked the same question again ({again.question.why}), it failed: {again.failed.said}"
-        return unnumbered(question.kind, "state", said)
+        return unnumbered(question.kind, "state", said)._replace(question=held(question, None))
     if all(map(np.array_equal, *map(_flat, (before.answer, again.answer)))):
         return None
     for l, (gradient, _) in zip(range(len(of.network), 0, -1), of.along_paths(of.states), strict=True):
@@ -265,14 +266,20 @@ def _failures(failed: Iterable[Outcome]) -> Iterator[Finding]:
     alike: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in failed:
         assert outcome.failed
-        alike.setdefault((outcome.question.kind, outcome.failed.said), []).append(outcome)
-    for (kind, said), (first, *more) in alike.items():
+        said = NUMBER.sub("0", outcome.failed.said)  # shapes are those of the questions
+        alike.setdefault((outcome.question.kind, said), []).append(outcome)
+    for (kind, _), (first, *more) in alike.items():
         question, why = first.question, first.failed
+        assert why
         asked = " ".join(each for each in (question.why, f"and {len(more)} more" if more else "") if each)
-        text = f"No answer to a question ({asked}): {said}."
-        if why and not _broke(why):
+        text = f"No answer to a question ({asked}): {why.said}."
+        if not _broke(why):
             text += f"  {OUTSIDE}"
         yield unnumbered(kind, "protocol", text)._replace(question=held(question, None))
+
+
+NUMBER = re.compile(r"\d+")
+"""What differs in what is said of the same failure of different questions."""
 
 
 def _broke(failed: asking.Failed) -> bool:

@@ -16,6 +16,7 @@ from ...arrays import Network
 from ...bounds.admitted import declared
 from ...bounds.lifted import lifted
 from ...judge import precision
+from ...judge.headline import headline
 from ...judge.report import Report, Subject
 from ...judge.verdict import CONFORMS, UNDECIDED, by_equation_and_layer, merged
 from ...problems.problem import GivenAnswer, Problem
@@ -243,7 +244,9 @@ def check_problem(problem: Problem) -> Problem:
     return problem._replace(network=network, x=x, y=y, loss=loss)
 
 
-def assert_conforms(report: Report, *, undecided: Literal["refuse", "allow"] = "refuse") -> None:
+def assert_conforms(
+    report: Report, *, undecided: Literal["refuse", "allow"] = "refuse", extremes: bool = False
+) -> None:
     """Raise with the whole explanation unless a report conforms: for people's own tests.
 
     Parameters
@@ -251,17 +254,23 @@ def assert_conforms(report: Report, *, undecided: Literal["refuse", "allow"] = "
     report : Report
     undecided : "refuse" or "allow"
         Whether numbers that no bound decides may pass.
+    extremes : bool
+        Whether it must conform at the ends of the range too, where a formula that is right on paper may fail.
 
     Raises
     ------
     AssertionError
-        If the verdict is another than CONFORMS, or UNDECIDED where that is allowed.
+        If the verdict is another than CONFORMS, or UNDECIDED where that is allowed.  The first line says which
+        equation is violated, where, and what mistake fits; the whole report follows.
     """
+    __tracebackhide__ = True
     one_of("undecided", undecided, ("refuse", "allow"))
     if not isinstance(report, Report):
         raise TypeError(f"assert_conforms: expected a report of probe or check, got {type(report).__name__}")
-    if report.verdict != CONFORMS and not (report.verdict == UNDECIDED and undecided == "allow"):
-        raise AssertionError(f"\n{report}")
+    verdicts = [report.verdict, *([report.robustness.verdict] if extremes and report.robustness else [])]
+    passing = (CONFORMS, UNDECIDED) if undecided == "allow" else (CONFORMS,)
+    if any(verdict not in passing for verdict in verdicts):
+        raise AssertionError(f"{headline(report)}\n\n{report}")
 
 
 def _count(problems: Any) -> int | None:

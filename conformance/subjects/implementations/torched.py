@@ -6,6 +6,7 @@ from reference import ACTIVATIONS
 
 from ...problems.messages import Conventions, StartAnswer
 from ...problems.problem import GivenAnswer, Problem
+from ..threads import one_thread
 from ..twin import Refusal, twin_answer
 from .table import Subject
 from .texts import HEADS, volunteered
@@ -23,6 +24,7 @@ def torch_autograd() -> Subject:
 
 def _answer(problem: Problem) -> GivenAnswer:
     try:
-        return volunteered(twin_answer(problem._replace(eta=0.0)))
+        with one_thread():
+            return volunteered(twin_answer(problem._replace(eta=0.0)))
     except Refusal as error:
         raise NotImplementedError(str(error)) from None

@@ -14,14 +14,14 @@ from ...oracle.network.asking.draws import drawn_question
 from ...oracle.network.asking.questions import Question, is_small, questions
 from ...oracle.network.explanation import summary
 from ...oracle.network.interrogation import answered
-from ...problems.problem import Problem
-from ...subjects.programs.process import HUNG
+from ...problems.problem import GivenAnswer, Problem
+from ...subjects.callables import Ask, Ended
+from ...subjects.programs.process import HUNG, NoAnswer
 from ...subjects.programs.program import Complaint
 from . import results
 from .opening import Opened
 from .shrinking import shrunk
 from .total import only, together
-from .watching import Watched
 
 CHUNK = 25
 """Random problems that are asked and judged together: what they show is compared, and then forgotten."""
@@ -38,6 +38,47 @@ class Plan(NamedTuple):
     seed: int = 0
     only: tuple[str, ...] = ()
     seconds: float = float("inf")
+
+
+class Watched:
+    """A function that asks, as `Ask` is, and keeps what became of it.
+
+    Parameters
+    ----------
+    ask : function
+    until : float
+        By `time.monotonic`; from then on it raises `Ended`.
+    told : function
+        Called after each question.
+
+    Attributes
+    ----------
+    breaks : list of Complaint
+        Where there was no answer at all, and on what problem.
+    ended : str
+        Why no more is asked.
+    """
+
+    def __init__(self, ask: Ask, until: float, told: Callable[[], object]) -> None:
+        self._ask, self._until, self._told = ask, until, told
+        self.breaks: list[Complaint] = []
+        self.ended = ""
+
+    def __call__(self, problem: Problem) -> GivenAnswer:
+        """The answer; raises what the subject does, and `Ended`."""
+        if monotonic() > self._until:
+            self.ended = "the time was over"
+            raise Ended(self.ended)
+        try:
+            return self._ask(problem)
+        except NoAnswer as error:
+            self.breaks.append(Complaint(str(error), problem))
+            raise
+        except Ended as error:
+            self.ended = str(error)
+            raise
+        finally:
+            self._told()
 
 
 class Steps(NamedTuple):

@@ -9,13 +9,11 @@ from rich.text import Text
 
 from ...judge.report import Report, by_phase, margin, mark, shown
 from ...judge.terminal import titled
+from ...judge.verdict import INTERRUPTED
 from . import results
 from .opening import Opened
 from .run import Plan, Steps, run
 from .smoke import check_smoke
-
-NOT_PUT, INTERRUPTED = 2, 130
-"""Exit statuses beside those of `conformance.judge.verdict`; 130 is a shell's own for an interrupt."""
 
 BESIDE = 8
 """Equations that a table shows beside one another; of more, each has a row of its own."""

@@ -1,5 +1,6 @@
 """The total: reports of parts of a run as one."""
 
+import re
 from collections.abc import Iterable
 
 from ...judge.report import Finding, Report, Robustness
@@ -38,7 +39,7 @@ def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 
 def _key(f: Finding) -> tuple[object, ...]:
     if f.equation in FIRST:
-        return f.verdict, f.kind, f.equation, f.explanation.partition("): ")[2] or f.explanation
+        return f.verdict, f.kind, f.equation, re.sub(r"\d+", "0", f.explanation.partition("): ")[2] or f.explanation)
     dtype = "" if f.question is None else str(f.question.x.dtype)
     return f.verdict, f.kind, f.equation, f.layer, f.faults, dtype
 
