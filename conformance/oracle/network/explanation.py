@@ -19,9 +19,9 @@ from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...text.labels import documented, label
 from ..diagnosis import CLUES, factor
 from .asking.questions import Question
-from .elements import which
 from .judging.evidence import Evidence
 from .judging.reading import MULTIPLES, Reading, evaluation_order
+from .naming.elements import which
 
 SAME = 1e-5
 """How close an estimated factor is to the number that it is called by: it carries some roundings of float32."""

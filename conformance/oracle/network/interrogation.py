@@ -28,6 +28,7 @@ from .conclusion import concluded
 from .contrast import contrast
 from .explanation import Violation, attributed, explained, summary
 from .judging.evidence import Evidence, equations_of, evidence
+from .naming.mistake import Given, Held, Mistake, fits_all, gradients_of, in_float64
 
 REPEATS = 4
 """How many wrong answers are asked for once more: state imitates every fault."""
@@ -62,11 +63,11 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, coun
     findings = [*_failures(failed), *([state] if state else [])]
     for violations in (wrong, doubted):
         findings += explained(violations, _contrast(violations, ask, domain))
-    findings = concluded(findings, [v.evidence for v in wrong], [o.found for o in judged])
+    findings, wrong = concluded(findings, wrong, [o.found for o in judged])
     broken = [outcome for outcome in extremes if outcome.violated]
     if not findings:
         beyond = _violations(broken, domain)[0]
-        findings = concluded(explained(beyond), [v.evidence for v in beyond], [o.found for o in extremes])
+        findings = concluded(explained(beyond), beyond, [o.found for o in extremes]).findings
     bits = precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
     report = Report(
         subject,
@@ -140,7 +141,31 @@ def _state(outcomes: Sequence[Outcome], ask: Ask) -> Finding | None:
             found = _differs(before, _asked(before.question, ask))
             if found is not None:
                 return found
-    return None
+    return _earlier(wrong, outcomes)
+
+
+def _earlier(wrong: Sequence[Outcome], outcomes: Sequence[Outcome]) -> Finding | None:
+    """A finding where wrong answers are the gradients of an earlier question's samples, in this question's network."""
+    shown = []
+    for after in wrong[:REPEATS]:
+        problem = after.question.problem
+        for before in outcomes[: outcomes.index(after)]:
+            x, y = before.question.problem.x, before.question.problem.y
+            alike = (x.shape, y.shape) == (problem.x.shape, problem.y.shape) and not np.array_equal(x, problem.x)
+            if alike and fits_all(Mistake("", "", _of_samples(x, y)), [Held.of(after.found)]):
+                shown.append(after.question)
+                break
+    if not shown:
+        return None
+    said = (
+        f"The answer to a question ({shown[0].why}) holds the gradients of the samples of an earlier one: something is "
+        "kept from one call to the next.  State imitates every other mistake, so nothing else is named."
+    )
+    return unnumbered(shown[0].kind, "state", said)
+
+
+def _of_samples(x: Array, y: Array) -> Given:
+    return lambda problem: gradients_of(in_float64(problem._replace(x=x, y=y)))
 
 
 def _differs(before: Outcome, again: Outcome) -> Finding | None:

@@ -158,8 +158,14 @@ def probe_trainer(
     findings, judgements = steps_in_a_row(train, domain, seed)
     findings = findings or not_in_proportion(train, domain, seed)  # what is kept is no matter of the rate
     report = interrogated(ask, domain, subject, seed, _count(problems))
+    if findings:  # what is no plain step shows no gradient, and questions of it tell nothing of the equations
+        failed = [finding for finding in report.findings if finding.equation == "protocol"]
+        return report._replace(
+            tallies=by_equation_and_layer(judgements), findings=(*findings, *failed), remarks=(), robustness=None,
+            effective_bits={},
+        )  # fmt: skip
     tallies = merged(report.tallies, by_equation_and_layer(judgements))
-    return report._replace(tallies=tallies, findings=(*findings, *of_updates(report.findings)))
+    return report._replace(tallies=tallies, findings=of_updates(report.findings))
 
 
 RATES = (40, 20, 0)
@@ -218,7 +224,7 @@ def check(
         counted = tuple(estimated.get((j.equation, j.layer), j) if j.undecided else j for j in counted)
     suspects = [j for j in counted if j.suspect]
     findings = [*explained(violations), *(estimate.finding(j) for j in suspects)]
-    findings = concluded(findings, [v.evidence for v in violations], [found])
+    findings, violations = concluded(findings, violations, [found])
     bits = precision.effective_bits([(found.of, answer)])
     report = Report(
         Subject(name or "the answer given"),
