@@ -13,10 +13,10 @@ from ....problems.problem import Parameters, Problem
 from .mistake import SLACK, Gradients, gradients_of, in_float64
 
 NEARLY = 0.02
-"""How far steps may be from one size and be called so: an epsilon in a root, or a correction, moves them that little."""
+"""How far steps may be from one size and be called so: an epsilon in a root, or a correction, moves them so little."""
 
 SMALL = 1e-3
-"""The least gradient, relative to the largest, whose step's size is looked at: below it epsilon counts."""
+"""The least gradient, relative to the largest, whose size of a step is looked at: epsilon counts below it."""
 
 
 class Shown(NamedTuple):

@@ -1,6 +1,7 @@
 """The table of faults: what the oracle says of each, as rows of a page."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -98,7 +99,7 @@ def told(chosen: Sequence[tuple[str, Fault]]) -> list[Told]:
 
 
 def share(of: Sequence[bool]) -> float:
-    """How many hold."""
+    """The share that holds."""
     return sum(of) / len(of)
 
 
@@ -120,16 +121,20 @@ def names(rows: Sequence[Told]) -> float:
     return share([row.named for _, fault, row in rows if fault.said])
 
 
+HEAD = "| fault | equation and layer | said | equation right | named |"
+
+
 def page(rows: Sequence[Told]) -> str:
     """The whole page."""
     known = [fault for _, fault, _ in rows if fault.said]
     text = [
         "# What is named",
         "",
-        "Made by `python -m tests.oracle.network.naming.table`; not written by hand, and held by `test_table`.  Each",
-        "fault is put to `probe`, `probe_trainer` or `check` as a user would put it; a row says what the first finding",
-        "names: the equation with the layer in which it shows first, and the mistake.  The last two columns say whether",
-        "that is the planted equation, and the planted mistake, alone or among three with nothing else that is untrue.",
+        "Made by `python -m tests.oracle.network.naming.table`, not written by hand, and held by `test_table`.",
+        "Each fault is put to `probe`, `probe_trainer` or `check` as a user would put it; a row says what the first",
+        "finding names: the equation with the layer in which it shows first, and the mistake.  The last two columns say",
+        "whether that is the planted equation, and the planted mistake, alone or among three, with no other beside it",
+        "that gives other numbers.",
         "",
         f"{len(rows)} faults, {len(known)} of them with a name: the equation is right in {equations(rows):.1%}, the",
         f"mistake is named in {names(rows):.1%}; of {len(rows) - len(known)} that are nonsense, none is given a name.",
@@ -139,7 +144,7 @@ def page(rows: Sequence[Told]) -> str:
             "",
             f"## {group}",
             "",
-            "| fault | equation and layer | said | equation right | named |",
+            HEAD,
             "|---|---|---|---|---|",
         ]
         text += [line(row) for of, _, row in rows if of == group]
