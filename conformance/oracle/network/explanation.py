@@ -265,7 +265,7 @@ def summary(report: Report) -> Iterator[str]:
     """What is to be said of the whole: the verdict's reach, and the effective precision."""
     totals = list(report.equations.values())
     judged, undecided = sum(t.elements for t in totals), sum(t.undecided for t in totals)
-    if report.verdict == CONFORMS and totals:
+    if report.verdict == CONFORMS and totals and not any(t.wrong or t.suspect for t in totals):  # nor what is known
         widest = max(totals, key=lambda t: t.floor)
         margins = [t.worst.margin for t in report.tallies.values()]
         inside = [f"the largest error {margin:.2g} of its bound" for margin in [max(margins)] if margin < EDGE]

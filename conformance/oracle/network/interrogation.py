@@ -16,6 +16,7 @@ from ...arrays import Array
 from ...bounds.lifted import lifted
 from ...judge import precision
 from ...judge.judgement import Judgement
+from ...judge.known import Known, checked
 from ...judge.report import Finding, Report, Robustness, Subject, unnumbered
 from ...judge.verdict import CONFORMS, WRONG, by_equation_and_layer
 from ...problems.layouts import layouts, like
@@ -27,6 +28,7 @@ from .asking.questions import Question, questions
 from .conclusion import concluded
 from .contrast import contrast
 from .explanation import Violation, attributed, explained, summary
+from .identity import identified, of_domain
 from .judging.evidence import Evidence, equations_of, evidence
 from .naming.mistake import Given, Held, Mistake, fits_all, gradients_of, in_float64
 
@@ -36,7 +38,9 @@ REPEATS = 4
 Outcome = asking.Outcome[Question, GivenAnswer, Evidence]
 
 
-def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, count: int | None = None) -> Report:
+def interrogated(
+    ask: Ask, domain: Domain, subject: Subject, seed: int = 0, count: int | None = None, known: Iterable[Known] = ()
+) -> Report:
     """Ask a subject all questions of its domain and judge its answers.
 
     Parameters
@@ -49,7 +53,10 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, coun
     seed : int
     count : int, optional
         Of questions.
+    known : iterable of Known
+        Failures that are expected.
     """
+    expected = checked(known)
     outcomes = [_outcome(question, ask, domain) for question in questions(domain, seed, count)]
     first = [outcome for outcome in outcomes if outcome.question.again is None]
     unsupported = [outcome for outcome in outcomes if outcome.unsupported]
@@ -81,6 +88,7 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, coun
         seed=seed,
         expected=_expected(ordinary),
     )
+    report = identified(report, of_domain(domain), expected)
     return report._replace(remarks=tuple(_remarks(report, outcomes)))
 
 

@@ -167,13 +167,13 @@ def _of_sizes(step: Step) -> list[Finding]:
     found_sizes = sizes(Shown(step.problem, RATE, got, bound + radius))
     if not found_sizes:
         return []
-    name, what = found_sizes
+    names, what = found_sizes
     j = max((j for j in step.evidence.accused if j.wrong), key=lambda j: j.margin)
     said = (
         f"(U1) It is no plain step of gradient descent: {what}; in layer {j.layer} at {list(j.element)} the gradient "
         f"behind it is {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.1g}."
     )
-    return [found("ordinary", j._replace(equation="U1"), said, (name,))]
+    return [found("ordinary", j._replace(equation="U1"), said, names)]
 
 
 def _taken(train: Trained, question: Question, domain: Domain, seed: int) -> Iterator[Step]:

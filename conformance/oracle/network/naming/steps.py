@@ -19,6 +19,10 @@ SMALL = 1e-3
 """The least gradient, relative to the largest, whose size of a step is looked at: epsilon counts below it."""
 
 
+SIZES = ("signs", "sizes divided out")
+"""What gives steps of one size: an epsilon beside it may be too small to tell the second from the first."""
+
+
 class Shown(NamedTuple):
     """A step with the gradient that it shows: (p - after) / eta, and how far that may be off, in a row each."""
 
@@ -50,8 +54,8 @@ def flat(layers: Gradients) -> Array:
     return np.concatenate([np.asarray(part, np.float64).ravel() for layer in layers for part in layer])
 
 
-def sizes(shown: Shown) -> tuple[str, str] | None:
-    """The name and a sentence where all steps have one size, whatever the gradients are; None where they have not."""
+def sizes(shown: Shown) -> tuple[tuple[str, ...], str] | None:
+    """The names and a sentence where all steps have one size, whatever the gradients are; None where they have not."""
     truth, got = shown.truth, shown.got
     seen = abs(truth) > SMALL * abs(truth).max(initial=0)
     if seen.sum() < len(truth) / 4 or not (np.sign(got[seen]) == np.sign(truth[seen])).all():
@@ -59,9 +63,9 @@ def sizes(shown: Shown) -> tuple[str, str] | None:
     size = float(np.median(abs(got[seen])))
     off = abs(abs(got[seen]) - size)
     if (off <= shown.within[seen]).all() and not got[truth == 0].any():
-        return "signs", f"every step is {size:.4g} eta by the sign of the gradient, whatever its size"
+        return SIZES, f"every step is {size:.4g} eta by the sign of the gradient, whatever its size"
     if size and (off <= NEARLY * size).all():
-        return "sizes divided out", (
+        return SIZES[1:], (
             f"every step is about {size:.4g} eta, whatever the gradient's size, as in Adam, RMSprop and Adagrad"
         )
     return None
