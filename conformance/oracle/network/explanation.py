@@ -123,7 +123,7 @@ def explained(violations: Sequence[Violation], contrast: str = "") -> list[Findi
     forward_too = any(equation == "F" for equation, _ in named)
     findings: dict[tuple[str, int], Finding] = {}
     for shown in order:
-        finding = _finding(shown, contrast, forward_too)
+        finding = of_named(shown, contrast, forward_too)
         findings.setdefault((finding.equation, finding.layer), finding)
     return list(findings.values())[:SHOWN]
 
@@ -162,7 +162,8 @@ def _named(violation: Violation, in_batches_only: bool) -> list[Judgement]:
     return [*volunteered, of_b[both]._replace(equation=equation)]
 
 
-def _finding(shown: Sequence[Named], contrast: str, forward_too: bool) -> Finding:
+def of_named(shown: Sequence[Named], contrast: str = "", forward_too: bool = False) -> Finding:
+    """The finding of one equation that is named, in the violations that show it, the smallest questions first."""
     violation = shown[0].violation  # the smallest question that shows it
     j = min((f.judgement for f in shown if f.violation is violation), key=evaluation_order)
     multiple = _factor(j, violation.question.problem)

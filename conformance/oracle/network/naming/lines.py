@@ -15,6 +15,7 @@ from reference.gradients import reduced_loss
 
 from ....arrays import Array
 from ....problems.problem import Parameters, Problem
+from .changes import OF_WEIGHTS
 from .mistake import Given, Held, Mistake
 
 
@@ -133,6 +134,10 @@ LINES = (
          lambda d, t: t.step.a_prev.T @ d if d.shape[1] == t.step.a_prev.shape[1] else d.T @ t.step.a_prev),
     Line("dW", "cotangent for delta in dL/dW", "dL/dW is made with g for delta, without sigma'(z)",
          lambda d, t: (d / _one(t.layer.sigma, t.step.z, t.step.a, d)).T @ t.step.a_prev),
+    *(
+        Line("dW", name, f"these are {said}", lambda d, t, change=change: change(d.T @ t.step.a_prev))
+        for name, (said, change) in OF_WEIGHTS.items()
+    ),
     Line("db", "first sample in dL/db", "dL/db is the first sample's delta alone", lambda d, t: +d[0]),
     Line("db", "last sample in dL/db", "dL/db is the last sample's delta alone", lambda d, t: +d[-1]),
     Line("db", "mean over the batch in dL/db", "dL/db is the mean over the batch", lambda d, t: d.mean(axis=0)),
@@ -157,13 +162,14 @@ LINES = (
 
 
 @dataclass(frozen=True)
-class _Other:
+class Other:
     """An activation with another pullback."""
 
     own: Activation
     line: Line
 
     def pullback(self, z: Any, a: Any, g: Any) -> Any:
+        """Give what the line gives."""
         return self.line.given(self.own, z, a, g)
 
 
@@ -197,10 +203,11 @@ def lines(named: set[tuple[str, int]], answers: Sequence[Held]) -> Iterator[Mist
             # What is handed down with is that of the layer above.
             layers = [layer + (line.at in ("W", "handed")) for equation, layer in sorted(named) if equation in shown]
             for place in places(line, layers):
-                yield Mistake(line.name + place.said, f"{_sentence(line.said)}{place.said}.", run(line, place))
+                yield Mistake(line.name + place.said, f"{sentence(line.said)}{place.said}.", run(line, place))
 
 
-def _sentence(said: str) -> str:
+def sentence(said: str) -> str:
+    """What a line is in words, as a sentence begins."""
     return said if said.startswith(("dL", "sigma", "delta ", "a ", "a^", "1 ", "g ")) else said[0].upper() + said[1:]
 
 
@@ -246,7 +253,7 @@ def _recursed(problem: Problem, line: Line, place: Place) -> list[Parameters[Arr
         step, other = steps[l - 1], line if place.holds(l, L) else None
         layer = network[l - 1]._replace(sigma=head) if l == L else network[l - 1]
         turn = Turn(l, L, layer, step, steps[l - 2].z if l > 1 else None)
-        sigma: Any = _Other(layer.sigma, line) if other and line.at == "delta" else layer.sigma
+        sigma: Any = Other(layer.sigma, line) if other and line.at == "delta" else layer.sigma
         a_prev = line.given(turn) if other and line.at == "a" else step.a_prev
         (own,) = backward((layer._replace(sigma=sigma),), (step._replace(a_prev=a_prev),), g)
         W = line.given(own.delta, turn) if other and line.at == "dW" else own.W
