@@ -68,6 +68,9 @@ def run_command(
         float | None, typer.Option(min=0, help="Ask a subject no more after that time.")
     ] = None,
     timeout: Timeout = None,
+    known: Annotated[
+        Path | None, typer.Option("--known", help="A file of failures that are expected, with an address each.")
+    ] = None,
 ) -> None:
     """Ask an implementation, any program by --command or any function by --subject, and judge its answers.
 
@@ -83,9 +86,9 @@ def run_command(
             raise typer.BadParameter("is of the reference and its twin, and not of a subject", param_hint="--lockstep")
         seconds = float("inf") if max_seconds is None else max_seconds
         plan = Plan(profile, count, seed, tuple(only or ()), seconds)
-        sys.exit(commands.run(commands.Who(command, subject, declares, timeout), plan, report_to))
+        sys.exit(commands.run(commands.Who(command, subject, declares, timeout), plan, known, report_to))
     of_subjects = {"--only": only, "--max-seconds": max_seconds, "--declares": declares, "--timeout": timeout}
-    for name, given in of_subjects.items():
+    for name, given in {**of_subjects, "--known": known}.items():
         if given is not None:
             raise typer.BadParameter("is of --command or --subject", param_hint=name)
 

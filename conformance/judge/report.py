@@ -23,6 +23,8 @@ from ..arrays import Array, Network
 from ..problems import files
 from ..problems.problem import GivenAnswer, Problem
 from .judgement import Judgement
+from .known import Known, identity, status
+from .undecided import settling
 from .verdict import CONFORMS, EXIT_STATUS, SUSPECT, UNDECIDED, WRONG, Tally, added, worst_of
 
 
@@ -31,7 +33,7 @@ class Finding(NamedTuple):
 
     ``faults`` names the known mistakes that the numbers fit, best first.  ``problem`` is a file that replays it, or "".
     ``factor`` is the number by which all are multiplied, where one explains them.  ``question`` holds what was asked
-    and answered, as arrays, where a network was.
+    and answered, as arrays, where a network was.  ``dtype`` and ``function`` say of what, for the `id`.
     """
 
     verdict: str
@@ -47,6 +49,14 @@ class Finding(NamedTuple):
     problem: str = ""
     factor: float = np.nan
     question: "Question | None" = None
+    dtype: str = ""
+    function: str = ""
+
+    @property
+    def id(self) -> str:
+        """What does not change with what is drawn, as ``B2/hidden-derivative-missing/float32/tanh``."""
+        unnamed = "multiple" if np.isfinite(self.factor) else "unknown" if np.isfinite(self.got) else "not-a-number"
+        return identity(self.equation, self.faults[0] if self.faults else unnamed, self.dtype, self.function)
 
 
 class Question(NamedTuple):
@@ -121,7 +131,8 @@ class Report(NamedTuple):
     ``tallies`` are keyed by (equation, layer) and hold ordinary problems only.  ``effective_bits`` says with how many
     bits the subject multiplies, by the dtype that it claims.  ``beyond`` is the verdict on inputs that the
     judge made up of those given, and is no part of the main one.  ``expected`` are the equations and layers that an
-    architecture has, whether they were judged or not.  ``print`` it to read it.
+    architecture has, whether they were judged or not.  ``known`` failures are expected, and leave the verdict as it
+    would be without them; ``scopes`` are the ends of the ids that could have been found.  ``print`` it to read it.
     """
 
     subject: Subject
@@ -138,6 +149,8 @@ class Report(NamedTuple):
     seed: int = 0
     complete: bool = True
     expected: tuple[tuple[str, int], ...] = ()
+    known: tuple[Known, ...] = ()
+    scopes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The report as text, for a terminal, a log, an assertion."""
@@ -152,11 +165,26 @@ class Report(NamedTuple):
     def verdict(self) -> str:
         """The worst of the ordinary findings and of the equations in each layer.
 
-        What conforms is UNDECIDED where most is refused, and where not all was asked.
+        What conforms is UNDECIDED where most is refused, and where not all was asked.  What is known is left out: such
+        a finding, and the equation that it names.
         """
-        ordinary = [finding.verdict for finding in self.findings if finding.kind == "ordinary"]
-        worst = worst_of([*(of.verdict for of in self.tallies.values()), *ordinary])
+        ordinary = [finding for finding in self.findings if finding.kind == "ordinary"]
+        tallies = [of.verdict for (equation, _), of in self.tallies.items() if equation not in self.excused]
+        worst = worst_of([*tallies, *(finding.verdict for finding in ordinary if not self.address(finding))])
         return UNDECIDED if worst == CONFORMS and (self.refuses_most or not self.complete) else worst
+
+    @property
+    def excused(self) -> set[str]:
+        """The equations that known findings name."""
+        return {f.equation for f in self.findings if f.kind == "ordinary" and self.address(f)}
+
+    def address(self, finding: Finding) -> str:
+        """Where a finding that is expected is tracked; "" of any other."""
+        return next((known.url for known in self.known if known.id == finding.id), "")
+
+    def status(self, known: Known) -> str:
+        """Whether a known failure "failed" or "passed", or was "not asked"."""
+        return status(known, [finding.id for finding in self.findings], self.scopes if self.complete else ())
 
     @property
     def refuses_most(self) -> bool:
@@ -217,6 +245,8 @@ class Report(NamedTuple):
                     "faults": list(f.faults),
                     "explanation": f.explanation,
                     "problem": f.problem,
+                    "id": f.id,
+                    "known": self.address(f),
                 }
                 for f in self.findings
             ],
@@ -228,6 +258,7 @@ class Report(NamedTuple):
                 for (equation, layer), t in sorted(self.tallies.items())
                 if t.follows
             ],
+            "known": [known._asdict() | {"status": self.status(known)} for known in self.known],
         }
 
 
@@ -273,8 +304,12 @@ def shown(report: Report, table: RenderableType | None = None) -> RenderableType
         said.append(table or _table(report))
     said += [Text(remark) for remark in report.remarks]
     for finding in report.findings:
-        kind = KINDS[finding.kind]
-        said.append(Text.assemble((f"{finding.verdict}{kind}  ", STYLES[finding.verdict]), finding.explanation))
+        kind, url = KINDS[finding.kind], report.address(finding)
+        verdict, style = (f"known, {url}", "dim") if url else (finding.verdict, STYLES[finding.verdict])
+        said.append(Text.assemble((f"{verdict}{kind}  ", style), finding.explanation))
+    for known in report.known:
+        if report.status(known) == "passed":
+            said.append(Text(f"Known to fail, and passes now: {known.id} ({known.url})."))
     if report.robustness is not None:
         r = report.robustness
         said.append(
@@ -310,42 +345,7 @@ def _title(report: Report) -> Text:
 
 
 def _open(report: Report) -> str:
-    """What is undecided, by name, and what would decide it."""
-    if not _of_network(report):
-        return _open_inputs(report)
-    named = {"B3": "dL/dW", "B4": "dL/db", "B2": "dL/dx"}
-    layers: dict[str, list[int]] = {}
-    for equation, layer in report.undecided:
-        layers.setdefault(named.get(equation, f"({equation})"), []).append(layer)
-    said = [
-        name if of == [0] else f"{name} of layer{'s' if len(of) > 1 else ''} {', '.join(map(str, of))}"
-        for name, of in layers.items()
-    ]
-    float32 = any(report.tallies[key].worst.dtype == "float32" for key in report.undecided)
-    traced = any(equation == "F1" for equation, _ in report.tallies)
-    ways = ["float64"] * float32 + ["trace="] * (not traced) + ["fewer layers"]
-    return f"{' and '.join(said)} undecided, which {' or '.join(ways)} would decide"
-
-
-def _open_inputs(report: Report) -> str:
-    """The same of an operation, whose layers are its inputs; a second answer is undecided wherever the first is."""
-    undecided = [key for key in report.undecided if key[0] != "state"] or report.undecided
-    inputs: dict[str, list[int]] = {}
-    for equation, k in undecided:
-        inputs.setdefault(equation, []).append(k)
-    said = [f"({name}) by input{'s' if len(of) > 1 else ''} {', '.join(map(str, of))}" for name, of in inputs.items()]
-    dtypes = {report.tallies[key].worst.dtype for key in undecided}
-    ways = WIDER[min(dtypes, key=list(WIDER).index)] if dtypes <= set(WIDER) else "other inputs"
-    return f"{' and '.join(said)} undecided, which {ways} would decide"
-
-
-WIDER = {
-    "bfloat16": 'float32, or accumulator="float32" if it is true,',
-    "float16": 'float32, or accumulator="float32" if it is true,',
-    "float32": "float64",
-    "float64": "other inputs",
-}
-"""What may decide what a format leaves undecided, the narrowest format first."""
+    return settling(report.undecided, report.tallies, _of_network(report))
 
 
 def _of_network(report: Report) -> bool:
@@ -410,4 +410,6 @@ def mark(report: Report, equation: str, layer: int) -> Text:
     tally = report.tallies.get((equation, layer))
     if tally is not None and tally.follows and tally.verdict in (CONFORMS, UNDECIDED):
         return Text(FOLLOWS, "cyan")
+    if tally is not None and tally.verdict in (WRONG, SUSPECT) and equation in report.excused:
+        return Text("known", "dim")
     return Text(MARKS[tally.verdict], STYLES[tally.verdict]) if tally else Text("")

@@ -19,9 +19,9 @@ from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...text.labels import documented, label
 from ..diagnosis import CLUES, factor
 from .asking.questions import Question
-from .elements import which
 from .judging.evidence import Evidence
 from .judging.reading import MULTIPLES, Reading, evaluation_order
+from .naming.elements import which
 
 SAME = 1e-5
 """How close an estimated factor is to the number that it is called by: it carries some roundings of float32."""
@@ -123,7 +123,7 @@ def explained(violations: Sequence[Violation], contrast: str = "") -> list[Findi
     forward_too = any(equation == "F" for equation, _ in named)
     findings: dict[tuple[str, int], Finding] = {}
     for shown in order:
-        finding = _finding(shown, contrast, forward_too)
+        finding = of_named(shown, contrast, forward_too)
         findings.setdefault((finding.equation, finding.layer), finding)
     return list(findings.values())[:SHOWN]
 
@@ -162,7 +162,8 @@ def _named(violation: Violation, in_batches_only: bool) -> list[Judgement]:
     return [*volunteered, of_b[both]._replace(equation=equation)]
 
 
-def _finding(shown: Sequence[Named], contrast: str, forward_too: bool) -> Finding:
+def of_named(shown: Sequence[Named], contrast: str = "", forward_too: bool = False) -> Finding:
+    """The finding of one equation that is named, in the violations that show it, the smallest questions first."""
     violation = shown[0].violation  # the smallest question that shows it
     j = min((f.judgement for f in shown if f.violation is violation), key=evaluation_order)
     multiple = _factor(j, violation.question.problem)
@@ -270,7 +271,7 @@ def summary(report: Report) -> Iterator[str]:
     """What is to be said of the whole: the verdict's reach, and the effective precision."""
     totals = list(report.equations.values())
     judged, undecided = sum(t.elements for t in totals), sum(t.undecided for t in totals)
-    if report.verdict == CONFORMS and totals:
+    if report.verdict == CONFORMS and totals and not any(t.wrong or t.suspect for t in totals):  # nor what is known
         widest = max(totals, key=lambda t: t.floor)
         margins = [t.worst.margin for t in report.tallies.values()]
         inside = [f"the largest error {margin:.2g} of its bound" for margin in [max(margins)] if margin < EDGE]

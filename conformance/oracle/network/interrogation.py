@@ -17,6 +17,7 @@ from ...arrays import Array
 from ...bounds.lifted import lifted
 from ...judge import precision
 from ...judge.judgement import Judgement
+from ...judge.known import Known, checked
 from ...judge.report import Finding, Report, Robustness, Subject, unnumbered
 from ...judge.verdict import CONFORMS, WRONG, by_equation_and_layer
 from ...problems.layouts import layouts, like
@@ -29,7 +30,9 @@ from .asking.questions import Question, questions
 from .conclusion import concluded
 from .contrast import contrast
 from .explanation import Violation, attributed, explained, held, summary
+from .identity import identified, of_domain
 from .judging.evidence import Evidence, equations_of, evidence
+from .naming.mistake import Given, Held, Mistake, fits_all, gradients_of, in_float64
 
 REPEATS = 4
 """How many wrong answers are asked for once more: state imitates every fault."""
@@ -37,20 +40,24 @@ REPEATS = 4
 Outcome = asking.Outcome[Question, GivenAnswer, Evidence]
 
 
-def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, count: int | None = None) -> Report:
+def interrogated(
+    ask: Ask, domain: Domain, subject: Subject, seed: int = 0, count: int | None = None, known: Iterable[Known] = ()
+) -> Report:
     """Ask a subject the questions that its domain allows and judge its answers; otherwise as `answered`.
 
     Parameters
     ----------
-    ask, domain, subject
+    ask, domain, subject, known
     seed : int
     count : int, optional
         Of questions.
     """
-    return answered(ask, domain, subject, questions(domain, seed, count))._replace(seed=seed)
+    return answered(ask, domain, subject, questions(domain, seed, count), known)._replace(seed=seed)
 
 
-def answered(ask: Ask, domain: Domain, subject: Subject, asked: Iterable[Question]) -> Report:
+def answered(
+    ask: Ask, domain: Domain, subject: Subject, asked: Iterable[Question], known: Iterable[Known] = ()
+) -> Report:
     """Ask a subject questions of its domain and judge its answers.
 
     Parameters
@@ -61,12 +68,15 @@ def answered(ask: Ask, domain: Domain, subject: Subject, asked: Iterable[Questio
     subject : Subject
         For the report.
     asked : iterable of Question
+    known : iterable of Known
+        Failures that are expected.
 
     Returns
     -------
     Report
         Not complete, if the subject says by `Ended` that no more is to be asked.
     """
+    expected = checked(known)
     outcomes: list[Outcome] = []
     complete = True
     try:
@@ -86,11 +96,12 @@ def answered(ask: Ask, domain: Domain, subject: Subject, asked: Iterable[Questio
     of_numbers: list[Finding] = []
     for violations in (wrong, doubted):
         of_numbers += explained(violations, _contrast(violations, ask, domain))
-    findings += concluded(of_numbers, [v.evidence for v in wrong], [o.found for o in judged])
+    of_numbers, wrong = concluded(of_numbers, wrong, [o.found for o in judged])
+    findings += of_numbers
     broken = [outcome for outcome in extremes if outcome.violated]
     if not findings:
         beyond = _violations(broken, domain)[0]
-        findings = concluded(explained(beyond), [v.evidence for v in beyond], [o.found for o in extremes])
+        findings = concluded(explained(beyond), beyond, [o.found for o in extremes]).findings
     bits = precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
     report = Report(
         subject,
@@ -104,6 +115,7 @@ def answered(ask: Ask, domain: Domain, subject: Subject, asked: Iterable[Questio
         complete=complete,
         expected=_expected(ordinary),
     )
+    report = identified(report, of_domain(domain), expected)
     return report._replace(remarks=tuple(_remarks(report, outcomes)))
 
 
@@ -167,7 +179,31 @@ def _state(outcomes: Sequence[Outcome], ask: Ask) -> Finding | None:
                 return None
             if found is not None:
                 return found
-    return None
+    return _earlier(wrong, outcomes)
+
+
+def _earlier(wrong: Sequence[Outcome], outcomes: Sequence[Outcome]) -> Finding | None:
+    """A finding where wrong answers are the gradients of an earlier question's samples, in this question's network."""
+    shown = []
+    for after in wrong[:REPEATS]:
+        problem = after.question.problem
+        for before in outcomes[: outcomes.index(after)]:
+            x, y = before.question.problem.x, before.question.problem.y
+            alike = (x.shape, y.shape) == (problem.x.shape, problem.y.shape) and not np.array_equal(x, problem.x)
+            if alike and fits_all(Mistake("", "", _of_samples(x, y)), [Held.of(after.found)]):
+                shown.append(after.question)
+                break
+    if not shown:
+        return None
+    said = (
+        f"The answer to a question ({shown[0].why}) holds the gradients of the samples of an earlier one: something is "
+        "kept from one call to the next.  State imitates every other mistake, so nothing else is named."
+    )
+    return unnumbered(shown[0].kind, "state", said)._replace(question=held(shown[0], None))
+
+
+def _of_samples(x: Array, y: Array) -> Given:
+    return lambda problem: gradients_of(in_float64(problem._replace(x=x, y=y)))
 
 
 def _differs(before: Outcome, again: Outcome) -> Finding | None:

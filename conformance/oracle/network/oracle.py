@@ -3,7 +3,7 @@
 `probe` asks a function, `probe_trainer` one that returns weights only; `check` judges a given answer.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Unpack
 
 import numpy as np
@@ -17,6 +17,7 @@ from ...bounds.admitted import declared
 from ...bounds.lifted import lifted
 from ...judge import precision
 from ...judge.headline import headline
+from ...judge.known import Known, checked
 from ...judge.report import Report, Subject
 from ...judge.verdict import CONFORMS, UNDECIDED, by_equation_and_layer, merged
 from ...problems.problem import GivenAnswer, Problem
@@ -25,6 +26,7 @@ from .asking.domain import Declared, Method, domain_of, one_of
 from .asking.questions import Question
 from .conclusion import concluded
 from .explanation import Violation, attributed, explained, summary
+from .identity import identified, of_domain, of_problem
 from .interrogation import interrogated
 from .judging import estimate
 from .judging.evidence import equations_of, evidence
@@ -37,6 +39,7 @@ def probe(
     name: str = "",
     seed: int = 0,
     problems: int | None = None,
+    known: Iterable[Known] = (),
     **options: Unpack[Declared],
 ) -> Report:
     """Ask a function for gradients, and say whether they are right and, if not, where.
@@ -54,6 +57,10 @@ def probe(
         Of the questions.
     problems : int, optional
         How many questions; 60, or 30 for one shape, where nothing is said.  Beyond the fixed ones they are random.
+    known : sequence of Known
+        Failures that are expected, by the ids of their findings, with an address each
+        (`conformance.judge.known.read` takes them from a file).  They do not make the verdict WRONG; one that passes is
+        said.
     **options
         What the function computes, all of it optional:
 
@@ -105,7 +112,7 @@ def probe(
     """
     subject = Subject(name or getattr(function, "__name__", type(function).__name__))
     asked = domain_of(**options), subject, check_whole_number("seed", seed, 0), _count(problems)
-    return interrogated(asking(function), *asked)
+    return interrogated(asking(function), *asked, known=known)
 
 
 def probe_trainer(
@@ -114,6 +121,7 @@ def probe_trainer(
     name: str = "",
     seed: int = 0,
     problems: int | None = None,
+    known: Iterable[Known] = (),
     **options: Unpack[Declared],
 ) -> Report:
     """Ask a function that takes training steps and returns weights only; otherwise as `probe`.
@@ -124,7 +132,7 @@ def probe_trainer(
         Called as ``trainer(network, x, y, eta)``: one plain step of gradient descent with learning rate eta.  It
         returns the new ``(W, b)`` of each layer.  The gradient is (W - W') / eta; eta is a large power of two, so that
         the subtraction loses nothing, and smaller where the trainer refuses it.
-    name, seed, problems, **options
+    name, seed, problems, known, **options
         As for `probe`.
 
     Returns
@@ -154,12 +162,18 @@ def probe_trainer(
     if not callable(trainer):
         raise TypeError(f"expected a function of (network, x, y, eta), got {type(trainer).__name__}")
     domain, subject = domain_of(**options), Subject(name or getattr(trainer, "__name__", type(trainer).__name__))
-    seed = check_whole_number("seed", seed, 0)
+    seed, expected = check_whole_number("seed", seed, 0), checked(known)
     findings, judgements = steps_in_a_row(train, domain, seed)
     findings = findings or not_in_proportion(train, domain, seed)  # what is kept is no matter of the rate
     report = interrogated(ask, domain, subject, seed, _count(problems))
-    tallies = merged(report.tallies, by_equation_and_layer(judgements))
-    return report._replace(tallies=tallies, findings=(*findings, *of_updates(report.findings)))
+    if findings:  # what is no plain step shows no gradient, and questions of it tell nothing of the equations
+        failed = [finding for finding in report.findings if finding.equation == "protocol"]
+        tallies = by_equation_and_layer(judgements)
+        report = report._replace(findings=(*findings, *failed), remarks=(), robustness=None, effective_bits={})
+    else:
+        tallies = merged(report.tallies, by_equation_and_layer(judgements))
+        report = report._replace(findings=of_updates(report.findings))
+    return identified(report._replace(tallies=tallies), of_domain(domain), expected)
 
 
 RATES = (40, 20, 0)
@@ -173,6 +187,7 @@ def check(
     *,
     conventions: Mapping[str, float] | None = None,
     method: Method = "any",
+    known: Iterable[Known] = (),
     name: str = "",
 ) -> Report:
     """Judge a given answer to a given problem.
@@ -186,6 +201,8 @@ def check(
     conventions : mapping, optional
         The derivatives at kinks that are held to, as ``{"relu_derivative_at_zero": 0}``.
     method : "any" or "backpropagation"
+        As for `probe`.
+    known : sequence of Known
         As for `probe`.
     name : str
         For the report.
@@ -210,15 +227,14 @@ def check(
     accused = found.wrong or (promised and found.doubtful)
     wrong = [Violation(question, found, found.explained(), ())] if accused else []
     violations = attributed(wrong)
+    findings, violations = concluded(explained(violations), violations, [found])
     counted = found.counted
     if violations:
         counted = tuple(violations[0].counted)
     elif found.alone is None or found.doubtful:
         estimated = {(j.equation, j.layer): j for j in estimate.suspected(found.of, answer) if j.suspect}
         counted = tuple(estimated.get((j.equation, j.layer), j) if j.undecided else j for j in counted)
-    suspects = [j for j in counted if j.suspect]
-    findings = [*explained(violations), *(estimate.finding(j) for j in suspects)]
-    findings = concluded(findings, [v.evidence for v in violations], [found])
+    findings += [estimate.finding(j) for j in counted if j.suspect and not violations]
     bits = precision.effective_bits([(found.of, answer)])
     report = Report(
         Subject(name or "the answer given"),
@@ -228,6 +244,7 @@ def check(
         effective_bits={str(problem.dtype): bits} if bits else {},
         expected=equations_of(found.of, answer),
     )
+    report = identified(report, of_problem(problem), known)
     return report._replace(remarks=tuple(summary(report)))
 
 

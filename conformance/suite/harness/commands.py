@@ -10,6 +10,8 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from ...judge.known import Known
+from ...judge.known import read as read_known
 from ...judge.verdict import INTERRUPTED, NOT_PUT
 from ...subjects.programs.process import Limits
 from ...text.labels import labelled, modules
@@ -48,13 +50,14 @@ class Who(NamedTuple):
         return shlex.join((*named, *(("--declares", str(self.declares)) if self.declares else ())))
 
 
-def run(who: Who, plan: Plan, report_to: Path | None) -> int:
+def run(who: Who, plan: Plan, known: Path | None, report_to: Path | None) -> int:
     """Ask somebody and judge the answers."""
 
     def asking() -> int:
         _check_labels(plan.only)
+        expected = plan._replace(known=_known(known))
         with who.open() as of:
-            return judged(Console(), of, plan, report_to, who.options)
+            return judged(Console(), of, expected, report_to, who.options)
 
     return _put("run", asking)
 
@@ -103,6 +106,15 @@ def verify(given: Sequence[Path], declares: Path | None, plan: Plan, report_to: 
         return report.exit_status
 
     return _put("verify", judging)
+
+
+def _known(path: Path | None) -> tuple[Known, ...]:
+    if path is None:
+        return ()
+    try:
+        return read_known(path)
+    except ValueError as error:
+        raise CannotAsk(f"--known: {error}") from None
 
 
 def _check_labels(given: Sequence[str]) -> None:

@@ -119,14 +119,14 @@ def verified(problems: Iterable[Numbered], answers: Sequence[bytes], domain: Dom
     """
     given, strange = _by_id(answers)
     subject, left = Subject(name, language=""), dict(given)
-    total = Report(subject, {}, profile=plan.profile, seed=plan.seed)
+    total = Report(subject, {}, profile=plan.profile, seed=plan.seed, known=plan.known)
     numbered = iter(problems)
     answers_in_form = 0
     while chunk := list(islice(numbered, TOGETHER)):
         for dtype in sorted({str(each.problem.dtype) for each in chunk}):
             of_dtype = [each for each in chunk if str(each.problem.dtype) == dtype]
             recorded = _Recorded(of_dtype, given)
-            part = answered(recorded, domain._replace(dtype=dtype), subject, _asked(of_dtype, domain))
+            part = answered(recorded, domain._replace(dtype=dtype), subject, _asked(of_dtype, domain), plan.known)
             answers_in_form += part.asked - part.failed
             part = part._replace(remarks=tuple(said for said in part.remarks if said.startswith("Not asked")))
             total = together(total, only(part._replace(complete=True), plan.only))

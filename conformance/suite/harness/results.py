@@ -78,7 +78,11 @@ def junit(report: Report) -> bytes:
 def _case(suite: Xml.Element, report: Report, equation: str, verdict: str) -> None:
     case = _named(suite, report, _titled(equation))
     found = [f for f in report.findings if f.equation == equation and f.kind == "ordinary" and f.verdict != UNDECIDED]
-    if found or verdict in (WRONG, SUSPECT):
+    known = [report.address(f) for f in found if report.address(f)]
+    found = [f for f in found if not report.address(f)]
+    if known and not found:
+        Xml.SubElement(case, "skipped", message=_plain(f"known: {', '.join(known)}"))
+    elif found or verdict in (WRONG, SUSPECT):
         worst = WRONG if verdict == WRONG or any(f.verdict == WRONG for f in found) else SUSPECT
         failure = Xml.SubElement(case, "failure", type=worst, message=_plain(_first(found, worst)))
         failure.text = _plain("\n\n".join(f"{f.explanation}\n{f.problem}".strip() for f in found))

@@ -6,6 +6,7 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
+from ...judge.known import Known
 from ...judge.report import Finding, Report, unnumbered
 from ...judge.report import Question as Held
 from ...judge.verdict import UNDECIDED, WRONG
@@ -13,6 +14,7 @@ from ...oracle.network.asking.domain import Domain
 from ...oracle.network.asking.draws import drawn_question
 from ...oracle.network.asking.questions import Question, is_small, questions
 from ...oracle.network.explanation import summary
+from ...oracle.network.identity import identified, of_domain
 from ...oracle.network.interrogation import answered
 from ...problems.problem import GivenAnswer, Problem
 from ...subjects.callables import Ask, Ended
@@ -31,13 +33,14 @@ SHRUNK = 6
 
 
 class Plan(NamedTuple):
-    """How much is asked: random problems, the seed, the equations that are judged alone, and seconds."""
+    """How much is asked: random problems, the seed, the equations that are judged alone, seconds, what is known."""
 
     profile: str
     problems: int
     seed: int = 0
     only: tuple[str, ...] = ()
     seconds: float = float("inf")
+    known: tuple[Known, ...] = ()
 
 
 class Watched:
@@ -106,13 +109,13 @@ def run(of: Opened, plan: Plan, folder: Path, steps: Steps) -> Iterator[Report]:
         If a problem cannot be saved.
     """
     watched = Watched(of.ask, monotonic() + plan.seconds, steps.asked)
-    total = Report(of.who, {}, profile=plan.profile, seed=plan.seed, complete=False)
+    total = Report(of.who, {}, profile=plan.profile, seed=plan.seed, complete=False, known=plan.known)
     saving = _Saving(of, watched, folder)
     open_to_draws, probed = [], True
     for domain in of.domains:
         asked = questions(domain, plan.seed)
         steps.total(len(asked))
-        part = answered(watched, domain, of.who, asked)
+        part = answered(watched, domain, of.who, asked, plan.known)
         probed = probed and part.complete
         part = _decided(only(part._replace(remarks=_apart(part)), plan.only), domain)
         total = together(total, saving.with_problems(part, domain))
@@ -125,7 +128,8 @@ def run(of: Opened, plan: Plan, folder: Path, steps: Steps) -> Iterator[Report]:
     if not watched.ended and plan.problems and open_to_draws:
         steps.total(plan.problems)
         for domain, numbers in _turns(open_to_draws, plan.problems):
-            part = answered(watched, domain, of.who, (drawn_question(domain, plan.seed, i) for i in numbers))
+            asked = [drawn_question(domain, plan.seed, i) for i in numbers]
+            part = answered(watched, domain, of.who, asked, plan.known)
             drawn += part.asked + part.unsupported
             part = part._replace(remarks=(), expected=())  # of some random problems, which may lack what others have
             total = together(total, saving.with_problems(only(part, plan.only), domain))
@@ -159,8 +163,9 @@ def _turns(domains: list[Domain], problems: int) -> Iterator[tuple[Domain, range
 
 
 def _wrong(part: Report) -> bool:
-    """Whether its mathematics is wrong: more random problems would show the same."""
-    return any(f.verdict == WRONG and f.kind == "ordinary" and f.equation != "protocol" for f in part.findings)
+    """Whether its mathematics is wrong, and not known to be: more random problems would show the same."""
+    wrong = (f for f in part.findings if f.verdict == WRONG and f.kind == "ordinary" and f.equation != "protocol")
+    return any(not part.address(f) for f in wrong)
 
 
 def _decided(part: Report, domain: Domain) -> Report:
@@ -196,6 +201,7 @@ def _concluded(
     said = " ".join(f.explanation for f in total.findings if f.equation == "protocol")
     findings = [_protocol(c) for c in _distinct(complaints) if c.said not in said]
     part = Report(of.who, {}, tuple(findings), failed=len(findings), remarks=tuple(remarks))
+    part = identified(part, of_domain(of.domains[0]), plan.known)
     return together(total, saving.with_problems(part, of.domains[0]))
 
 

@@ -54,7 +54,7 @@ def judged(console: Console, of: Opened, plan: Plan, report_to: Path | None, aga
     """
     check_smoke(of)
     folder, interrupted = report_to or Path(), False
-    total = Report(of.who, {}, profile=plan.profile, seed=plan.seed, complete=False)
+    total = Report(of.who, {}, profile=plan.profile, seed=plan.seed, complete=False, known=plan.known)
     try:
         with _progress(console) as bar:
             task = bar.add_task(of.who.name, total=0)

@@ -26,6 +26,7 @@ def together(p: Report, q: Report) -> Report:
         remarks=tuple(dict.fromkeys((*p.remarks, *q.remarks))),
         complete=p.complete and q.complete,
         expected=tuple(sorted({*p.expected, *q.expected})),
+        scopes=tuple(sorted({*p.scopes, *q.scopes})),
     )
 
 
@@ -40,8 +41,7 @@ def distinct(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def _key(f: Finding) -> tuple[object, ...]:
     if f.equation in FIRST:
         return f.verdict, f.kind, f.equation, re.sub(r"\d+", "0", f.explanation.partition("): ")[2] or f.explanation)
-    dtype = "" if f.question is None else str(f.question.x.dtype)
-    return f.verdict, f.kind, f.equation, f.layer, f.faults, dtype
+    return f.verdict, f.kind, f.id, f.layer
 
 
 def _robustness(p: Robustness | None, q: Robustness | None) -> Robustness | None:

@@ -213,6 +213,30 @@ def test_one_equation_alone(tmp_path: Path) -> None:
     assert [row["equation"] for row in report["equations"]] == ["B2", "B3"]
 
 
+def test_what_is_known_to_fail_is_expected_and_what_passes_is_said(tmp_path: Path) -> None:
+    _, report = run("doubled biases", 1, tmp_path)
+    (id,) = {finding["id"] for finding in report["findings"] if finding["class"] == "ordinary"}
+    assert id == "B4/multiple/float64/sigmoid"
+    known = tmp_path / "known.json"
+    known.write_text(json.dumps({"known": 1, "failures": [{"id": id, "url": "https://example.org/7"}]}))
+    done, report = run("doubled biases", 1, tmp_path, "--known", str(known))
+    assert done.exit_code == 0, done.output
+    assert (report["verdict"], report["known"][0]["status"]) == ("CONFORMS", "failed")
+    assert report["problems"]["asked"] == 80  # what is known does not end the draws
+    suite = Xml.parse(tmp_path / "junit.xml").find("testsuite")
+    assert suite is not None
+    assert suite.get("failures") == "0"
+    done, report = run("right", 1, tmp_path, "--known", str(known))
+    assert done.exit_code == 0
+    assert report["known"][0]["status"] == "passed"
+    assert f"Known to fail, and passes now: {id}" in " ".join(done.stdout.split())
+    done, report = run("no derivative", 1, tmp_path, "--known", str(known))
+    assert done.exit_code == 1
+    known.write_text("[]")
+    done, _ = run("right", 1, tmp_path, "--known", str(known))
+    assert (done.exit_code, done.stdout) == (2, "")
+
+
 def test_time_that_is_over_ends_the_draws_but_not_in_silence(tmp_path: Path) -> None:
     done, report = run("right", 1, tmp_path, "--max-seconds", "0")
     assert done.exit_code == 3

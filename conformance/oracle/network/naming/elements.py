@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ...arrays import Array
-from ...judge import precision
-from .judging.evidence import Evidence
+from ....arrays import Array
+from ....judge import precision
+from ..judging.evidence import Evidence
 
 
 class Gradient(NamedTuple):
@@ -79,6 +79,8 @@ RULES: dict[str, Rule] = {
     "the elements that are to be 0": lambda g: g.truth == 0,
     "the elements whose weight is negative": lambda g: g.W < 0 if g.wrong.ndim == 2 else None,
     "the elements whose weight is positive": lambda g: g.W > 0 if g.wrong.ndim == 2 else None,
+    "the first element": lambda g: np.arange(g.wrong.size).reshape(g.wrong.shape) == 0,
+    "the last element": lambda g: np.arange(g.wrong.size).reshape(g.wrong.shape) == g.wrong.size - 1,
     "the diagonal": lambda g: np.eye(*g.W.shape) == 1 if g.wrong.ndim == 2 else None,
     "all but the diagonal": lambda g: np.eye(*g.W.shape) == 0 if g.wrong.ndim == 2 else None,
 }

@@ -11,13 +11,13 @@ import numpy as np
 
 from reference.gradients import Reduction
 
-from ...arrays import Array
-from ...bounds.lifted import Lifted, lifted
-from ...bounds.rounded import Format, Rounded
-from ...judge import precision
-from ...problems.problem import GivenAnswer, Parameters
-from .judging.evidence import Evidence
-from .judging.reading import from_x, gradients
+from ....arrays import Array
+from ....bounds.lifted import Lifted, lifted
+from ....bounds.rounded import Format, Rounded
+from ....judge import precision
+from ....problems.problem import GivenAnswer, Parameters
+from ..judging.evidence import Evidence
+from ..judging.reading import from_x, gradients
 
 DIGITS = 6
 """Digits of a penalty's factor: people write fewer, and float32 tells more of a sum of many terms."""
