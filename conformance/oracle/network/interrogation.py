@@ -99,6 +99,7 @@ def answered(
     of_numbers, wrong = concluded(of_numbers, wrong, [o.found for o in judged])
     findings += of_numbers
     broken = [outcome for outcome in extremes if outcome.violated]
+    unanswered = sum(outcome.question.kind == "extreme" for outcome in failed)
     if not findings:
         beyond = _violations(broken, domain)[0]
         findings = concluded(explained(beyond), beyond, [o.found for o in extremes]).findings
@@ -110,13 +111,17 @@ def answered(
         asked=len(outcomes) - len(unsupported),
         unsupported=len(unsupported),
         failed=len(failed),
-        robustness=Robustness(WRONG if broken else CONFORMS, len(extremes), len(broken)) if extremes else None,
+        robustness=_robustness(len(extremes) + unanswered, len(broken) + unanswered),
         effective_bits={domain.dtype: bits} if bits else {},
         complete=complete,
         expected=_expected(ordinary),
     )
     report = identified(report, of_domain(domain), expected)
     return report._replace(remarks=tuple(_remarks(report, outcomes)))
+
+
+def _robustness(asked: int, wrong: int) -> Robustness | None:
+    return Robustness(WRONG if wrong else CONFORMS, asked, wrong) if asked else None
 
 
 # Asking.

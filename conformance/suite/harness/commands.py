@@ -20,7 +20,7 @@ from .offline import generated, lines_of, read, verified
 from .opening import CannotAsk, Opened, declared_domains, opened
 from .replay import replayed
 from .run import Plan
-from .terminal import judged, last_line, present
+from .terminal import conclude, judged, present
 
 
 class Who(NamedTuple):
@@ -102,7 +102,7 @@ def verify(given: Sequence[Path], declares: Path | None, plan: Plan, report_to: 
             results.write(report, report_to)
         console = Console()
         present(console, report)
-        console.print(last_line(report), highlight=False, soft_wrap=True)
+        conclude(console, report)
         return report.exit_status
 
     return _put("verify", judging)

@@ -31,8 +31,17 @@ class Opened(NamedTuple):
 
     @property
     def who(self) -> report.Subject:
-        """For a report."""
-        return report.Subject(self.declaration.name, self.declaration.version, self.declaration.language)
+        """For a report; what it calls itself may be anything."""
+        said = self.declaration
+        return report.Subject(*map(_named, (said.name, said.version, said.language)))
+
+
+NAME = 80
+"""Characters of a name."""
+
+
+def _named(given: str) -> str:
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in given[:NAME])
 
 
 @contextmanager
@@ -99,4 +108,4 @@ def _domains(declaration: StartAnswer) -> tuple[Domain, ...]:
     try:
         return domains(declaration)
     except Malformed as error:
-        raise CannotAsk(f"what {declaration.name or 'it'} declares cannot be asked: {error}") from None
+        raise CannotAsk(f"what {_named(declaration.name) or 'it'} declares cannot be asked: {error}") from None

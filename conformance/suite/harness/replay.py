@@ -39,7 +39,7 @@ def replayed(console: Console, path: Path, of: Opened) -> int:
     if verdict == CONFORMS and report.remarks and _doubtful(of, domain, problem):
         verdict = "SUSPECT"
     said = {WRONG: "still failing", CONFORMS: "fixed", UNDECIDED: "nothing is decided"}.get(verdict, "still suspect")
-    console.print(f"{verdict} {of.who.name}: {path}: {said}", highlight=False, soft_wrap=True)
+    console.print(f"{verdict} {of.who.name}: {path}: {said}", highlight=False, soft_wrap=True, markup=False)
     return EXIT_STATUS[verdict]
 
 

@@ -12,7 +12,7 @@ from ...judge.report import Question as Held
 from ...judge.verdict import UNDECIDED, WRONG
 from ...oracle.network.asking.domain import Domain
 from ...oracle.network.asking.draws import drawn_question
-from ...oracle.network.asking.questions import Question, is_small, questions
+from ...oracle.network.asking.questions import QUESTIONS, Question, is_small, questions
 from ...oracle.network.explanation import summary
 from ...oracle.network.identity import identified, of_domain
 from ...oracle.network.interrogation import answered
@@ -112,9 +112,10 @@ def run(of: Opened, plan: Plan, folder: Path, steps: Steps) -> Iterator[Report]:
     total = Report(of.who, {}, profile=plan.profile, seed=plan.seed, complete=False, known=plan.known)
     saving = _Saving(of, watched, folder)
     open_to_draws, probed = [], True
+    steps.total(QUESTIONS * len(of.domains) + plan.problems)
     for domain in of.domains:
         asked = questions(domain, plan.seed)
-        steps.total(len(asked))
+        steps.total(len(asked) - QUESTIONS)
         part = answered(watched, domain, of.who, asked, plan.known)
         probed = probed and part.complete
         part = _decided(only(part._replace(remarks=_apart(part)), plan.only), domain)
@@ -126,7 +127,6 @@ def run(of: Opened, plan: Plan, folder: Path, steps: Steps) -> Iterator[Report]:
             break
     drawn = 0
     if not watched.ended and plan.problems and open_to_draws:
-        steps.total(plan.problems)
         for domain, numbers in _turns(open_to_draws, plan.problems):
             asked = [drawn_question(domain, plan.seed, i) for i in numbers]
             part = answered(watched, domain, of.who, asked, plan.known)

@@ -59,11 +59,11 @@ def check_smoke(asked: Opened) -> None:
         if failed is not None and failed.failure is not Failure.UNSUPPORTED:
             raise CannotAsk(_said(asked, failed.said))
     if not answers:
-        raise CannotAsk(f"{asked.declaration.name}: neither of two tiny problems within what it declares is supported")
+        raise CannotAsk(f"{asked.who.name}: neither of two tiny problems within what it declares is supported")
 
 
 def _said(asked: Opened, why: str) -> str:
-    said = [f"{asked.declaration.name}: a first, tiny question got no answer in form: {why}."]
+    said = [f"{asked.who.name}: a first, tiny question got no answer in form: {why}."]
     if asked.program is not None:
         sent, got = asked.program.exchange
         said += [f"  sent: {_cut(sent)}", f"  got:  {_cut(got)}"]

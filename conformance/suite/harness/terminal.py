@@ -4,6 +4,7 @@ import shlex
 from pathlib import Path
 
 from rich.console import Console, RenderableType
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
@@ -57,7 +58,7 @@ def judged(console: Console, of: Opened, plan: Plan, report_to: Path | None, aga
     total = Report(of.who, {}, profile=plan.profile, seed=plan.seed, complete=False, known=plan.known)
     try:
         with _progress(console) as bar:
-            task = bar.add_task(of.who.name, total=0)
+            task = bar.add_task(escape(of.who.name), total=0)
             steps = Steps(
                 lambda more: bar.update(task, total=(bar.tasks[0].total or 0) + more), lambda: bar.advance(task)
             )
@@ -71,7 +72,7 @@ def judged(console: Console, of: Opened, plan: Plan, report_to: Path | None, aga
             results.write(total, report_to)
     present(console, total)
     _replays(console, total, folder, again)
-    console.print(last_line(total), highlight=False, soft_wrap=True)
+    conclude(console, total)
     return INTERRUPTED if interrupted else total.exit_status
 
 
@@ -121,6 +122,11 @@ def _replays(console: Console, total: Report, folder: Path, again: str) -> None:
     for problem in problems:
         command = f"python -m conformance replay {shlex.quote(str(folder / problem))} {again}"
         console.print(f"  {command}", highlight=False, soft_wrap=True, markup=False)
+
+
+def conclude(console: Console, report: Report) -> None:
+    """Print the last line."""
+    console.print(last_line(report), highlight=False, soft_wrap=True, markup=False)
 
 
 def last_line(report: Report) -> str:

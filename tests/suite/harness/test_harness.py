@@ -254,6 +254,21 @@ def test_who_is_asked_in_process_conforms(name: str, tmp_path: Path) -> None:
     assert set(report["effective_bits"]) == ({"float64", "float32"} if name in ("reference", "torch") else {"float64"})
 
 
+def test_what_a_program_calls_itself_may_be_anything(tmp_path: Path) -> None:
+    name = "[/red] \x1b[31m\x00\ud800 " + "n" * 2**16
+    started = {"name": name, "version": "[bold", "language": "\u202e"}
+    script = SCRIPT.read_text().replace('STARTED: Message = {', f"STARTED: Message = {started!r} | {{", 1)
+    script = script.replace('"name": "scripted", "version": "1", "language": "python", ', "", 1)
+    path = tmp_path / "named.py"
+    path.write_text(script, errors="surrogatepass")
+    options = ("--profile", "quick", "--problems", "1", "--report", str(tmp_path))
+    done = asked("run", "--command", shlex.join([sys.executable, str(path), "right", "1"]), *options)
+    assert done.exit_code == 0, done.output
+    assert done.stdout.splitlines()[-1].startswith(r"CONFORMS [/red] \x1b[31m\x00\ud800 nnn")
+    assert len(json.loads((tmp_path / "report.json").read_text())["subject"]["name"]) < 200
+    Xml.parse(tmp_path / "junit.xml")
+
+
 @pytest.mark.parametrize(
     ("name", "status", "said"),
     [
