@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from reference import __version__
 
     from .judge.report import Report
-    from .oracle.network.module import probe_torch
+    from .oracle.network.module.module import probe_torch
     from .oracle.network.oracle import assert_conforms, check, probe, probe_trainer
     from .oracle.operation.operation import by_autograd, check_loss, check_pullback
     from .problems.problem import GivenAnswer, Parameters, Problem
@@ -47,7 +47,7 @@ _HOMES = {
     "check_loss": "conformance.oracle.operation.operation",
     "check_pullback": "conformance.oracle.operation.operation",
     "probe": "conformance.oracle.network.oracle",
-    "probe_torch": "conformance.oracle.network.module",
+    "probe_torch": "conformance.oracle.network.module.module",
     "probe_trainer": "conformance.oracle.network.oracle",
 }
 """Where each name lives; its module, and the packages that it needs, are imported when it is first used."""

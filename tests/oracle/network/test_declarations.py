@@ -66,7 +66,7 @@ def test_nothing_is_asked_beyond_what_is_declared(limits: dict[str, list[int]]) 
             assert head in domain.heads
             assert problem.reduction in domain.reductions
             if widths[-1] > 1 and type(problem.loss).__name__ == "CrossEntropy":
-                np.testing.assert_allclose(problem.y.sum(axis=1), 1, rtol=4 * np.finfo(domain.dtype).eps)
+                np.testing.assert_allclose(problem.y.sum(axis=1), 1, rtol=4 * float(np.finfo(domain.dtype).eps))
 
 
 def test_networks_without_hidden_layers_alone() -> None:
