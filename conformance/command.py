@@ -275,7 +275,7 @@ def bench_command(
             for size in progress.track(bench.SIZES, description="sizes"):
                 rows.append(bench.measure(size))
             judged = [costs.measure(size) for size in progress.track(costs.SIZES, description="judging")]
-            compared = costs.compared(costs.COMPARED)
+            compared, diagnosed = costs.compared(costs.COMPARED), costs.diagnosed()
             pullbacks = operations.measure()
             memory = bench.memory(bench.SIZES[-1])
     except KeyboardInterrupt:
@@ -287,9 +287,11 @@ def bench_command(
         "memory": memory._asdict(),
         "judging": [cost._asdict() for cost in judged],
         "gradcheck": compared._asdict(),
+        "diagnosis": [of._asdict() for of in diagnosed],
         "operations": [cost._asdict() for cost in pullbacks],
     }
-    show(console, speed(rows), judging(judged, compared), of_operations(pullbacks), machine(bench.machine(), memory))
+    costing = judging(judged, compared, diagnosed)
+    show(console, speed(rows), costing, of_operations(pullbacks), machine(bench.machine(), memory))
     try:
         with replacing(json_to) as file:
             file.write(json.dumps(figures, indent=1).encode() + b"\n")

@@ -34,6 +34,13 @@ A few numbers that are off by more are no matter of precision.
 """
 
 
+NORMAL = 0.6745
+"""The median size of a normal error, in units of its root mean square."""
+
+GROSS = 32
+"""How many times the median an error is at most that is one of precision: 22 standard deviations of a normal one."""
+
+
 def from_step(before: Array, after: Array, eta: float) -> Rounded:
     """The gradient behind a plain step after = before - eta g, with the roundings of the product and the difference."""
     format = FORMATS[before.dtype]
@@ -48,7 +55,7 @@ def effective_bits(answers: Iterable[tuple[Lifted, GivenAnswer]]) -> float | Non
 
     For a single sample dL/dW^1 is dL/db^1 x^T, whose relative error is up to 2^-p in a format of p bits.  In a batch it
     is a sum: its error, in the mean over all elements, counts against the root of the terms' squares, for networks
-    without a hidden layer, whose deltas carry no error from elsewhere.
+    without a hidden layer, whose deltas carry no error from elsewhere.  A few gross errors do not count in either.
     """
     found = [bits for lifted, answer in answers for bits in _bits(lifted, answer)]
     return min((bits for bits in found if bits >= LEAST), default=None)
@@ -69,11 +76,19 @@ def _bits(lifted: Lifted, answer: GivenAnswer) -> Iterable[float]:
             ((gradient, _),) = lifted.along_paths(lifted.states)
             terms = np.sqrt((gradient.delta.mid**2).T @ x**2)
             errors = (abs(W - gradient.W.mid) / terms)[(terms > normal) & np.isfinite(W)]
-            worst = float(np.sqrt((errors**2).mean())) if errors.size else 0.0
+            worst = _typical(errors) if errors.size else 0.0
         else:
             return
     if errors.size:
         yield float(min(most, -np.log2(worst))) if worst else float(most)
+
+
+def _typical(errors: Array) -> float:
+    """The root mean square of errors; that of the typical ones where some are gross, which are no matter of bits."""
+    median = float(np.median(errors))
+    if errors.max() > GROSS * median:
+        return median / NORMAL
+    return float(np.sqrt((errors**2).mean()))
 
 
 def plain(numbers: Any) -> Array:

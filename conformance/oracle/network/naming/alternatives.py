@@ -129,14 +129,19 @@ def _moved(
 
 def _penalties(e: Evidence, biases: bool) -> list[float]:
     """Factors by which the gradients may exceed the truth by a multiple of the parameters, the roundest first."""
-    above = weights = 0.0
+    above = weights = all_above = 0.0
     truth = zip(range(len(e.of.network), 0, -1), e.of.along_paths(e.of.states), strict=True)
     for l, (gradient, _) in truth:
         layer, got = e.of.problem.network[l - 1], e.answer.gradients[l - 1]
         for p, g, expected in ((layer.W, got.W, gradient.W), (layer.b, got.b, gradient.b))[: 1 + biases]:
             with np.errstate(all="ignore"):
-                above += float(((precision.plain(g) - expected.mid) * p).sum())
+                off = (precision.plain(g) - expected.mid).astype(np.float64)
+                above += float((off * p).sum())
+                all_above += float((off**2).sum())
                 weights += float((p.astype(np.float64) ** 2).sum())
-    factor = above / weights if weights and np.isfinite(above) else 0.0
+    # What is more than half something else is no penalty; rounding may be some of it where the factor is small.
+    if not weights or not abs(above) > np.sqrt(all_above) * np.sqrt(weights / 2):
+        return []
+    factor = above / weights if np.isfinite(above) else 0.0
     rounded = dict.fromkeys(float(f"{factor:.{digits}g}") for digits in range(1, DIGITS + 1))
     return [r for r in rounded if r and abs(r / factor - 1) < NEAR]

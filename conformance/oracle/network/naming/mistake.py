@@ -36,12 +36,16 @@ class Mistake(NamedTuple):
 
 @dataclass(frozen=True)
 class Held:
-    """A wrong answer with the truth, the last in float64, all arrays in the order W1, b1, W2, ..."""
+    """A wrong answer with the truth, the last in float64, all arrays in the order W1, b1, W2, ...
+
+    ``usual`` is the median of the bounds by the sizes of their numbers.
+    """
 
     problem: Problem
     got: list[Array]
     truth: list[Array]
     bound: list[Array]
+    usual: list[float]
 
     @classmethod
     def of(cls, e: Evidence) -> "Held":
@@ -52,7 +56,8 @@ class Held:
         radii = [getattr(part, "rad", 0.0) for layer in e.answer.gradients for part in layer]
         truth = [part.mid.astype(np.float64) for part in expected]
         bound = [part.rad + rad for part, rad in zip(expected, radii, strict=True)]
-        return cls(in_float64(e.of.problem), got, truth, bound)
+        usual = [_usual(b, t) for b, t in zip(bound, truth, strict=True)]
+        return cls(in_float64(e.of.problem), got, truth, bound, usual)
 
 
 def in_float64(problem: Problem) -> Problem:
@@ -73,12 +78,12 @@ def fits_all(mistake: Mistake, answers: Sequence[Held]) -> bool:
         if len(given) != len(held.got):
             return False
         # The last layer first: there it shows with least work, and whatever is wrong above is wrong below.
-        parts = list(zip(held.got, given, held.truth, held.bound, strict=True))[::-1]
-        for got, mistaken, truth, bound in parts:
+        parts = list(zip(held.got, given, held.truth, held.bound, held.usual, strict=True))[::-1]
+        for got, mistaken, truth, bound, usual in parts:
             if got.shape != mistaken.shape:
                 return False
-            within = allowed(bound, mistaken, truth)
             with np.errstate(all="ignore"):
+                within = allowed(bound, mistaken, usual)
                 alike = (got == mistaken) | (np.isnan(got) & np.isnan(mistaken))
                 fits = (abs(got - mistaken) <= within) | alike | ~np.isfinite(bound)
                 differs = differs or bool((~(abs(mistaken - truth) <= within))[np.isfinite(bound)].any())
@@ -87,13 +92,16 @@ def fits_all(mistake: Mistake, answers: Sequence[Held]) -> bool:
     return differs
 
 
-def allowed(bound: Array, mistaken: Array, truth: Array) -> Array:
+def allowed(bound: Array, mistaken: Array, usual: float) -> Array:
     """How far a number may be off from a mistake's: its bound, or the usual one of a number of its size."""
+    within: Array = SLACK * (bound + (EPSILON + usual) * abs(mistaken))
+    return within
+
+
+def _usual(bound: Array, truth: Array) -> float:
     with np.errstate(all="ignore"):
         relative = (bound / abs(truth))[(truth != 0) & np.isfinite(bound)]
-        usual = float(np.median(relative)) if relative.size else 0.0
-        within: Array = SLACK * (bound + (EPSILON + usual) * abs(mistaken))
-    return within
+    return float(np.median(relative)) if relative.size else 0.0
 
 
 def gradients_of(problem: Problem) -> list[Parameters[Array]]:

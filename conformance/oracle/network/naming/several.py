@@ -91,7 +91,7 @@ class _Down:
             return False
         with np.errstate(all="ignore"):
             larger = float(abs(right).max(initial=0) / (abs(truth).max(initial=0) or 1.0))
-            within = allowed(bound * max(1.0, larger), mistaken, truth)
+            within = allowed(bound * max(1.0, larger), mistaken, self.held.usual[k])
             return bool(((abs(got - mistaken) <= within) | ~np.isfinite(bound)).all())
 
 

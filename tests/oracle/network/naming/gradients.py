@@ -55,7 +55,13 @@ def of_done() -> Iterator[Fault]:
         "row means taken away",
         "mean taken away",
     )
-    yield fault("clipped by norm at 0.125", done(of=clipped_by_norm(0.125)), ANY, "norm clipped at 0.125", "norm is 0.125")
+    yield fault(
+        "clipped by norm at 0.125",
+        done(of=clipped_by_norm(0.125)),
+        ANY,
+        "norm clipped at 0.125",
+        "norm is 0.125",
+    )
     yield fault("divided by the norm", done(of=normed), ANY, "norm is 1")
     yield fault("rows in reverse", done(lambda W: W[::-1]), "B3", "rows reversed")
     yield fault("columns in reverse", done(lambda W: W[:, ::-1]), "B3", "columns reversed")

@@ -78,7 +78,8 @@ class OldBatch:
 
     def __call__(self, network: Network, x: Array, y: Array, eta: float) -> Gradients:
         """One step."""
-        return sgd(network, *self.first.setdefault((x.shape, len(network)), (x.copy(), y.copy())), eta)
+        x, y = self.first.setdefault((x.shape, len(network)), (x.copy(), y.copy()))
+        return sgd(network, x, y, eta)
 
 
 class Adding:

@@ -168,3 +168,16 @@ def backwards(network: Network, x: Array, y: Array, eta: float) -> Gradients:
     """A step that goes up."""
     rate = x.dtype.type(eta)
     return [(W + rate * dW, b + rate * db) for (W, b, _), (dW, db) in zip(network, right(network, x, y), strict=True)]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_one_gross_element_takes_no_bits(dtype: str) -> None:
+    def wrong(network: Network, x: Array, y: Array) -> Gradients:
+        gradients = right(network, x, y)
+        gradients[0][0][0, 0] *= x.dtype.type(1.001)
+        return gradients
+
+    wide = probe(right, dtype=dtype, width=(1, 70)).effective_bits[dtype]
+    report = probe(wrong, dtype=dtype, width=(1, 70))
+    assert report.verdict == "WRONG"
+    assert abs(report.effective_bits[dtype] - wide) < 2
