@@ -73,7 +73,8 @@ class Update(NamedTuple):
 class Question(NamedTuple):
     """A question to hold in hand: what was asked of a network, with the answer.
 
-    ``network`` holds W (n_l, n_{l-1}), b (n_l,) and sigma of each layer, x is (B, n_0), y (B, n_L).
+    ``network`` holds W (n_l, n_{l-1}), b (n_l,) and sigma of each layer, x is (B, n_0), y (B, n_L).  ``answer`` is None
+    where none came.
     """
 
     network: Network
@@ -81,7 +82,7 @@ class Question(NamedTuple):
     y: Array
     loss: Loss
     reduction: Reduction
-    answer: GivenAnswer
+    answer: GivenAnswer | None
 
     @property
     def problem(self) -> Problem:
@@ -94,7 +95,7 @@ class Question(NamedTuple):
         Returns
         -------
         str
-            The command that judges them again.
+            The command that judges them again; that asks again, where there is no answer.
 
         Raises
         ------
@@ -102,6 +103,8 @@ class Question(NamedTuple):
             If they cannot be written.
         """
         problem = files.save_problem(folder, self.problem)
+        if self.answer is None:
+            return f"python -m conformance replay {shlex.quote(str(problem))}"
         answer = files.save_answer(folder, self.answer)
         return f"python -m conformance check {shlex.quote(str(problem))} {shlex.quote(str(answer))}"
 
@@ -171,14 +174,15 @@ class Report(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """The worst of the ordinary findings and of the equations in each layer; UNDECIDED where most is refused.
+        """The worst of the ordinary findings and of the equations in each layer.
 
-        What is known is left out: such a finding, and the equation that it names.
+        What conforms is UNDECIDED where most is refused, and where not all was asked.  What is known is left out: such
+        a finding, and the equation that it names.
         """
         ordinary = [finding for finding in self.findings if finding.kind == "ordinary"]
         tallies = [of.verdict for (equation, _), of in self.tallies.items() if equation not in self.excused]
         worst = worst_of([*tallies, *(finding.verdict for finding in ordinary if not self.address(finding))])
-        return UNDECIDED if worst == CONFORMS and self.refuses_most else worst
+        return UNDECIDED if worst == CONFORMS and (self.refuses_most or not self.complete) else worst
 
     @property
     def excused(self) -> set[str]:
@@ -304,11 +308,11 @@ FOLLOWS = "follows"
 WIDTH = 100
 
 
-def shown(report: Report) -> RenderableType:
-    """The whole report for a terminal."""
+def shown(report: Report, table: RenderableType | None = None) -> RenderableType:
+    """The whole report for a terminal, with another table than that of layers by equations where one is given."""
     said: list[RenderableType] = [_title(report)]
     if report.tallies:
-        said.append(_table(report))
+        said.append(table or _table(report))
     said += [Text(remark) for remark in report.remarks]
     for finding in report.findings:
         kind, url = KINDS[finding.kind], report.address(finding)
@@ -374,7 +378,7 @@ def _table(report: Report) -> Table:
     for equation in equations:
         table.add_column(f"({equation})")
     for layer in layers:
-        table.add_row(str(layer) if layer else "dL/dx", *(_mark(report, equation, layer) for equation in equations))
+        table.add_row(str(layer) if layer else "dL/dx", *(mark(report, equation, layer) for equation in equations))
     for name, shown_of in ROWS.items():
         table.add_row(Text(name, "dim"), *(Text(shown_of(report.equations[e]), "dim") for e in equations))
     return table
@@ -383,7 +387,7 @@ def _table(report: Report) -> Table:
 ROWS: dict[str, Callable[[Tally], str]] = {
     "numbers": lambda t: f"{t.elements:,}",
     "undecided": lambda t: f"{t.undecided / t.elements:.1%}",
-    "error / bound": lambda t: _margin(t.worst),
+    "error / bound": lambda t: margin(t.worst),
     "floor": lambda t: f"{t.floor:.0e}",
 }
 """The rows below the marks, for all layers of an equation together.
@@ -399,7 +403,7 @@ What conforms so stands at the edge of an interval, as a kink's own derivative d
 """
 
 
-def _margin(j: Judgement) -> str:
+def margin(j: Judgement) -> str:
     """The largest error by its bound, in a cell: two digits, or a word where these would say something else."""
     if not np.isfinite(j.margin):
         return "far" if np.isfinite(j.got) else "none"
@@ -413,7 +417,8 @@ def digits_apart(x: float, fewest: int = 2) -> str:
     return next((said for digits in range(fewest, 17) if float(said := f"{x:.{digits}g}") != 1), f"{x!r}")
 
 
-def _mark(report: Report, equation: str, layer: int) -> Text:
+def mark(report: Report, equation: str, layer: int) -> Text:
+    """What became of an equation in a layer, in a word."""
     tally = report.tallies.get((equation, layer))
     if tally is not None and tally.follows and tally.verdict in (CONFORMS, UNDECIDED):
         return Text(FOLLOWS, "cyan")

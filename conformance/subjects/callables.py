@@ -16,6 +16,10 @@ Ask = Callable[[Problem], GivenAnswer]
 """A subject, as the oracle sees it: a problem in, an answer out; `Refused` where it cannot."""
 
 
+class Ended(Exception):
+    """No more is to be asked: the subject is given up, or the time is over; says which."""
+
+
 def asking(function: Callable[..., Any]) -> Ask:
     """A plain function as a subject: what it returns is taken apart, and refused where its shapes do not fit.
 

@@ -180,9 +180,14 @@ def of_named(shown: Sequence[Named], contrast: str = "", forward_too: bool = Fal
     if violation.question.why:
         sentences.append(f"Seen in: {violation.question.why}.")
     said = " ".join(sentence for sentence in sentences if sentence)
-    network, x, y, loss, reduction, _ = violation.question.problem
-    held = Held(network, x, y, loss, reduction, _without_radii(violation.evidence.answer, x.dtype))
-    return found(violation.question.kind, j, said)._replace(question=held)
+    question = held(violation.question, violation.evidence.answer)
+    return found(violation.question.kind, j, said)._replace(question=question)
+
+
+def held(question: Question, answer: GivenAnswer | None) -> Held:
+    """What a finding hands on: the question, and the answer if one came."""
+    network, x, y, loss, reduction, _ = question.problem
+    return Held(network, x, y, loss, reduction, answer and _without_radii(answer, x.dtype))
 
 
 def _first_layers(shown: Sequence[Named]) -> list[tuple[Violation, int]]:

@@ -148,6 +148,7 @@ def test_a_finding_holds_its_question(tmp_path: Path) -> None:
     for report in (probe(spoiled(doubled)), probe_trainer(backwards)):
         held = report.findings[0].question
         assert isinstance(held, Question)
+        assert held.answer is not None
         finding = report.findings[0]
         again = check(held.problem, held.answer, name="again")
         assert again.verdict == "WRONG"
