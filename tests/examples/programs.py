@@ -1,19 +1,17 @@
-"""A program on the wire as a subject, and what a declaration lets it be asked."""
+"""A program on the wire, line by line."""
 
 import json
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from conformance import GivenAnswer, Problem, Report
-from conformance.bounds.admitted import declared
 from conformance.judge.report import Subject
 from conformance.oracle.network.asking.domain import Domain
 from conformance.oracle.network.interrogation import interrogated
-from conformance.problems.messages import Conventions, Limits, StartAnswer
+from conformance.problems.messages import StartAnswer
 from conformance.problems.wire import parse_answer, problem_json
-from reference import activation, loss
 
 
 class Program(NamedTuple):
@@ -46,23 +44,6 @@ def running(command: Sequence[str]) -> Iterator[Program]:
         print('{"cmd": "stop"}', file=written, flush=True)
         assert process.wait(10) == 0
         assert read.read() == ""
-
-
-def domain(declaration: StartAnswer, dtype: str, **others: Any) -> Domain:
-    """All that a subject declares, in one dtype; its activations, heads and reductions take turns."""
-    conventions = declaration.conventions or Conventions.model_validate({})
-    limits = declaration.limits or Limits()
-    within = {name: tuple(limit) for name in ("layers", "width", "batch") if (limit := getattr(limits, name))}
-    return Domain(
-        [activation(name) for name in declaration.activations],
-        [(activation(name), loss(of)) for name, of in declaration.heads],
-        tuple(declaration.reductions),
-        dtype,
-        conventions=declared(conventions.__pydantic_extra__),
-        targets=conventions.targets,
-        method=conventions.method,
-        **{**within, **others},
-    )
 
 
 def report(declaration: StartAnswer, ask: Callable[[Problem], GivenAnswer], of: Domain, count: int) -> Report:

@@ -18,6 +18,7 @@ import pytest
 import conformance
 from conformance import Problem, probe_trainer
 from conformance.arrays import Array, Network
+from conformance.oracle.network.asking.declaration import domains
 from conformance.problems.messages import TrainAnswer
 from conformance.problems.problem import Architecture, fill
 from conformance.problems.wire import Refused, problem_json
@@ -25,7 +26,7 @@ from conformance.subjects.reference import reference_answer
 from reference import CrossEntropy, HalfSquaredError, Identity, Layer, LeakyReLU, Sigmoid, Softmax, Tanh, forward
 from reference.gradients import Reduction
 
-from .programs import Program, domain, report, running
+from .programs import Program, report, running
 
 EXAMPLES = Path(conformance.__file__).parent / "examples"
 SOURCES = {"c": "c/network.c", "javascript": "javascript/mynet.mjs"}
@@ -70,7 +71,8 @@ def test_it_conforms_in_all_that_it_declares(name: str, whole: bool) -> None:
         assert dtype == ("float32" if "float32" in name else "float64")
         assert len(program.declaration.activations) == 5
         assert len(program.declaration.heads) >= 12
-        judged = report(program.declaration, program.ask, domain(program.declaration, dtype), 400 if whole else 60)
+        (of,) = domains(program.declaration)
+        judged = report(program.declaration, program.ask, of, 400 if whole else 60)
         assert judged.verdict == "CONFORMS", judged
         assert judged.robustness
         assert judged.robustness.verdict == "CONFORMS"
@@ -218,7 +220,8 @@ def test_the_wire_takes_sixty_lines(wire: str) -> None:
 
 def test_the_mistake_is_named() -> None:
     with running(node("mistaken.mjs")) as program:
-        judged = report(program.declaration, program.ask, domain(program.declaration, "float64"), 60)
+        (of,) = domains(program.declaration)
+        judged = report(program.declaration, program.ask, of, 60)
         assert judged.verdict == "WRONG"
         first = judged.findings[0]
         assert (first.equation, first.faults[0]) == ("B1", "derivative-at-activation"), judged
@@ -267,7 +270,8 @@ def test_the_smallest_program_of_the_page_conforms(tmp_path: Path) -> None:
     script = tmp_path / "mynet.py"
     script.write_text(textwrap.dedent(mine) + skeleton)
     with running((sys.executable, str(script))) as program:
-        judged = report(program.declaration, program.ask, domain(program.declaration, "float64"), 30)
+        (of,) = domains(program.declaration)
+        judged = report(program.declaration, program.ask, of, 30)
         assert judged.verdict == "CONFORMS", judged
 
 
