@@ -1,6 +1,7 @@
 """The programs of conformance/examples: built, run and asked; the right ones conform, and the mistake is named."""
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -278,3 +279,29 @@ def test_the_smallest_program_of_the_page_conforms(tmp_path: Path) -> None:
 def test_the_links_of_the_page_lead_somewhere() -> None:
     for link in re.findall(r"\]\(([^)]+)\)", PAGE):
         assert (EXAMPLES / link).exists(), link
+
+
+def told(output: str) -> str:
+    """What is printed, without numbers, whose last digits depend on who computes the exponential."""
+    return " ".join(re.sub(r"[-+]?\d[\d,.]*(e[-+]\d+)?", "#", output).split())
+
+
+def test_the_page_shows_what_is_printed(tmp_path: Path) -> None:
+    """Of the program with a mistake: the run, and the question that it leaves."""
+    name, program = node("mistaken.mjs")
+    _, shown, fixed = re.findall(r"^```text\n(.*?)^```", PAGE, re.M | re.S)
+    asked = [sys.executable, "-m", "conformance"]
+    environment = os.environ | {"COLUMNS": "100", "PYTHONPATH": str(EXAMPLES.parent.parent)}
+
+    def run(*arguments: str, command: str) -> subprocess.CompletedProcess[str]:
+        words = [*asked, *arguments, "--command", f"{name} {command}"]
+        return subprocess.run(words, cwd=tmp_path, env=environment, text=True, capture_output=True)
+
+    found = run("run", command=program)
+    assert found.returncode == 1, found.stderr
+    assert told(found.stdout.replace(str(EXAMPLES / "javascript") + "/", "")) == told(shown)
+    problem = str(next((tmp_path / "problems").iterdir()).relative_to(tmp_path))
+    assert run("replay", problem, command=program).returncode == 1
+    mended = run("replay", problem, command=str(EXAMPLES / "javascript" / "mynet.mjs"))
+    assert mended.returncode == 0
+    assert mended.stdout.splitlines()[-1].replace(problem, "") == re.sub(r"problems/\w+\.json", "", fixed.strip())
