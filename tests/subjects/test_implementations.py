@@ -146,6 +146,13 @@ def test_the_kink_of_l1_is_refused(name: str) -> None:
         ask(at_kink)
 
 
+def test_the_literal_text_refuses_what_its_numbers_do() -> None:
+    first, last = small().network
+    problem = small(network=(first, last._replace(W=last.W * 2.0**600)), reduction="sum")
+    with pytest.raises(NotImplementedError, match="beyond float64"):
+        subject("literal").ask(problem)
+
+
 def test_scikit_learn_refuses_what_is_not_its_own() -> None:
     ask = installed("sklearn").ask
     sigmas = (Tanh(), Identity(), Softmax())
