@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from inspect import signature
 from typing import Any, NamedTuple
 
@@ -13,8 +14,24 @@ BUILT_IN = {
     "reference": "texts:reference_text",
     "literal": "texts:literal_text",
     "torch": "torched:torch_autograd",
+    "jax": "differentiated:jax",
+    "autograd": "differentiated:autograd",
+    "mygrad": "differentiated:mygrad",
+    "tinygrad": "differentiated:tinygrad",
+    "micrograd": "micrograd:values",
+    "sklearn": "sklearn:perceptron",
+    "keras": "keras:in_float32",
+    "keras-float64": "keras:in_float64",
 }
 """By name, the function of this folder that makes the subject: ``module:function``."""
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in ("torch", "jax", "autograd", "mygrad", "tinygrad", "micrograd")},
+    "sklearn": ("scikit-learn",),
+    "keras": ("keras", "jax"),
+    "keras-float64": ("keras", "jax"),
+}
+"""The packages that they need, as pip has them."""
 
 
 class Subject(NamedTuple):
@@ -50,6 +67,9 @@ def subject(name: str, declaration: StartAnswer | None = None) -> Subject:
     ------
     Unknown
     """
+    missing = [package for package in NEEDS.get(name, ()) if not _installed(package)]
+    if missing:
+        raise Unknown(f"{name} needs what is not installed: pip install {' '.join(missing)}")
     made = _imported(f"{__package__}.{BUILT_IN[name]}")() if name in BUILT_IN else _imported(name)
     if isinstance(made, Subject):
         return made if declaration is None else made._replace(declaration=declaration)
@@ -57,6 +77,13 @@ def subject(name: str, declaration: StartAnswer | None = None) -> Subject:
         raise Unknown(f"{name}: expected a function of (network, x, y) or of a problem, got {type(made).__name__}")
     said = declaration or DOCUMENTED
     return Subject(said.model_copy(update={"name": said.name or name}), _ask(made))
+
+
+def _installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
 
 
 def _ask(function: Callable[..., Any]) -> Ask:
