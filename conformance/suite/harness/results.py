@@ -41,11 +41,14 @@ def saved(problem: Problem, folder: Path) -> str:
 
 def with_problems(report: Report, folder: Path) -> Report:
     """The report, the problems of its findings saved in the folder; raises as `saved`."""
-    findings = (
-        f._replace(problem=saved(f.question.problem, folder)) if isinstance(f.question, Question) and not f.problem else f
-        for f in report.findings
-    )
-    return report._replace(findings=tuple(findings))
+
+    def of(finding: Finding) -> Finding:
+        held = finding.question
+        if finding.problem or not isinstance(held, Question):
+            return finding
+        return finding._replace(problem=saved(held.problem, folder))
+
+    return report._replace(findings=tuple(map(of, report.findings)))
 
 
 def junit(report: Report) -> bytes:
