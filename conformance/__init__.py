@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from .oracle.network.oracle import assert_conforms, check, probe, probe_trainer
     from .oracle.operation.operation import by_autograd, check_loss, check_pullback
     from .problems.problem import GivenAnswer, Parameters, Problem
+    from .subjects.callables import asked_by
 
 __all__ = [
     "GivenAnswer",
     "Parameters",
     "Problem",
     "Report",
+    "asked_by",
     "assert_conforms",
     "by_autograd",
     "check",
@@ -35,6 +37,7 @@ _HOMES = {
     "Parameters": "problems.problem",
     "Problem": "problems.problem",
     "Report": "judge.report",
+    "asked_by": "subjects.callables",
     "assert_conforms": "oracle.network.oracle",
     "by_autograd": "oracle.operation.operation",
     "check": "oracle.network.oracle",

@@ -56,6 +56,8 @@ def effective_bits(answers: Iterable[tuple[Lifted, GivenAnswer]]) -> float | Non
 
 def _bits(lifted: Lifted, answer: GivenAnswer) -> Iterable[float]:
     problem, format = lifted.problem, lifted.format
+    if not all(_telling(part) for part in answer.gradients[0]):
+        return
     W, b = (plain(p).astype(format.wide) for p in answer.gradients[0])
     x = problem.x.astype(format.wide)
     most = BITS[str(problem.dtype)]
@@ -76,9 +78,30 @@ def _bits(lifted: Lifted, answer: GivenAnswer) -> Iterable[float]:
         yield float(min(most, -np.log2(worst))) if worst else float(most)
 
 
+VAGUE = 8
+"""Units of roundoff, relative to a number, beyond which its radius hides what precision it was computed in.
+
+A step's difference leaves four at most; a penalty that is taken off many, where it is larger than the gradient.
+"""
+
+
+def _telling(numbers: Any) -> bool:
+    """Whether half of the numbers that are not 0, at least, are known well enough to show a precision."""
+    if not isinstance(numbers, Rounded):
+        return True
+    at = numbers.mid != 0
+    near = (numbers.rad <= VAGUE * numbers.format.u * abs(numbers.mid))[at]
+    return bool(near.size and np.mean(near) >= 1 / 2)
+
+
 def plain(numbers: Any) -> Array:
     """Numbers as an array, without the radius that they may come with."""
     return numbers.mid if isinstance(numbers, Rounded) else numbers
+
+
+def radius(numbers: Any) -> Array:
+    """How much numbers may be off from what they stand for; what is no number has no radius that could excuse it."""
+    return np.where(np.isfinite(numbers.mid), numbers.rad, 0) if isinstance(numbers, Rounded) else np.zeros(())
 
 
 def said(dtype: str, bits: float) -> str:

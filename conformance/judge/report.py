@@ -23,7 +23,7 @@ from ..arrays import Array, Network
 from ..problems import files
 from ..problems.problem import GivenAnswer, Problem
 from .judgement import Judgement
-from .verdict import CONFORMS, EXIT_STATUS, SUSPECT, UNDECIDED, WRONG, Tally, added, worst_of
+from .verdict import CONFORMS, EXIT_STATUS, NOT_ASKED, SUSPECT, UNDECIDED, WRONG, Tally, added, worst_of
 
 
 class Finding(NamedTuple):
@@ -91,9 +91,9 @@ def found(kind: str, j: Judgement, said: str, faults: tuple[str, ...] = (), prob
     return Finding(verdict, kind, j.equation, j.layer, *numbers, said, faults, problem, j.factor)
 
 
-def unnumbered(kind: str, equation: str, said: str, faults: tuple[str, ...] = ()) -> Finding:
-    """A finding of something wrong that is no number."""
-    return Finding(WRONG, kind, equation, 0, (), np.nan, np.nan, np.nan, said, faults)
+def unnumbered(kind: str, equation: str, said: str, faults: tuple[str, ...] = (), verdict: str = WRONG) -> Finding:
+    """A finding that is no number: something wrong, or why nothing was asked."""
+    return Finding(verdict, kind, equation, 0, (), np.nan, np.nan, np.nan, said, faults)
 
 
 class Subject(NamedTuple):
@@ -252,7 +252,7 @@ def number(x: float) -> float | str:
 
 MARKS = {CONFORMS: "ok", WRONG: "WRONG", SUSPECT: "suspect", UNDECIDED: "?"}
 
-STYLES = {CONFORMS: "green", WRONG: "bold red", SUSPECT: "yellow", UNDECIDED: "dim"}
+STYLES = {NOT_ASKED: "bold magenta", CONFORMS: "green", WRONG: "bold red", SUSPECT: "yellow", UNDECIDED: "dim"}
 
 FOLLOWS = "follows"
 """The mark of gradients that are off, but right given what comes before them."""

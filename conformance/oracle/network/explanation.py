@@ -11,7 +11,7 @@ import numpy as np
 from reference.losses import fused
 
 from ...judge import precision
-from ...judge.judgement import Judgement
+from ...judge.judgement import Judgement, known
 from ...judge.report import EDGE, Finding, Report, digits_apart, found
 from ...judge.report import Question as Held
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED
@@ -21,7 +21,7 @@ from ..diagnosis import CLUES, factor
 from .asking.questions import Question
 from .elements import which
 from .judging.evidence import Evidence
-from .judging.reading import MULTIPLES, Reading, evaluation_order
+from .judging.reading import MULTIPLES, Reading, biased, evaluation_order
 
 SAME = 1e-5
 """How close an estimated factor is to the number that it is called by: it carries some roundings of float32."""
@@ -151,6 +151,8 @@ def _named(violation: Violation, in_batches_only: bool) -> list[Judgement]:
     wrong = missing or [j for j in violation.accused if j.wrong]
     volunteered = [j for j in wrong if j.equation not in ("B3", "B4")]
     of_W, of_b = ({j.layer: j for j in wrong if j.equation == equation} for equation in ("B3", "B4"))
+    if not biased(violation.evidence.answer) and list(of_W) == list(range(len(of_W), 0, -1)) and len(of_W) > 1:
+        of_b = of_W  # all down from one layer: that is its delta
     if not of_W or not of_b:
         return sorted(wrong, key=evaluation_order)
     L = len(violation.question.problem.network)
@@ -180,7 +182,7 @@ def _finding(shown: Sequence[Named], contrast: str, forward_too: bool) -> Findin
         sentences.append(f"Seen in: {violation.question.why}.")
     said = " ".join(sentence for sentence in sentences if sentence)
     network, x, y, loss, reduction, _ = violation.question.problem
-    held = Held(network, x, y, loss, reduction, _without_radii(violation.evidence.answer, x.dtype))
+    held = Held(network, x, y, loss, reduction, _without_radii(violation.evidence))
     return found(violation.question.kind, j, said)._replace(question=held)
 
 
@@ -192,10 +194,22 @@ def _first_layers(shown: Sequence[Named]) -> list[tuple[Violation, int]]:
     return [(f.violation, f.judgement.layer) for f in shown if first[id(f.violation)] is f]
 
 
-def _without_radii(answer: GivenAnswer, dtype: Any) -> GivenAnswer:
-    """The answer in plain arrays, also where it was inferred from steps."""
-    layers = [tuple(precision.plain(part).astype(dtype) for part in layer) for layer in answer.gradients]
-    return answer._replace(gradients=tuple(Parameters(W, b) for W, b in layers))
+def _without_radii(evidence: Evidence) -> GivenAnswer:
+    """The answer in plain arrays, also where it was inferred from steps; a dL/db that nobody gave is the truth's."""
+    answer, dtype = evidence.answer, evidence.of.problem.dtype
+
+    def part(got: Any, truth: Any) -> Any:
+        return (precision.plain(got) if known(got) else truth.mid).astype(dtype)
+
+    leading = [gradient for gradient, _ in evidence.of.along_paths(evidence.of.states)][::-1]
+    layers = tuple(
+        Parameters(part(W, truth.W), part(b, truth.b))
+        for (W, b), truth in zip(answer.gradients, leading, strict=True)
+    )
+    loss, below = (
+        None if of is None else precision.plain(of).astype(dtype) for of in (answer.loss, answer.input_gradient)
+    )
+    return answer._replace(gradients=layers, loss=loss, input_gradient=below)
 
 
 def _violated(j: Judgement, problem: Problem) -> str:

@@ -6,6 +6,7 @@ numbers.  Where that alone speaks against an answer it is no proof: it is SUSPEC
 small network, and otherwise a remark; a subject that declares the method of backpropagation has promised that it holds.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -20,10 +21,13 @@ from ...judge.report import Finding, Report, Robustness, Subject, unnumbered
 from ...judge.verdict import CONFORMS, WRONG, by_equation_and_layer
 from ...problems.layouts import layouts, like
 from ...problems.problem import GivenAnswer, Parameters, Problem
-from ...subjects.callables import Ask, check_shapes
+from ...subjects.callables import Ask
+from ...subjects.shapes.taken import check_shapes
 from .. import asking
 from .asking.domain import Domain
+from .asking.orientation import in_own_arrays
 from .asking.questions import Question, questions
+from .asking.unasked import Restyled, unasked
 from .conclusion import concluded
 from .contrast import contrast
 from .explanation import Violation, attributed, explained, summary
@@ -35,7 +39,14 @@ REPEATS = 4
 Outcome = asking.Outcome[Question, GivenAnswer, Evidence]
 
 
-def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, count: int | None = None) -> Report:
+def interrogated(
+    ask: Ask,
+    domain: Domain,
+    subject: Subject,
+    seed: int = 0,
+    count: int | None = None,
+    restyled: Restyled | None = None,
+) -> Report:
     """Ask a subject all questions of its domain and judge its answers.
 
     Parameters
@@ -48,11 +59,17 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, coun
     seed : int
     count : int, optional
         Of questions.
+    restyled : function, optional
+        From a style to the subject asked in that style, which is tried where it answers in no other.
     """
     outcomes = [_outcome(question, ask, domain) for question in questions(domain, seed, count)]
     first = [outcome for outcome in outcomes if outcome.question.again is None]
     unsupported = [outcome for outcome in outcomes if outcome.unsupported]
     failed = [outcome for outcome in first if outcome.failed and not outcome.unsupported]
+    nothing = unasked(first, domain, restyled, lambda problem, answer: not _evidence(problem, answer, domain).wrong)
+    if nothing is not None:
+        asked = len(outcomes) - len(unsupported)
+        return Report(subject, {}, (nothing,), asked, len(unsupported), len(failed), seed=seed)
     answered = [outcome for outcome in first if not outcome.failed]
     extremes = [outcome for outcome in answered if outcome.question.kind == "extreme"]
     ordinary = [o for o in answered if o.question.kind == "ordinary" and not o.question.open_targets]
@@ -62,16 +79,16 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, coun
     findings = [*_failures(failed), *([state] if state else [])]
     for violations in (wrong, doubted):
         findings += explained(violations, _contrast(violations, ask, domain))
-    findings = concluded(findings, [v.evidence for v in wrong], [o.found for o in judged])
+    findings = concluded(findings, [v.evidence for v in wrong], [o.found for o in judged], domain.style)
     broken = [outcome for outcome in extremes if outcome.violated]
     if not findings:
         beyond = _violations(broken, domain)[0]
-        findings = concluded(explained(beyond), [v.evidence for v in beyond], [o.found for o in extremes])
+        findings = concluded(explained(beyond), [v.evidence for v in beyond], [o.found for o in extremes], domain.style)
     bits = precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
     report = Report(
         subject,
         by_equation_and_layer(_counted(judged, [*wrong, *doubted])),
-        tuple(findings),
+        tuple(in_own_arrays(finding, domain.style) for finding in findings),
         asked=len(outcomes) - len(unsupported),
         unsupported=len(unsupported),
         failed=len(failed),
@@ -94,12 +111,16 @@ def _outcome(question: Question, ask: Ask, domain: Domain) -> Outcome:
         outcome = usual if not usual.failed else outcome
     if outcome.failed:
         return outcome
-    found = evidence(lifted(question.problem, domain.conventions), outcome.answer)
+    found = _evidence(question.problem, outcome.answer, domain)
     if found.wrong and question.declared:
-        held_to = evidence(lifted(question.declared, domain.conventions), outcome.answer)
+        held_to = _evidence(question.declared, outcome.answer, domain)
         if not held_to.wrong:
             question, found = question._replace(problem=question.declared), held_to
     return outcome._replace(question=question, judgements=found.accused, evidence=found)
+
+
+def _evidence(problem: Problem, answer: GivenAnswer, domain: Domain) -> Evidence:
+    return evidence(lifted(problem, domain.conventions), answer)
 
 
 def _asked(question: Question, ask: Ask) -> Outcome:
@@ -153,10 +174,9 @@ def _differs(before: Outcome, again: Outcome) -> Finding | None:
         return None
     for l, (gradient, _) in zip(range(len(of.network), 0, -1), of.along_paths(of.states), strict=True):
         for field in Parameters._fields:
-            first, second = (
-                precision.plain(getattr(given.gradients[l - 1], field)) for given in (before.answer, again.answer)
-            )
-            bound = 2 * getattr(gradient, field).rad
+            both = [getattr(given.gradients[l - 1], field) for given in (before.answer, again.answer)]
+            first, second = map(precision.plain, both)
+            bound = 2 * getattr(gradient, field).rad + sum(map(precision.radius, both))
             with np.errstate(all="ignore"):
                 beyond = abs(second - first) - bound
             beyond = np.where(np.isnan(first) != np.isnan(second), np.inf, np.nan_to_num(beyond, nan=-np.inf))
@@ -229,14 +249,17 @@ def _expected(outcomes: Iterable[Outcome]) -> tuple[tuple[str, int], ...]:
 
 
 def _failures(failed: Iterable[Outcome]) -> Iterator[Finding]:
-    """A finding for each thing that was said, of ordinary and of extreme questions apart."""
-    alike: dict[tuple[str, str], list[Question]] = {}
+    """A finding for each thing that was said, but for its numbers, of ordinary and of extreme questions apart."""
+    alike: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in failed:
         assert outcome.failed
-        alike.setdefault((outcome.question.kind, outcome.failed.said), []).append(outcome.question)
-    for (kind, said), (question, *more) in alike.items():
+        said = re.sub(r"\d+", "#", outcome.failed.said)
+        alike.setdefault((outcome.question.kind, said), []).append(outcome)
+    for (kind, _), (first, *more) in alike.items():
+        assert first.failed
         text = (
-            f"No answer to a question ({question.why}{f', and {len(more)} more' if more else ''}): {said}.  If such "
+            f"No answer to a question ({first.question.why}{f', and {len(more)} more' if more else ''}): "
+            f"{first.failed.said}.  If such "
             "questions are outside what it takes, say so (layers, width, batch or widths), or let it raise "
             "NotImplementedError."
         )

@@ -82,9 +82,11 @@ class _Held:
     def of(cls, e: Evidence) -> "_Held":
         leading = [gradient for gradient, _ in e.of.along_paths(e.of.states)][::-1]
         expected = [part for gradient in leading for part in (gradient.W, gradient.b)]
-        got = [precision.plain(part).astype(np.float64) for layer in e.answer.gradients for part in layer]
+        parts = [part for layer in e.answer.gradients for part in layer]
+        got = [precision.plain(part).astype(np.float64) for part in parts]
         truth = [part.mid.astype(np.float64) for part in expected]
-        return cls(_in_float64(e.of.problem), got, truth, [part.rad for part in expected])
+        bound = [t.rad + precision.radius(p) for t, p in zip(expected, parts, strict=True)]
+        return cls(_in_float64(e.of.problem), got, truth, bound)
 
 
 def _in_float64(problem: Problem) -> Problem:
@@ -300,11 +302,11 @@ def _done_to_gradients(answers: Sequence[_Held]) -> Iterator[Mistake]:
             _each(lambda p: p / (abs(p) + EPS)),
         ),
         "squares": ("the gradients' squares", _each(np.square)),
-        "rows reversed": ("dL/dW with its rows in reverse order", _each(lambda p: p[::-1], of_b=False)),
-        "columns reversed": ("dL/dW with its columns in reverse order", _each(lambda p: p[:, ::-1], of_b=False)),
-        "rows shifted": ("dL/dW with its rows shifted by one", _each(lambda p: np.roll(p, 1, axis=0), of_b=False)),
+        "rows reversed": ("dL/dW with its units in reverse order", _each(lambda p: p[::-1], of_b=False)),
+        "columns reversed": ("dL/dW with its inputs in reverse order", _each(lambda p: p[:, ::-1], of_b=False)),
+        "rows shifted": ("dL/dW with its units shifted by one", _each(lambda p: np.roll(p, 1, axis=0), of_b=False)),
         "columns shifted": (
-            "dL/dW with its columns shifted by one", _each(lambda p: np.roll(p, 1, axis=1), of_b=False),
+            "dL/dW with its inputs shifted by one", _each(lambda p: np.roll(p, 1, axis=1), of_b=False),
         ),
         f"clipped at {largest:.6g}": (
             f"the gradients clipped elementwise at {largest:.6g}", _each(lambda p: p.clip(-largest, largest)),

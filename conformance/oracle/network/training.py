@@ -19,6 +19,9 @@ from ...judge.judgement import Judgement
 from ...judge.report import Finding, digits_apart, found
 from ...judge.verdict import WRONG
 from ...problems.problem import GivenAnswer, Parameters, Problem
+from ...subjects.shapes.objective import documented
+from ...subjects.shapes.style import Style
+from ...subjects.shapes.taken import unknown
 from ..diagnosis import factor
 from .asking.domain import Domain
 from .asking.questions import Question, questions
@@ -48,14 +51,17 @@ class Step(NamedTuple):
     evidence: Evidence
 
 
-def inferred(before: Network, after: Network, eta: float) -> GivenAnswer:
-    """The gradients behind one plain step, with the roundings of the product and the difference in their radii."""
-    return GivenAnswer(
-        tuple(
-            Parameters(precision.from_step(p.W, q.W, eta), precision.from_step(p.b, q.b, eta))
-            for p, q in zip(before, after, strict=True)
-        )
-    )
+def inferred(problem: Problem, after: Network, eta: float, style: Style) -> GivenAnswer:
+    """The gradients behind one plain step, with the roundings of the product and the difference in their radii.
+
+    What the style says that the objective adds to the loss is taken off; of biases that there are none of nothing is
+    known.
+    """
+    gradients = []
+    for p, q in zip(problem.network, after, strict=True):
+        b = precision.from_step(p.b, q.b, eta) if style.biased else unknown(len(p.b), problem.dtype)
+        gradients.append(Parameters(precision.from_step(p.W, q.W, eta), b))
+    return documented(GivenAnswer(tuple(gradients)), problem, style)
 
 
 def not_in_proportion(train: Trained, domain: Domain, seed: int) -> list[Finding]:
@@ -69,7 +75,9 @@ def not_in_proportion(train: Trained, domain: Domain, seed: int) -> list[Finding
     """
     problem = _several(domain, seed).problem
     try:
-        larger, smaller = (_flat(inferred(problem.network, train(problem, eta), eta).gradients) for eta in RATES)
+        larger, smaller = (
+            _flat(inferred(problem, train(problem, eta), eta, domain.style).gradients) for eta in RATES
+        )
     except Exception:  # what it cannot take at all is found by the questions
         return []
     of = lifted(problem, domain.conventions)
@@ -129,7 +137,7 @@ def _taken(train: Trained, question: Question, domain: Domain, seed: int) -> Ite
     rng, problem = np.random.default_rng((seed, STEPS)), question.problem
     for _ in range(STEPS):
         after = train(problem, RATE)
-        answer = inferred(problem.network, after, RATE)
+        answer = inferred(problem, after, RATE, domain.style)
         yield Step(problem, answer.gradients, evidence(lifted(problem, domain.conventions), answer))
         # Other samples of the same kind: the rows in another order, x with other signs.
         order = rng.permutation(len(problem.x))
@@ -173,10 +181,11 @@ def _fitting(taken: Sequence[Step]) -> Iterator[tuple[str, str]]:
         ("rate changes", truth, "It is {r} times the gradient: the rate changes from step to step."),
         ("weight decay", _weights(last.problem), "It is the gradient plus {r} times the weights, as decay adds."),
     ):
-        off = got - truth
+        seen = np.isfinite(bound)
+        off, base = (got - truth)[seen], base[seen]
         with np.errstate(all="ignore"):
             r = float((off * base).sum() / (base**2).sum())
-            fits = bool((abs(off - r * base) <= (1 + abs(r)) * 2 * bound).all())
+            fits = bool((abs(off - r * base) <= (1 + abs(r)) * 2 * bound[seen]).all())
         if fits and np.isfinite(r):
             value = 1 + r if name == "rate changes" else r
             known = tuple((n / 100, f"{n / 100:g}") for n in (10, 50, 90, 95, 99))
