@@ -55,7 +55,9 @@ def _takes(function: Callable[..., Any]) -> int | None:
     return sum(p.kind in (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD) for p in parameters)
 
 
-def asked_by(put: Callable[..., Any], run: Callable[..., Any], read: Callable[[], Any]) -> Callable[..., Any]:
+def asked_by(
+    put: Callable[..., Any], run: Callable[..., Any], read: Callable[[], Any] | None = None
+) -> Callable[..., Any]:
     """An object with a state of its own as a function of (network, x, y), to be asked by `conformance.probe`.
 
     Parameters
@@ -63,9 +65,10 @@ def asked_by(put: Callable[..., Any], run: Callable[..., Any], read: Callable[[]
     put : callable
         Called with the network, as it is handed over: it puts the parameters where the object has them.
     run : callable
-        Called as ``run(x, y)``: forward and backward.  What it returns is not looked at.
-    read : callable
-        Called without arguments: it returns the gradients, or the loss and the gradients.
+        Called as ``run(x, y)``: forward and backward.
+    read : callable, optional
+        Called without arguments: it returns the gradients, or the loss and the gradients.  What ``run`` returns is
+        taken where there is none.
 
     Returns
     -------
@@ -75,7 +78,7 @@ def asked_by(put: Callable[..., Any], run: Callable[..., Any], read: Callable[[]
     def ask(*given: Any) -> Any:
         *network, x, y = given
         put(*network)
-        run(x, y)
-        return read()
+        returned = run(x, y)
+        return returned if read is None else read()
 
     return ask

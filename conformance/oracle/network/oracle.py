@@ -223,7 +223,7 @@ RATES = (40, 20, 0)
 @np.errstate(all="ignore")  # where the truth overflows, as the judge sees
 def check(
     problem: Problem,
-    answer: GivenAnswer | Sequence[Any],
+    answer: GivenAnswer | Sequence[Any] | Mapping[str, Any],
     *,
     conventions: Mapping[str, float] | None = None,
     method: Method = "any",

@@ -87,4 +87,6 @@ def _kind(words: str) -> str | None:
 
 
 def _listed(given: Mapping[Any, Any]) -> str:
+    if not given:
+        return "an empty dict"
     return ", ".join(map(repr, list(given)[:6])) + (", ..." if len(given) > 6 else "")

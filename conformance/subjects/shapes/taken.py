@@ -225,6 +225,8 @@ MENDABLE = ("weights", "biases", "returns")
 def _fitting(problem: Problem, returned: Any, style: Style, names: tuple[str, str]) -> Iterator[Style]:
     """The styles under which what was returned fits, those that differ in least first."""
     others = {name: [each for each in KNOWN[name] if each != getattr(style, name)] for name in MENDABLE}
+    if isinstance(returned, Mapping):
+        others["returns"] = []  # which names are whose is no matter of these
     for count in range(1, len(MENDABLE) + 1):
         for changed in combinations(MENDABLE, count):
             for values in product(*(others[name] for name in changed)):

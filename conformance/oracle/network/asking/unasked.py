@@ -54,20 +54,19 @@ def unasked(
     failed = [outcome for outcome in outcomes if outcome.failed and not outcome.unsupported]
     answered = [outcome.question.problem for outcome in outcomes if not outcome.failed]
     misfits = [o.failed.error for o in failed if o.failed and isinstance(o.failed.error, Misfit)]
+    raised = [o for o in failed if o.failed and o.failed.failure is Failure.RAISED]
+    if raised and restyled is not None and all(map(_is_square, answered)):
+        first = next((o for o in raised if len(o.question.problem.x) > 1), raised[0])
+        problem = first.question.problem
+        other = _taken(problem, domain.style, restyled, right)
+        if other is not None and first.failed and all(_alike(each, domain.style, other) for each in answered):
+            return _finding(f"{first.failed.said}, {_handed(problem, domain.style)}{mending(domain.style, other)}")
     if misfits:
         for style in in_common(misfits):
             if all(_alike(problem, domain.style, style) for problem in answered):
                 return _finding(f"{misfits[0].said}{mending(domain.style, style)}")
-        return None if answered else _finding(str(misfits[0]))
-    raised = [o for o in failed if o.failed and o.failed.failure is Failure.RAISED]
-    if answered or not raised or restyled is None:
-        return None
-    first = next((o for o in raised if len(o.question.problem.x) > 1), raised[0])
-    other = _taken(first.question.problem, domain.style, restyled, right)
-    if other is None or first.failed is None:
-        return None
-    handed = _handed(first.question.problem, domain.style)
-    return _finding(f"{first.failed.said}, {handed}{mending(domain.style, other)}")
+        return None if answered or raised else _finding(str(misfits[0]))
+    return None
 
 
 def _finding(said: str) -> Finding:
@@ -75,11 +74,17 @@ def _finding(said: str) -> Finding:
 
 
 def _alike(problem: Problem, style: Style, other: Style) -> bool:
-    """Whether an answer to a problem has the same form in both styles."""
-    same = style.returns == other.returns and style.biased == other.biased
+    """Whether a problem and its answer have the same form in both styles."""
+    same = all(getattr(style, name) == getattr(other, name) for name in ("parameters", "returns", "biased", "indices"))
+    same = same and style.shape_samples(problem.x.shape) == other.shape_samples(problem.x.shape)
     shapes = [W.shape for W, _, _ in problem.network]
     same_W = all(style.shape_W(shape) == other.shape_W(shape) for shape in shapes)
     return same and same_W and all(style.shape_b(n) == other.shape_b(n) for n, _ in shapes)
+
+
+def _is_square(problem: Problem) -> bool:
+    """Whether weights of a problem may stand either way round."""
+    return all(n == m for n, m in (layer.W.shape for layer in problem.network))
 
 
 def _handed(problem: Problem, style: Style) -> str:

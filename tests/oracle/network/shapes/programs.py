@@ -101,6 +101,8 @@ def paired(handed: Sequence[Any], options: dict[str, Any]) -> list[tuple[Array, 
     arrangement, biased = options.get("parameters", "layers"), options.get("biases") != "none"
     if isinstance(arrangement, tuple):
         (of,) = handed
+        if not isinstance(of, dict):
+            raise TypeError("expected a dict")
         L = len(of) // (1 + biased)
         names = [[name.format(l=l, k=l - 1) for name in arrangement] for l in range(1, L + 1)]
         return [(of[W], of[b] if biased else None) for W, b in names]
