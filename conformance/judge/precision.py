@@ -27,6 +27,12 @@ Measured on 192 problems, single samples and batches of up to 513, widths of up 
 LEAST = min(BITS.values()) - 1
 """Bits below which an error is no matter of precision: one less, for chance, than the coarsest format has."""
 
+VAGUE = 8
+"""Units of roundoff beyond which a number's radius hides what precision it was computed in.
+
+A step's difference leaves four at most; a penalty that is taken off many, where it is larger than the gradient.
+"""
+
 MEDIAN = 0.35
 """The median error of a rounding to p bits, in units of 2^-p: an error uniform up to 1, over a significand from 1 to 2.
 
@@ -56,42 +62,27 @@ def effective_bits(answers: Iterable[tuple[Lifted, GivenAnswer]]) -> float | Non
 
 def _bits(lifted: Lifted, answer: GivenAnswer) -> Iterable[float]:
     problem, format = lifted.problem, lifted.format
-    if not all(_telling(part) for part in answer.gradients[0]):
-        return
     W, b = (plain(p).astype(format.wide) for p in answer.gradients[0])
+    of_W, of_b = map(radius, answer.gradients[0])
     x = problem.x.astype(format.wide)
     most = BITS[str(problem.dtype)]
     normal = format.tiny / format.u
     with np.errstate(all="ignore"):
         if len(x) == 1:
             product = b[:, None] * x
-            errors = (abs(W - product) / abs(product))[(abs(product) > normal) & np.isfinite(W)]
+            told = (of_W <= VAGUE * format.u * abs(product)) & (of_b <= VAGUE * format.u * abs(b))[:, None]
+            errors = (abs(W - product) / abs(product))[(abs(product) > normal) & np.isfinite(W) & told]
             worst = float(np.median(errors)) / MEDIAN if errors.size else 0.0
         elif len(problem.network) == 1:
             ((gradient, _),) = lifted.along_paths(lifted.states)
             terms = np.sqrt((gradient.delta.mid**2).T @ x**2)
-            errors = (abs(W - gradient.W.mid) / terms)[(terms > normal) & np.isfinite(W)]
+            told = of_W <= VAGUE * format.u * terms
+            errors = (abs(W - gradient.W.mid) / terms)[(terms > normal) & np.isfinite(W) & told]
             worst = float(np.sqrt((errors**2).mean())) if errors.size else 0.0
         else:
             return
     if errors.size:
         yield float(min(most, -np.log2(worst))) if worst else float(most)
-
-
-VAGUE = 8
-"""Units of roundoff, relative to a number, beyond which its radius hides what precision it was computed in.
-
-A step's difference leaves four at most; a penalty that is taken off many, where it is larger than the gradient.
-"""
-
-
-def _telling(numbers: Any) -> bool:
-    """Whether half of the numbers that are not 0, at least, are known well enough to show a precision."""
-    if not isinstance(numbers, Rounded):
-        return True
-    at = numbers.mid != 0
-    near = (numbers.rad <= VAGUE * numbers.format.u * abs(numbers.mid))[at]
-    return bool(near.size and np.mean(near) >= 1 / 2)
 
 
 def plain(numbers: Any) -> Array:

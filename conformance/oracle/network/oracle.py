@@ -24,7 +24,7 @@ from ...subjects.shapes.handed import handed, in_our_shapes
 from ...subjects.shapes.misfit import Misfit
 from ...subjects.shapes.objective import documented
 from ...subjects.shapes.style import Shaped, Style, style_of
-from ...subjects.shapes.taken import answer_of, check_shapes, layers_of
+from ...subjects.shapes.taken import answer_of, apart_from_loss, check_shapes, layers_of
 from .asking.domain import Declared, Method, domain_of, one_of
 from .asking.orientation import in_own_arrays
 from .asking.questions import Question
@@ -154,8 +154,9 @@ def probe_trainer(
     ----------
     trainer : callable
         Called as ``trainer(network, x, y, eta)``: one plain step of gradient descent with learning rate eta.  It
-        returns the new ``(W, b)`` of each layer.  The gradient is (W - W') / eta; eta is a large power of two, so that
-        the subtraction loses nothing, and smaller where the trainer refuses it.
+        returns the new ``(W, b)`` of each layer, alone or with a loss, which is not looked at.  The gradient is
+        (W - W') / eta; eta is a large power of two, so that the subtraction loses nothing, and smaller where the
+        trainer refuses it.
     name, seed, problems, **options
         As for `probe`.
 
@@ -190,7 +191,8 @@ def _steps(trainer: Callable[..., Any], style: Style) -> Trained:
         layers = tuple(layer._replace(W=layer.W.copy(), b=layer.b.copy()) for layer in problem.network)
         kept = problem._replace(network=layers, x=problem.x.copy(), y=problem.y.copy())  # it may step in place
         own = handed(kept, style)
-        after = layers_of(problem, trainer(*own.network, own.x, own.y, eta), style, names=("W", "b"))
+        _, parameters = apart_from_loss(trainer(*own.network, own.x, own.y, eta))
+        after = layers_of(problem, parameters, style, names=("W", "b"))
         return tuple(
             Layer(W, b if style.biased else layer.b, layer.sigma)
             for (W, b), layer in zip(after, problem.network, strict=True)

@@ -33,12 +33,12 @@ def answer_of(problem: Problem, returned: Any, style: Style = OURS) -> GivenAnsw
     """
     if isinstance(returned, GivenAnswer):
         return _given(problem, returned, style)
-    loss, gradients = _with_loss(returned)
+    loss, gradients = apart_from_loss(returned)
     layers = layers_of(problem, gradients, style)
     return GivenAnswer(layers, loss=_volunteered(loss, "loss", problem.dtype))
 
 
-def _with_loss(returned: Any) -> tuple[Any, Any]:
+def apart_from_loss(returned: Any) -> tuple[Any, Any]:
     """The loss, where a single number stands beside what holds arrays, and the rest."""
     if isinstance(returned, list | tuple) and len(returned) == 2:
         for loss, rest in (returned, returned[::-1]):

@@ -55,6 +55,20 @@ def test_a_trainer_is_told_too() -> None:
     )
 
 
+def test_a_mistake_that_raises_is_no_matter_of_shapes() -> None:
+    """The way back by W^T of a wrong side: networks without a hidden layer are answered, others raise."""
+
+    def wrong(network: Any, x: Any, y: Any) -> Any:
+        found = right(network, x, y)
+        for W, _, _ in network[1:]:
+            y @ W.T
+        return found
+
+    report = probe(wrong, **SMALL)
+    assert (report.verdict, report.findings[0].equation) == ("WRONG", "protocol"), f"\n{report}"
+    assert len(report.findings) == 2, "once of ordinary questions and once of extreme ones, whatever the sizes"
+
+
 def test_names_that_tell_nothing_are_said() -> None:
     def both(network: Any, x: Any, y: Any) -> Any:
         pairs = enumerate(zip(network, right(network, x, y), strict=True), start=1)
@@ -84,7 +98,7 @@ def test_names_that_people_give_are_recognised(names: tuple[str, str]) -> None:
     assert check(given, shuffled, returns=names).verdict == "CONFORMS"
     off = {**shuffled, names[1].format(l=2, k=1): 2 * answer[1].b}
     assert check(given, off).findings[0].layer == 2
-    with pytest.raises(ValueError, match="expected 'other1'.* in the dict returned, got 'dA1'"):
+    with pytest.raises(ValueError, match=r"expected 'other1'.* in the dict returned, got 'dA1'"):
         check(given, shuffled, returns=("other{l}", "b{l}"))
 
 
