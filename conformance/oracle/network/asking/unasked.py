@@ -56,11 +56,14 @@ def unasked(
     misfits = [o.failed.error for o in failed if o.failed and isinstance(o.failed.error, Misfit)]
     raised = [o for o in failed if o.failed and o.failed.failure is Failure.RAISED]
     if raised and restyled is not None and all(map(_is_square, answered)):
-        first = next((o for o in raised if len(o.question.problem.x) > 1), raised[0])
-        problem = first.question.problem
-        other = _taken(problem, domain.style, restyled, right)
-        if other is not None and first.failed and all(_alike(each, domain.style, other) for each in answered):
-            return _finding(f"{first.failed.said}, {_handed(problem, domain.style)}{mending(domain.style, other)}")
+        # Several samples tell more; some code takes one at a time.
+        several = next((o for o in raised if len(o.question.problem.x) > 1), raised[0])
+        one = next((o for o in raised if len(o.question.problem.x) == 1), raised[0])
+        for asked in (several, one):
+            problem = asked.question.problem
+            other = _taken(problem, domain.style, restyled, right)
+            if other is not None and asked.failed and all(_alike(each, domain.style, other) for each in answered):
+                return _finding(f"{asked.failed.said}, {_handed(problem, domain.style)}{mending(domain.style, other)}")
     if misfits:
         for style in in_common(misfits):
             if all(_alike(problem, domain.style, style) for problem in answered):
@@ -75,11 +78,19 @@ def _finding(said: str) -> Finding:
 
 def _alike(problem: Problem, style: Style, other: Style) -> bool:
     """Whether a problem and its answer have the same form in both styles."""
-    same = all(getattr(style, name) == getattr(other, name) for name in ("parameters", "returns", "biased", "indices"))
+    same = all(getattr(style, name) == getattr(other, name) for name in ("parameters", "biased", "indices"))
+    same = same and (style.returns == other.returns or _exchangeable(problem, style, other))
     same = same and style.shape_samples(problem.x.shape) == other.shape_samples(problem.x.shape)
     shapes = [W.shape for W, _, _ in problem.network]
     same_W = all(style.shape_W(shape) == other.shape_W(shape) for shape in shapes)
     return same and same_W and all(style.shape_b(n) == other.shape_b(n) for n, _ in shapes)
+
+
+def _exchangeable(problem: Problem, style: Style, other: Style) -> bool:
+    """Whether styles differ in the order of all dW and all db, and these have the same shapes."""
+    orders = {style.returns, other.returns} == {"weights, biases", "biases, weights"}
+    shapes = [W.shape for W, _, _ in problem.network]
+    return orders and all(style.shape_W(shape) == style.shape_b(shape[0]) for shape in shapes)
 
 
 def _is_square(problem: Problem) -> bool:

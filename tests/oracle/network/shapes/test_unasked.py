@@ -55,6 +55,25 @@ def test_a_trainer_is_told_too() -> None:
     )
 
 
+def test_code_for_one_sample_is_told_too() -> None:
+    """Its db is the delta of its one column; of several columns it fits no shape."""
+    columns = program(STYLES["columns"])
+
+    def one_at_a_time(weights: Any, biases: Any, x: Any, y: Any) -> Any:
+        of_W, of_b = columns(weights, biases, x, y)
+        return of_b if x.shape[1] == 1 else [np.repeat(b, 2, axis=1) for b in of_b], of_W
+
+    said = probe(one_at_a_time, **SMALL).findings[0].explanation
+    assert said.endswith(
+        'say samples="columns", biases="(n, 1)", parameters="weights, biases", returns="biases, weights".'
+    ), said
+    declared: dict[str, Any] = STYLES["columns"] | {"batch": (1, 1)}
+    report = probe(one_at_a_time, **SMALL, **declared)  # of single inputs dW and db have the same shape
+    assert report.verdict == "NOT ASKED", f"\n{report}"
+    assert 'say returns="biases, weights"' in report.findings[0].explanation
+    assert probe(one_at_a_time, **SMALL, **declared | {"returns": "biases, weights"}).verdict == "CONFORMS"
+
+
 def test_a_mistake_that_raises_is_no_matter_of_shapes() -> None:
     """The way back by W^T of a wrong side: networks without a hidden layer are answered, others raise."""
 
