@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from .oracle.rule.rule import check_rule
     from .oracle.rule.schedule import check_schedule
     from .problems.problem import GivenAnswer, Parameters, Problem
+    from .subjects.callables import asked_by
 
 __all__ = [
     "GivenAnswer",
@@ -29,6 +30,7 @@ __all__ = [
     "Problem",
     "Report",
     "__version__",
+    "asked_by",
     "assert_conforms",
     "by_autograd",
     "check",
@@ -48,11 +50,12 @@ _HOMES = {
     "Parameters": "conformance.problems.problem",
     "Problem": "conformance.problems.problem",
     "Report": "conformance.judge.report",
+    "asked_by": "conformance.subjects.callables",
     "assert_conforms": "conformance.oracle.network.oracle",
     "by_autograd": "conformance.oracle.operation.operation",
     "check": "conformance.oracle.network.oracle",
-    "check_loss": "conformance.oracle.operation.operation",
     "check_clipping": "conformance.oracle.rule.clipping",
+    "check_loss": "conformance.oracle.operation.operation",
     "check_pullback": "conformance.oracle.operation.operation",
     "check_rule": "conformance.oracle.rule.rule",
     "check_schedule": "conformance.oracle.rule.schedule",

@@ -25,8 +25,9 @@ from reference.checks.numbers import check_number, check_whole_number
 
 from ...arrays import Array
 from ...bounds.rounded import FORMATS, Rounded, exact
+from ...judge.held import Update
 from ...judge.judgement import compare
-from ...judge.report import Report, Subject, Update, found
+from ...judge.report import Report, Subject, found
 from ...judge.verdict import by_equation_and_layer
 from ...numbers.enclosure import Unbounded
 from ...text.edits import Edit, alone

@@ -34,8 +34,9 @@ from reference.checks.numbers import check_whole_number
 
 from ...arrays import Array
 from ...bounds.rounded import FORMATS, Rounded
+from ...judge.held import Update
 from ...judge.judgement import Judgement
-from ...judge.report import Finding, Report, Subject, Update, found, unnumbered
+from ...judge.report import Finding, Report, Subject, found, unnumbered
 from ...judge.verdict import by_equation_and_layer
 from ...text.labels import documented
 from .catalogue import Mistake

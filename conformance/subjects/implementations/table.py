@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 from ...problems.messages import StartAnswer
 from ...problems.problem import GivenAnswer, Problem
-from ..callables import Ask, asking, given_answer
+from ..callables import Ask, asking
+from ..shapes.taken import answer_of
 
 BUILT_IN = {
     "reference": "texts:reference_text",
@@ -92,7 +93,7 @@ def _ask(function: Callable[..., Any]) -> Ask:
         return asking(function)
 
     def ask(problem: Problem) -> GivenAnswer:
-        return given_answer(problem, function(problem))
+        return answer_of(problem, function(problem))
 
     return ask
 

@@ -6,7 +6,8 @@ from xml.etree import ElementTree as Xml
 
 from reference.training.files import replacing
 
-from ...judge.report import Finding, Question, Report, by_phase
+from ...judge.held import Question
+from ...judge.report import Finding, Report, by_phase
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG
 from ...problems import files
 from ...problems.problem import Problem

@@ -6,9 +6,9 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
+from ...judge.held import Question as Held
 from ...judge.known import Known
 from ...judge.report import Finding, Report, unnumbered
-from ...judge.report import Question as Held
 from ...judge.verdict import UNDECIDED, WRONG
 from ...oracle.network.asking.domain import Domain
 from ...oracle.network.asking.draws import drawn_question

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from conformance.arrays import Array
-from conformance.judge.example import Example
+from conformance.judge.held import Example
 from conformance.judge.verdict import CONFORMS, WRONG
 from conformance.oracle.operation.asking import calls
 from conformance.oracle.operation.operation import check_loss, check_pullback

@@ -12,7 +12,7 @@ from conformance import Report, check_rule
 from conformance.arrays import Array
 from conformance.bounds.rounded import exact
 from conformance.bounds.rules import altered_rule
-from conformance.judge.report import Update
+from conformance.judge.held import Update
 from conformance.oracle.rule.catalogue import ROWS, Mistake
 from conformance.oracle.rule.judging import Step, judged
 from conformance.oracle.rule.mistakes import declared, mistakes, program_of

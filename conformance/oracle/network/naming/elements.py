@@ -10,6 +10,7 @@ import numpy as np
 
 from ....arrays import Array
 from ....judge import precision
+from ....judge.judgement import known
 from ...explaining.elements import exact
 from ..judging.evidence import Evidence
 
@@ -119,6 +120,8 @@ def _gradient(e: Evidence, equation: str, layer: int) -> Gradient | None:
     L = len(e.of.network)
     expected = next(gradient for l, (gradient, _) in _layers(e, L) if l == layer)
     field = "W" if equation == "B3" else "b"
+    if not known(getattr(e.answer.gradients[layer - 1], field)):
+        return None
     truth, got = getattr(expected, field), precision.plain(getattr(e.answer.gradients[layer - 1], field))
     with np.errstate(all="ignore"):
         off = ~(abs(got.astype(np.float64) - truth.mid.astype(np.float64)) <= truth.rad) & np.isfinite(truth.rad)

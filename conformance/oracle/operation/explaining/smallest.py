@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ....arrays import Array
-from ....judge.example import Example
+from ....judge.held import Example
 from ....problems.layouts import is_tensor, like
 from ..asking.calls import Call, Operation, outcome_of
 from .evidence import Seen, answers, seen

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from conformance.judge.report import Finding, Question, Report
+from conformance.judge.held import Question
+from conformance.judge.report import Finding, Report
 
 from .faults import Fault, of_catalogue, of_functions, of_samples
 from .gradients import of_answers, of_done, of_nonsense

@@ -13,8 +13,9 @@ import pytest
 from conformance import Report, assert_conforms, check, probe, probe_trainer
 from conformance.arrays import Array, Network
 from conformance.files import read_answer, read_problem
+from conformance.judge.held import Question
 from conformance.judge.picture import plot
-from conformance.judge.report import WIDTH, Question, Subject
+from conformance.judge.report import WIDTH, Subject
 from conformance.judge.verdict import EXIT_STATUS
 from conformance.oracle.network.asking.domain import Domain
 from conformance.oracle.network.interrogation import interrogated

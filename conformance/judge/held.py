@@ -1,13 +1,70 @@
-"""An example: one call of an operation that shows a mistake, to hold in hand and to put to a debugger."""
+"""What a finding gives to hold in hand and to put to a debugger: the smallest question that shows a mistake, as arrays.
 
+Of a network a `Question`, of an update rule an `Update`, of an operation an `Example`.
+"""
+
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..arrays import Array
+from reference import Loss
+from reference.gradients import Reduction
+
+from ..arrays import Array, Network
 from ..problems import files
+from ..problems.problem import GivenAnswer, Problem
+
+
+class Question(NamedTuple):
+    """A question to hold in hand: what was asked of a network, with the answer.
+
+    ``network`` holds W (n_l, n_{l-1}), b (n_l,) and sigma of each layer, x is (B, n_0), y (B, n_L).  ``answer`` is None
+    where none came.
+    """
+
+    network: Network
+    x: Array
+    y: Array
+    loss: Loss
+    reduction: Reduction
+    answer: GivenAnswer | None
+
+    @property
+    def problem(self) -> Problem:
+        """The same as a problem, as `conformance.check` takes it; its learning rate means nothing."""
+        return Problem(self.network, self.x, self.y, self.loss, self.reduction, eta=1.0)
+
+    def save(self, folder: str | Path) -> str:
+        """Write problem and answer to a folder, by names that follow from their contents.
+
+        Returns
+        -------
+        str
+            The command that judges them again; that asks again, where there is no answer.
+
+        Raises
+        ------
+        OSError
+            If they cannot be written.
+        """
+        problem = files.save_problem(folder, self.problem)
+        if self.answer is None:
+            return f"python -m conformance replay {shlex.quote(str(problem))}"
+        answer = files.save_answer(folder, self.answer)
+        return f"python -m conformance check {shlex.quote(str(problem))} {shlex.quote(str(answer))}"
+
+
+class Update(NamedTuple):
+    """A step of an update rule to hold in hand: its number, counted from 1; ``expected`` is what the rule gives."""
+
+    step: int
+    before: tuple[Array, ...]
+    gradients: tuple[Any, ...]
+    after: tuple[Array, ...]
+    expected: tuple[Array, ...]
 
 
 class Example(NamedTuple):
