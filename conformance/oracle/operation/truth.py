@@ -176,7 +176,7 @@ def of_forward(forward: Forward, format: Format, values: Sequence[Array], gs: Se
             f"nothing can be found WRONG. {error}"
         )
         return truth._replace(remarks=(remark, *truth.remarks))
-    pulled = followed.pulled(gs)
+    pulled = _beside_what_is_no_number(followed, followed.pulled(gs), plain)
     kinks = at_kinks(lambda decide: run(format, decide), followed, gs, pulled, seed)
     finite = _finite(run, gs, format, pulled, plain)
     expected = [_admitted(*of_g, format, finite[k]) for k, of_g in enumerate(zip(pulled, kinks, strict=True))]
@@ -188,6 +188,18 @@ def of_forward(forward: Forward, format: Format, values: Sequence[Array], gs: Se
     if hanging.any():
         remarks.append(f"{hanging.sum()} input elements are at a kink or nearer than a rounding to one")
     return Truth(expected, remarks=tuple(remarks))
+
+
+def _beside_what_is_no_number(followed: Followed, pulled: list[list[Pulled]], plain: Array) -> list[list[Pulled]]:
+    """With nothing known of what a NaN of the output hangs on: without a value there is no derivative."""
+    lost = np.isnan(plain)
+    if not lost.any():
+        return pulled
+    [through] = followed.pulled([np.where(lost, 1.0, 0.0)])
+    return [
+        [p._replace(rad=np.where(t.absolute == 0, p.rad, np.inf)) for p, t in zip(of_g, through, strict=True)]
+        for of_g in pulled
+    ]
 
 
 def _sums_narrow(followed: Followed, format: Format) -> Iterator[str]:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from conformance.judge.verdict import CONFORMS, WRONG
+from conformance.judge.verdict import CONFORMS, UNDECIDED, WRONG
 from conformance.oracle.operation.operation import check_loss
 
 from ..operation.operations import DTYPES, accused
@@ -90,6 +90,7 @@ def test_right_losses_of_what_they_are_meant_for(name: str, dtype: str, whole: b
             assert (accused(own), accused(mean)) == ([], [])
             if of.equation:
                 named = check_loss(of.equation, gradient, outputs, targets, seed=seed)
-                assert (named.verdict, accused(named)) == (CONFORMS, [])
+                # In bfloat16 a probability may be 1, of which that loss is not defined.
+                assert (named.verdict in (CONFORMS, UNDECIDED), accused(named)) == (True, [])
         wrong = check_loss(of.loss, lambda a, y: -2 * of.gradients[0](a, y), outputs, targets, seed=seed)
         assert wrong.verdict == WRONG
