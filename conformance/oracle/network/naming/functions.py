@@ -1,7 +1,7 @@
 """Functions: the numbers are right, of another loss, activation or parameter than the one that is asked."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -98,7 +98,7 @@ def _mixed(other: Activation, own_kind: bool = False) -> Change:
 
 def _changed(own: Any) -> Iterator[tuple[str, Any]]:
     """The same activation or loss with another value of one parameter."""
-    for name in (field.name for field in fields(own)):
+    for name in (field.name for field in fields(own)) if is_dataclass(own) else ():
         for value in VALUES.get(name, ()):
             if value != getattr(own, name):
                 try:
