@@ -16,10 +16,26 @@ from reference.training.files import replacing
 
 from .judge.terminal import COLUMNS, show
 from .judge.verdict import INTERRUPTED, NOT_PUT
-from .suite.profiles import PROFILES
+from .suite.profiles import PROFILES, Profile
 
 if TYPE_CHECKING:
     from .judge.report import Report
+
+Command = Annotated[
+    str | None, typer.Option("--command", help='A program that answers by PROTOCOL.md, as "node mynet.mjs".')
+]
+Named = Annotated[
+    str | None,
+    typer.Option("--subject", help="Who is asked in this process: reference, torch, ... or package.module:function."),
+]
+Declares = Annotated[
+    Path | None,
+    typer.Option("--declares", help="A file with an answer to start: what a function can do; else the XOR example's."),
+]
+Only = Annotated[list[str] | None, typer.Option("--only", help="Judge an equation alone, as B2; may be repeated.")]
+Timeout = Annotated[
+    float | None, typer.Option("--timeout", min=0.001, help="Seconds for a program to start, and for each answer; 60.")
+]
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, pretty_exceptions_enable=False)
 
@@ -37,24 +53,54 @@ def run_command(
     problems: Annotated[int | None, typer.Option(min=1, help="How many random problems instead.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="From which they are drawn.")] = 0,
     lockstep: Annotated[
-        bool | None, typer.Option("--lockstep/--no-lockstep", help="Also train on digits, judged at every step.")
+        bool | None,
+        typer.Option("--lockstep/--no-lockstep", help="Also train reference and twin on digits, judged at every step."),
     ] = None,
-    report_to: Annotated[Path | None, typer.Option("--report", dir_okay=False, help="Write report.json there.")] = None,
+    report_to: Annotated[
+        Path | None,
+        typer.Option("--report", help="Write report.json there; of a subject, a folder with junit.xml and problems."),
+    ] = None,
+    command: Command = None,
+    subject: Named = None,
+    declares: Declares = None,
+    only: Only = None,
+    max_seconds: Annotated[
+        float | None, typer.Option(min=0, help="Ask a subject no more after that time.")
+    ] = None,
+    timeout: Timeout = None,
+    known: Annotated[
+        Path | None, typer.Option("--known", help="A file of failures that are expected, with an address each.")
+    ] = None,
 ) -> None:
-    """Compare the reference with its PyTorch twin on random architectures, then train both in lockstep on digits."""
+    """Ask an implementation, any program by --command or any function by --subject, and judge its answers.
+
+    With neither, compare the reference with its PyTorch twin on random architectures, then train both in lockstep.
+    """
+    chosen = _profile(profile)
+    count = chosen.problems if problems is None else problems
+    if command is not None or subject is not None:
+        from .suite.harness import commands
+        from .suite.harness.run import Plan
+
+        if lockstep is not None:
+            raise typer.BadParameter("is of the reference and its twin, and not of a subject", param_hint="--lockstep")
+        seconds = float("inf") if max_seconds is None else max_seconds
+        plan = Plan(profile, count, seed, tuple(only or ()), seconds)
+        sys.exit(commands.run(commands.Who(command, subject, declares, timeout), plan, known, report_to))
+    of_subjects = {"--only": only, "--max-seconds": max_seconds, "--declares": declares, "--timeout": timeout}
+    for name, given in {**of_subjects, "--known": known}.items():
+        if given is not None:
+            raise typer.BadParameter("is of --command or --subject", param_hint=name)
+
     from .subjects.threads import one_thread
     from .suite.run import conformance
     from .suite.shards import processors
 
-    if profile not in PROFILES:
-        raise typer.BadParameter(f"expected one of {', '.join(PROFILES)}, got {profile}", param_hint="--profile")
     if report_to is not None:
+        if report_to.is_dir():
+            raise typer.BadParameter(f"expected a file, got the folder {report_to}", param_hint="--report")
         _check_folder(report_to, "--report")
-    chosen = PROFILES[profile]
-    chosen = chosen._replace(
-        problems=chosen.problems if problems is None else problems,
-        lockstep=chosen.lockstep if lockstep is None else lockstep,
-    )
+    chosen = chosen._replace(problems=count, lockstep=chosen.lockstep if lockstep is None else lockstep)
     with one_thread():
         sys.exit(conformance(Console(), chosen, seed, processors(), report_to))
 
@@ -63,13 +109,62 @@ def run_command(
 def replay_command(
     problem: Annotated[Path, typer.Argument(help="A saved problem, .json.")],
     eta: Annotated[float, typer.Option(help="Its learning rate, which the file does not hold.")] = 0.1,
+    command: Command = None,
+    subject: Named = None,
+    declares: Declares = None,
+    timeout: Timeout = None,
 ) -> None:
-    """Judge one saved problem again."""
+    """Ask a saved problem again, and say whether it is fixed; with no subject, judge the reference and its twin."""
+    if command is not None or subject is not None:
+        from .suite.harness import commands
+
+        sys.exit(commands.replay(commands.Who(command, subject, declares, timeout), problem))
     from .subjects.threads import one_thread
     from .suite.run import replay
 
     with one_thread():
         sys.exit(replay(Console(), problem, eta))
+
+
+@app.command("generate")
+def generate_command(
+    profile: Annotated[str, typer.Option(help=f"How much: one of {', '.join(PROFILES)}.")] = "quick",
+    problems: Annotated[int | None, typer.Option(min=1, help="How many random problems instead.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="From which they are drawn.")] = 0,
+    declares: Declares = None,
+) -> None:
+    """Print the problems of a run, a line of JSON each, for any program to answer."""
+    from .suite.harness import commands
+    from .suite.harness.run import Plan
+
+    count = _profile(profile).problems if problems is None else problems
+    sys.exit(commands.generate(declares, Plan(profile, count, seed)))
+
+
+@app.command("verify")
+def verify_command(
+    given: Annotated[
+        list[Path], typer.Argument(metavar="[PROBLEMS] ANSWERS", help="Files of lines, - for standard input.")
+    ],
+    profile: Annotated[str, typer.Option(help="Of the problems, where their file is not given.")] = "quick",
+    problems: Annotated[int | None, typer.Option(min=1, help="How many of them were random.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="From which they were drawn.")] = 0,
+    declares: Declares = None,
+    only: Only = None,
+    report_to: Annotated[Path | None, typer.Option("--report", help="A folder for report.json and junit.xml.")] = None,
+) -> None:
+    """Judge answers to the problems of generate; without their file, they are drawn again from the same options."""
+    from .suite.harness import commands
+    from .suite.harness.run import Plan
+
+    count = _profile(profile).problems if problems is None else problems
+    sys.exit(commands.verify(given, declares, Plan(profile, count, seed, tuple(only or ())), report_to))
+
+
+def _profile(name: str) -> Profile:
+    if name not in PROFILES:
+        raise typer.BadParameter(f"expected one of {', '.join(PROFILES)}, got {name}", param_hint="--profile")
+    return PROFILES[name]
 
 
 @app.command("check")
@@ -180,7 +275,7 @@ def bench_command(
             for size in progress.track(bench.SIZES, description="sizes"):
                 rows.append(bench.measure(size))
             judged = [costs.measure(size) for size in progress.track(costs.SIZES, description="judging")]
-            compared = costs.compared(costs.COMPARED)
+            compared, diagnosed = costs.compared(costs.COMPARED), costs.diagnosed()
             pullbacks = operations.measure()
             memory = bench.memory(bench.SIZES[-1])
     except KeyboardInterrupt:
@@ -192,9 +287,11 @@ def bench_command(
         "memory": memory._asdict(),
         "judging": [cost._asdict() for cost in judged],
         "gradcheck": compared._asdict(),
+        "diagnosis": [of._asdict() for of in diagnosed],
         "operations": [cost._asdict() for cost in pullbacks],
     }
-    show(console, speed(rows), judging(judged, compared), of_operations(pullbacks), machine(bench.machine(), memory))
+    costing = judging(judged, compared, diagnosed)
+    show(console, speed(rows), costing, of_operations(pullbacks), machine(bench.machine(), memory))
     try:
         with replacing(json_to) as file:
             file.write(json.dumps(figures, indent=1).encode() + b"\n")

@@ -49,6 +49,10 @@ def test_bar_dot_what_is_counted_and_infinity_are_explained(spoil: float, infini
     (axes,) = figure.axes
     marks = [line for line in axes.lines if line.get_marker() == "^"]
     assert bool(marks) == infinite
+    for line in axes.lines:
+        if infinite and line.get_linestyle() == ":":  # above it is no scale
+            (top, _) = line.get_ydata()
+            assert max(*axes.get_yticks(), *axes.get_yticks(minor=True)) <= top
     for mark in marks:
         (column,), (height,) = mark.get_xdata(), mark.get_ydata()
         assert axes.get_xticklabels()[column].get_text() == "1"

@@ -98,7 +98,7 @@ def named(document: Any) -> str:
     """Which message it is."""
     if "cmd" in document:
         return f"{document['cmd']}-request"
-    for field, name in (("report", "report"), ("protocol", "start-answer")):
+    for field, name in (("report", "report"), ("known", "known"), ("protocol", "start-answer")):
         if field in document:
             return name
     (kind,) = {"gradients", "unsupported", "error"} & set(document)
@@ -123,7 +123,7 @@ SHOWN = {named(example): example for example in examples()} | {"train-request": 
 
 
 def test_the_text_shows_every_message() -> None:
-    assert len(examples()) == 8
+    assert len(examples()) == 9
     assert set(SHOWN) == set(MODELS)
 
 

@@ -138,6 +138,40 @@ def compared(size: Size) -> Comparison:
     return Comparison(str(size), size.parameters, *map(float, np.median(turns, axis=0)))
 
 
+class Diagnosed(NamedTuple):
+    """Seconds of one probe of a wrong program, and of a right one: what naming a mistake costs besides."""
+
+    mistake: str
+    right: float
+    wrong: float
+
+
+def diagnosed() -> list[Diagnosed]:
+    """Known mistakes, and one that is in no list, for which all are tried."""
+    right = float(np.median([_probe_time(lambda W: W) for _ in range(ROUNDS)]))
+    rows = []
+    for name, change in MISTAKES.items():
+        _probe_time(change)
+        rows.append(Diagnosed(name, right, float(np.median([_probe_time(change) for _ in range(ROUNDS)]))))
+    return rows
+
+
+MISTAKES: dict[str, Callable[[Array], Array]] = {
+    "dL/dW twice": lambda W: 2 * W,
+    "dL/dW with its rows in reverse": lambda W: W[::-1].copy(),
+    "in no list": lambda W: W + W * W / 7,
+}
+"""What is done to every dL/dW."""
+
+
+def _probe_time(change: Callable[[Array], Array]) -> float:
+    def ask(network: Network, x: Array, y: Array) -> list[tuple[Array, Array]]:
+        gradients = loss_and_gradients(network, x, y, HalfSquaredError(), "sum").gradients
+        return [(change(gradient.W), gradient.b) for gradient in gradients]
+
+    return _timed(lambda: probe(ask, hidden=Tanh(), width=(1, 70), name="bench"))
+
+
 def gradcheck(problem: Problem) -> Callable[[], object]:
     """PyTorch's own check of the same loss by all parameters, in its slow mode."""
     parameters = [p for layer in twin.tensors(problem.network) for p in layer]

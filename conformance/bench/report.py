@@ -11,7 +11,7 @@ from ..judge.terminal import titled
 from .bench import RIVALS, TEXTS, Memory, Row
 from .comparison import TOOLS, Probed
 from .comparison import Row as Compared
-from .costs import Comparison, Cost
+from .costs import Comparison, Cost, Diagnosed
 from .operations import OperationCost
 
 
@@ -40,7 +40,7 @@ def _ratios(rows: Sequence[Row], title: str, names: Sequence[str]) -> Table:
     return table
 
 
-def judging(costs: Sequence[Cost], compared: Comparison) -> Group:
+def judging(costs: Sequence[Cost], compared: Comparison, diagnosed: Sequence[Diagnosed]) -> Group:
     """A row for each size that the oracle judges, and how it compares with gradcheck."""
     table = titled("Judging the gradients of a subject (the oracle's own time, without the subject's)")
     for name in ("network, dtype", "parameters", "questions", "time", "a parameter", "memory"):
@@ -60,7 +60,9 @@ def judging(costs: Sequence[Cost], compared: Comparison) -> Group:
         f"{compared.check * 1e3:,.1f} ms, {compared.gradcheck / compared.check:,.0f} times less; probe with all its "
         f"questions {compared.probe * 1e3:,.0f} ms, {compared.gradcheck / compared.probe:,.0f} times less."
     )
-    return Group(table, Text(said))
+    naming = "; ".join(f"{of.mistake}: {of.wrong / of.right:.1f} times" for of in diagnosed)
+    naming = f"A wrong program beside a right one, whose probe takes {diagnosed[0].right * 1e3:,.0f} ms: {naming}."
+    return Group(table, Text(said), Text(naming))
 
 
 def operations(rows: Sequence[OperationCost]) -> Table:

@@ -65,6 +65,10 @@ def drawn(report: Report) -> Any:
         _infinite(axes, beyond, high, len(keys))
         high *= 100
     axes.set_ylim(low, high)
+    if beyond:  # above the line is no scale
+        for minor in (False, True):
+            ticks = axes.get_yticks(minor=minor)
+            axes.set_yticks([tick for tick in ticks if low <= tick <= high / 100], minor=minor)
     axes.axhspan(1, high, color="tab:red", alpha=0.06, linewidth=0)
     axes.set_xlim(-0.6, len(keys) - 0.4)
     axes.set_xticks(range(len(keys)), [str(layer) if layer else "dL/dx" for _, layer in keys], fontsize=8)

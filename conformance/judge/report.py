@@ -5,9 +5,7 @@ said.
 """
 
 import io
-import shlex
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,14 +14,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reference import Loss
-from reference.gradients import Reduction
-
-from ..arrays import Array, Network
-from ..problems import files
-from ..problems.problem import GivenAnswer, Problem
+from .held import Example, Question, Update
 from .judgement import Judgement
-from .verdict import CONFORMS, EXIT_STATUS, SUSPECT, UNDECIDED, WRONG, Tally, added, worst_of
+from .known import Known, identity, status
+from .undecided import settling
+from .verdict import CONFORMS, EXIT_STATUS, NOT_ASKED, SUSPECT, UNDECIDED, WRONG, Tally, added, worst_of
 
 
 class Finding(NamedTuple):
@@ -31,7 +26,7 @@ class Finding(NamedTuple):
 
     ``faults`` names the known mistakes that the numbers fit, best first.  ``problem`` is a file that replays it, or "".
     ``factor`` is the number by which all are multiplied, where one explains them.  ``question`` holds what was asked
-    and answered, as arrays, where a network was.
+    and answered, as arrays; of an update rule, the step.  ``dtype`` and ``function`` say of what, for the `id`.
     """
 
     verdict: str
@@ -46,43 +41,15 @@ class Finding(NamedTuple):
     faults: tuple[str, ...] = ()
     problem: str = ""
     factor: float = np.nan
-    question: "Question | None" = None
-
-
-class Question(NamedTuple):
-    """A question to hold in hand: what was asked of a network, with the answer.
-
-    ``network`` holds W (n_l, n_{l-1}), b (n_l,) and sigma of each layer, x is (B, n_0), y (B, n_L).
-    """
-
-    network: Network
-    x: Array
-    y: Array
-    loss: Loss
-    reduction: Reduction
-    answer: GivenAnswer
+    question: Question | Example | Update | None = None
+    dtype: str = ""
+    function: str = ""
 
     @property
-    def problem(self) -> Problem:
-        """The same as a problem, as `conformance.check` takes it; its learning rate means nothing."""
-        return Problem(self.network, self.x, self.y, self.loss, self.reduction, eta=1.0)
-
-    def save(self, folder: str | Path) -> str:
-        """Write problem and answer to a folder, by names that follow from their contents.
-
-        Returns
-        -------
-        str
-            The command that judges them again.
-
-        Raises
-        ------
-        OSError
-            If they cannot be written.
-        """
-        problem = files.save_problem(folder, self.problem)
-        answer = files.save_answer(folder, self.answer)
-        return f"python -m conformance check {shlex.quote(str(problem))} {shlex.quote(str(answer))}"
+    def id(self) -> str:
+        """What does not change with what is drawn, as ``B2/hidden-derivative-missing/float32/tanh``."""
+        unnamed = "multiple" if np.isfinite(self.factor) else "unknown" if np.isfinite(self.got) else "not-a-number"
+        return identity(self.equation, self.faults[0] if self.faults else unnamed, self.dtype, self.function)
 
 
 def found(kind: str, j: Judgement, said: str, faults: tuple[str, ...] = (), problem: str = "") -> Finding:
@@ -91,9 +58,9 @@ def found(kind: str, j: Judgement, said: str, faults: tuple[str, ...] = (), prob
     return Finding(verdict, kind, j.equation, j.layer, *numbers, said, faults, problem, j.factor)
 
 
-def unnumbered(kind: str, equation: str, said: str, faults: tuple[str, ...] = ()) -> Finding:
-    """A finding of something wrong that is no number."""
-    return Finding(WRONG, kind, equation, 0, (), np.nan, np.nan, np.nan, said, faults)
+def unnumbered(kind: str, equation: str, said: str, faults: tuple[str, ...] = (), verdict: str = WRONG) -> Finding:
+    """A finding that is no number: something wrong, or why nothing was asked."""
+    return Finding(verdict, kind, equation, 0, (), np.nan, np.nan, np.nan, said, faults)
 
 
 class Subject(NamedTuple):
@@ -118,7 +85,8 @@ class Report(NamedTuple):
     ``tallies`` are keyed by (equation, layer) and hold ordinary problems only.  ``effective_bits`` says with how many
     bits the subject multiplies, by the dtype that it claims.  ``beyond`` is the verdict on inputs that the
     judge made up of those given, and is no part of the main one.  ``expected`` are the equations and layers that an
-    architecture has, whether they were judged or not.  ``print`` it to read it.
+    architecture has, whether they were judged or not.  ``known`` failures are expected, and leave the verdict as it
+    would be without them; ``scopes`` are the ends of the ids that could have been found.  ``print`` it to read it.
     """
 
     subject: Subject
@@ -135,6 +103,8 @@ class Report(NamedTuple):
     seed: int = 0
     complete: bool = True
     expected: tuple[tuple[str, int], ...] = ()
+    known: tuple[Known, ...] = ()
+    scopes: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """The report as text, for a terminal, a log, an assertion."""
@@ -147,10 +117,28 @@ class Report(NamedTuple):
 
     @property
     def verdict(self) -> str:
-        """The worst of the ordinary findings and of the equations in each layer; UNDECIDED where most is refused."""
-        ordinary = [finding.verdict for finding in self.findings if finding.kind == "ordinary"]
-        worst = worst_of([*(of.verdict for of in self.tallies.values()), *ordinary])
-        return UNDECIDED if worst == CONFORMS and self.refuses_most else worst
+        """The worst of the ordinary findings and of the equations in each layer.
+
+        What conforms is UNDECIDED where most is refused, and where not all was asked.  What is known is left out: such
+        a finding, and the equation that it names.
+        """
+        ordinary = [finding for finding in self.findings if finding.kind == "ordinary"]
+        tallies = [of.verdict for (equation, _), of in self.tallies.items() if equation not in self.excused]
+        worst = worst_of([*tallies, *(finding.verdict for finding in ordinary if not self.address(finding))])
+        return UNDECIDED if worst == CONFORMS and (self.refuses_most or not self.complete) else worst
+
+    @property
+    def excused(self) -> set[str]:
+        """The equations that known findings name."""
+        return {f.equation for f in self.findings if f.kind == "ordinary" and self.address(f)}
+
+    def address(self, finding: Finding) -> str:
+        """Where a finding that is expected is tracked; "" of any other."""
+        return next((known.url for known in self.known if known.id == finding.id), "")
+
+    def status(self, known: Known) -> str:
+        """Whether a known failure "failed" or "passed", or was "not asked"."""
+        return status(known, [finding.id for finding in self.findings], self.scopes if self.complete else ())
 
     @property
     def refuses_most(self) -> bool:
@@ -211,6 +199,8 @@ class Report(NamedTuple):
                     "faults": list(f.faults),
                     "explanation": f.explanation,
                     "problem": f.problem,
+                    "id": f.id,
+                    "known": self.address(f),
                 }
                 for f in self.findings
             ],
@@ -222,6 +212,7 @@ class Report(NamedTuple):
                 for (equation, layer), t in sorted(self.tallies.items())
                 if t.follows
             ],
+            "known": [known._asdict() | {"status": self.status(known)} for known in self.known],
         }
 
 
@@ -252,7 +243,7 @@ def number(x: float) -> float | str:
 
 MARKS = {CONFORMS: "ok", WRONG: "WRONG", SUSPECT: "suspect", UNDECIDED: "?"}
 
-STYLES = {CONFORMS: "green", WRONG: "bold red", SUSPECT: "yellow", UNDECIDED: "dim"}
+STYLES = {NOT_ASKED: "bold magenta", CONFORMS: "green", WRONG: "bold red", SUSPECT: "yellow", UNDECIDED: "dim"}
 
 FOLLOWS = "follows"
 """The mark of gradients that are off, but right given what comes before them."""
@@ -260,15 +251,19 @@ FOLLOWS = "follows"
 WIDTH = 100
 
 
-def shown(report: Report) -> RenderableType:
-    """The whole report for a terminal."""
+def shown(report: Report, table: RenderableType | None = None) -> RenderableType:
+    """The whole report for a terminal, with another table than that of layers by equations where one is given."""
     said: list[RenderableType] = [_title(report)]
     if report.tallies:
-        said.append(_table(report))
+        said.append(table or _table(report))
     said += [Text(remark) for remark in report.remarks]
     for finding in report.findings:
-        kind = KINDS[finding.kind]
-        said.append(Text.assemble((f"{finding.verdict}{kind}  ", STYLES[finding.verdict]), finding.explanation))
+        kind, url = KINDS[finding.kind], report.address(finding)
+        verdict, style = (f"known, {url}", "dim") if url else (finding.verdict, STYLES[finding.verdict])
+        said.append(Text.assemble((f"{verdict}{kind}  ", style), finding.explanation))
+    for known in report.known:
+        if report.status(known) == "passed":
+            said.append(Text(f"Known to fail, and passes now: {known.id} ({known.url})."))
     if report.robustness is not None:
         r = report.robustness
         said.append(
@@ -304,47 +299,13 @@ def _title(report: Report) -> Text:
 
 
 def _open(report: Report) -> str:
-    """What is undecided, by name, and what would decide it."""
-    if not _of_network(report):
-        return _open_inputs(report)
-    named = {"B3": "dL/dW", "B4": "dL/db", "B2": "dL/dx"}
-    layers: dict[str, list[int]] = {}
-    for equation, layer in report.undecided:
-        layers.setdefault(named.get(equation, f"({equation})"), []).append(layer)
-    said = [
-        name if of == [0] else f"{name} of layer{'s' if len(of) > 1 else ''} {', '.join(map(str, of))}"
-        for name, of in layers.items()
-    ]
-    float32 = any(report.tallies[key].worst.dtype == "float32" for key in report.undecided)
-    traced = any(equation == "F1" for equation, _ in report.tallies)
-    ways = ["float64"] * float32 + ["trace="] * (not traced) + ["fewer layers"]
-    return f"{' and '.join(said)} undecided, which {' or '.join(ways)} would decide"
+    return settling(report.undecided, report.tallies, _place(report))
 
 
-def _open_inputs(report: Report) -> str:
-    """The same of an operation, whose layers are its inputs; a second answer is undecided wherever the first is."""
-    undecided = [key for key in report.undecided if key[0] != "state"] or report.undecided
-    inputs: dict[str, list[int]] = {}
-    for equation, k in undecided:
-        inputs.setdefault(equation, []).append(k)
-    said = [f"({name}) by input{'s' if len(of) > 1 else ''} {', '.join(map(str, of))}" for name, of in inputs.items()]
-    dtypes = {report.tallies[key].worst.dtype for key in undecided}
-    ways = WIDER[min(dtypes, key=list(WIDER).index)] if dtypes <= set(WIDER) else "other inputs"
-    return f"{' and '.join(said)} undecided, which {ways} would decide"
-
-
-WIDER = {
-    "bfloat16": 'float32, or accumulator="float32" if it is true,',
-    "float16": 'float32, or accumulator="float32" if it is true,',
-    "float32": "float64",
-    "float64": "other inputs",
-}
-"""What may decide what a format leaves undecided, the narrowest format first."""
-
-
-def _of_network(report: Report) -> bool:
-    """Whether the layers are those of a network, and not the inputs of an operation."""
-    return any(equation[0] in "FBU" for equation, _ in report.tallies)
+def _place(report: Report) -> str:
+    """What the layers are: those of a network, arrays where nothing but an update rule is judged, or inputs."""
+    phases = {equation[0] for equation, _ in report.tallies}
+    return "array" if phases <= set("UT") and not report.expected else "layer" if phases & set("FBU") else "input"
 
 
 def by_phase(equation: str) -> tuple[int, str]:
@@ -356,11 +317,11 @@ def _table(report: Report) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     equations = sorted({equation for equation, _ in report.tallies}, key=by_phase)
     layers = sorted({layer for _, layer in report.tallies})
-    table.add_column("layer" if _of_network(report) else "input", justify="right")
+    table.add_column(_place(report), justify="right")
     for equation in equations:
         table.add_column(f"({equation})")
     for layer in layers:
-        table.add_row(str(layer) if layer else "dL/dx", *(_mark(report, equation, layer) for equation in equations))
+        table.add_row(str(layer) if layer else "dL/dx", *(mark(report, equation, layer) for equation in equations))
     for name, shown_of in ROWS.items():
         table.add_row(Text(name, "dim"), *(Text(shown_of(report.equations[e]), "dim") for e in equations))
     return table
@@ -369,7 +330,7 @@ def _table(report: Report) -> Table:
 ROWS: dict[str, Callable[[Tally], str]] = {
     "numbers": lambda t: f"{t.elements:,}",
     "undecided": lambda t: f"{t.undecided / t.elements:.1%}",
-    "error / bound": lambda t: _margin(t.worst),
+    "error / bound": lambda t: margin(t.worst),
     "floor": lambda t: f"{t.floor:.0e}",
 }
 """The rows below the marks, for all layers of an equation together.
@@ -385,7 +346,7 @@ What conforms so stands at the edge of an interval, as a kink's own derivative d
 """
 
 
-def _margin(j: Judgement) -> str:
+def margin(j: Judgement) -> str:
     """The largest error by its bound, in a cell: two digits, or a word where these would say something else."""
     if not np.isfinite(j.margin):
         return "far" if np.isfinite(j.got) else "none"
@@ -399,8 +360,11 @@ def digits_apart(x: float, fewest: int = 2) -> str:
     return next((said for digits in range(fewest, 17) if float(said := f"{x:.{digits}g}") != 1), f"{x!r}")
 
 
-def _mark(report: Report, equation: str, layer: int) -> Text:
+def mark(report: Report, equation: str, layer: int) -> Text:
+    """What became of an equation in a layer, in a word."""
     tally = report.tallies.get((equation, layer))
     if tally is not None and tally.follows and tally.verdict in (CONFORMS, UNDECIDED):
         return Text(FOLLOWS, "cyan")
+    if tally is not None and tally.verdict in (WRONG, SUSPECT) and equation in report.excused:
+        return Text("known", "dim")
     return Text(MARKS[tally.verdict], STYLES[tally.verdict]) if tally else Text("")

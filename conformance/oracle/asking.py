@@ -10,6 +10,7 @@ from ..arrays import Array
 from ..judge.judgement import Judgement
 from ..problems.layouts import numbers
 from ..problems.wire import Malformed, Refused
+from ..subjects.callables import Ended
 
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
@@ -81,10 +82,18 @@ class Outcome(NamedTuple, Generic[Asked, Given, Found]):
 
 
 def reply(call: Callable[[], Given], lent: Iterable[tuple[str, Array, Any]]) -> Reply[Given]:
-    """Call somebody's code, which may raise anything; ``lent`` are its arguments' names, their numbers, and they."""
+    """Call somebody's code, which may raise anything; ``lent`` are its arguments' names, their numbers, and they.
+
+    Raises
+    ------
+    Ended
+        If no more is to be asked.
+    """
     try:
         with np.errstate(all="ignore"):  # what overflows is the judge's to see
             answer = call()
+    except Ended:
+        raise
     except Refused as error:
         said = Failure.UNSUPPORTED if error.kind == "unsupported" else Failure.REFUSED
         return Reply(None, Failed(said, str(error), error))

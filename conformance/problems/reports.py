@@ -9,7 +9,7 @@ from pydantic import Field
 
 from .messages import Finite, Message
 
-Verdict = Literal["WRONG", "SUSPECT", "UNDECIDED", "CONFORMS"]
+Verdict = Literal["NOT ASKED", "WRONG", "SUSPECT", "UNDECIDED", "CONFORMS"]
 Quantity = float | Literal["NaN", "Infinity", "-Infinity"]
 Count = Annotated[int, Field(ge=0)]
 
@@ -66,7 +66,10 @@ class EquationRecord(Record):
 
 
 class Finding(Message):
-    """Something found wrong or suspect: where, what was got and expected, what it fits, and how to replay it."""
+    """Something found wrong or suspect: where, what was got and expected, what it fits, and how to replay it.
+
+    `id` does not change with what is drawn; `known` is the address of a failure that is expected, or empty.
+    """
 
     verdict: Verdict
     kind: Annotated[Literal["ordinary", "extreme", "beyond"], Field(alias="class")] = "ordinary"
@@ -79,6 +82,8 @@ class Finding(Message):
     faults: list[str]
     explanation: str
     problem: str
+    id: str = ""
+    known: str = ""
 
 
 class Robustness(Message):
@@ -94,6 +99,26 @@ class Place(Message):
 
     equation: str
     layer: Count
+
+
+class KnownFailure(Message):
+    """A failure that is expected: the id of its finding, and the address where it is tracked."""
+
+    id: str
+    url: str
+
+
+class KnownOutcome(KnownFailure):
+    """What became of a failure that is expected."""
+
+    status: Literal["failed", "passed", "not asked"]
+
+
+class KnownFailures(Message):
+    """The file of failures that are expected, version 1."""
+
+    known: Literal[1]
+    failures: list[KnownFailure]
 
 
 class Report(Message):
@@ -114,3 +139,4 @@ class Report(Message):
     beyond: Robustness | None = None
     remarks: list[str] = Field(default_factory=list)
     following: list[Place] = Field(default_factory=list)
+    known: list[KnownOutcome] = Field(default_factory=list)

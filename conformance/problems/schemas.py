@@ -8,7 +8,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from . import messages
 from .messages import Message
-from .reports import Report
+from .reports import KnownFailures, Report
 
 FOLDER = Path(__file__).parent.parent / "schemas"
 """Where the committed ones are."""
@@ -24,6 +24,7 @@ MODELS: dict[str, type[Message]] = {
     "unsupported-answer": messages.Unsupported,
     "error-answer": messages.Error,
     "report": Report,
+    "known": KnownFailures,
 }
 """The messages, by the names of their files."""
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, to_json
 
 import reference
 from reference import ACTIVATIONS, LOSSES, Layer
@@ -35,6 +35,10 @@ class Malformed(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(_printable(message))
+
+
+class Unrelated(Malformed):
+    """What was read is no JSON, or no answer to what was asked: who wrote it cannot be followed any further."""
 
 
 class Refused(ValueError):
@@ -77,7 +81,7 @@ def problem_json(problem: Problem, id: int = 1) -> str:
         "x": x.tolist(),
         "y": y.tolist(),
     }
-    return json.dumps(request, allow_nan=False)
+    return to_json(request).decode()  # the shortest decimals, as json.dumps writes, in a seventh of its time
 
 
 def parse_problem(text: str | bytes, eta: float = 0.0) -> Problem:
@@ -128,22 +132,32 @@ def answer_json(answer: GivenAnswer, id: int = 1) -> str:
     return json.dumps(response, allow_nan=False)
 
 
-def parse_answer(text: str | bytes, problem: Problem) -> GivenAnswer:
+def parse_answer(text: str | bytes, problem: Problem, id: int | None = None) -> GivenAnswer:
     """The answer to a problem, each number rounded once from its decimal to the problem's dtype.
+
+    Parameters
+    ----------
+    text : str or bytes
+    problem : Problem
+    id : int, optional
+        That the answer must have.
 
     Raises
     ------
     Malformed
-        If it is no answer, or a shape is not the problem's.
+        If it is no answer, or a shape is not the problem's; `Unrelated` if it is no JSON or has another id.
     Refused
         If it says that there is none: ``unsupported`` or ``error``.
     """
     document = _document(text, _off_midpoints if problem.dtype == np.float32 else float)
+    if id is not None:
+        _check_id(document, id)
     if isinstance(document, dict):
         for kind in ("error", "unsupported"):
             why = document.get(kind)
             if why is not None:
-                raise Refused(kind, why if isinstance(why, str) else _said(why))
+                said, issue = why if isinstance(why, str) else _said(why), document.get("issue")
+                raise Refused(kind, f"{said} ({issue})" if isinstance(issue, str) else said)
     response, dtype, network = _validated(messages.Answer, document), problem.dtype, problem.network
     B, L = len(problem.x), len(network)
 
@@ -178,27 +192,45 @@ def parse_answer(text: str | bytes, problem: Problem) -> GivenAnswer:
     )
 
 
-def _document(text: str | bytes, number: Any) -> Any:
-    """The value of a JSON text; ``number`` is made of every number's decimal, so that -0 keeps its sign."""
+def parse_declaration(text: str | bytes) -> messages.StartAnswer:
+    """The answer to ``start``: what a subject says that it can do; raises `Malformed` if it is anything else."""
+    return _validated(messages.StartAnswer, _document(text, float, int))
+
+
+def _check_id(document: Any, id: int) -> None:
+    if not isinstance(document, dict):
+        raise Unrelated(f"expected an object, got {_said(document)}")
+    if "id" not in document:
+        raise Unrelated(f"expected the field 'id', {id}, got an object without it")
+    given = document["id"]
+    if isinstance(given, bool) or not isinstance(given, float) or given != id:
+        raise Unrelated(f"id: expected {id}, got {f'{given:.17g}' if isinstance(given, float) else _said(given)}")
+
+
+def _document(text: str | bytes, number: Any, whole_number: Any = None) -> Any:
+    """The value of a JSON text; ``number`` is made of every number's decimal, so that -0 keeps its sign.
+
+    ``whole_number`` is made of those without a point or an exponent, where it is given.
+    """
     if isinstance(text, bytes):
         try:
             text = text.decode()
         except UnicodeDecodeError as error:
-            raise Malformed(f"expected JSON in UTF-8, got a byte that is none at {error.start}") from None
+            raise Unrelated(f"expected JSON in UTF-8, got a byte that is none at {error.start}") from None
     if text.startswith("\ufeff"):
-        raise Malformed("expected JSON in UTF-8 without a byte order mark, got one")
+        raise Unrelated("expected JSON in UTF-8 without a byte order mark, got one")
     values = text.count(",") + text.count("[") + text.count("{")
     if values > MOST_VALUES:
-        raise Malformed(f"expected a text of at most {MOST_VALUES:,} values, got about {values:,}")
+        raise Unrelated(f"expected a text of at most {MOST_VALUES:,} values, got about {values:,}")
     try:
-        return json.loads(text, object_pairs_hook=_each_once, parse_float=number, parse_int=number)
+        return json.loads(text, object_pairs_hook=_each_once, parse_float=number, parse_int=whole_number or number)
     except json.JSONDecodeError as error:
         broken = f"text that is none at line {error.lineno}, column {error.colno}: {error.msg}"
-        raise Malformed(f"expected JSON, got {broken if text.strip() else 'an empty text'}") from None
+        raise Unrelated(f"expected JSON, got {broken if text.strip() else 'an empty text'}") from None
     except RecursionError:
-        raise Malformed("expected lists in lists at most, got values nested beyond any limit") from None
+        raise Unrelated("expected lists in lists at most, got values nested beyond any limit") from None
     except MemoryError:
-        raise Malformed("expected a text that fits in memory, got a larger one") from None
+        raise Unrelated("expected a text that fits in memory, got a larger one") from None
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -30,6 +30,9 @@ def reference_answer(problem: Problem, text: ModuleType = reference) -> Answer:
 
 
 def counterpart(value: object, ours: dict[str, type], theirs: dict[str, type]) -> object:
-    """The value of the same name and parameters in another text; itself, where that text has none of the name."""
-    (name,) = (name for name, kind in ours.items() if kind is type(value))
+    """The value of the same name and parameters in another text; itself, where that text has none of the name.
+
+    Somebody's own activation or loss, which has no name, is itself in every text.
+    """
+    name = next((name for name, kind in ours.items() if kind is type(value)), None)
     return theirs[name](**vars(value)) if name in theirs else value

@@ -11,17 +11,17 @@ import numpy as np
 from reference.losses import fused
 
 from ...judge import precision
-from ...judge.judgement import Judgement
+from ...judge.held import Question as Held
+from ...judge.judgement import Judgement, known
 from ...judge.report import EDGE, Finding, Report, digits_apart, found
-from ...judge.report import Question as Held
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...text.labels import documented, label
-from ..diagnosis import CLUES, factor
+from ..explaining.factors import CLUES, factor
 from .asking.questions import Question
-from .elements import which
 from .judging.evidence import Evidence
-from .judging.reading import MULTIPLES, Reading, evaluation_order
+from .judging.reading import MULTIPLES, Reading, biased, evaluation_order
+from .naming.elements import which
 
 SAME = 1e-5
 """How close an estimated factor is to the number that it is called by: it carries some roundings of float32."""
@@ -123,7 +123,7 @@ def explained(violations: Sequence[Violation], contrast: str = "") -> list[Findi
     forward_too = any(equation == "F" for equation, _ in named)
     findings: dict[tuple[str, int], Finding] = {}
     for shown in order:
-        finding = _finding(shown, contrast, forward_too)
+        finding = of_named(shown, contrast, forward_too)
         findings.setdefault((finding.equation, finding.layer), finding)
     return list(findings.values())[:SHOWN]
 
@@ -151,6 +151,8 @@ def _named(violation: Violation, in_batches_only: bool) -> list[Judgement]:
     wrong = missing or [j for j in violation.accused if j.wrong]
     volunteered = [j for j in wrong if j.equation not in ("B3", "B4")]
     of_W, of_b = ({j.layer: j for j in wrong if j.equation == equation} for equation in ("B3", "B4"))
+    if not biased(violation.evidence.answer) and list(of_W) == list(range(len(of_W), 0, -1)) and len(of_W) > 1:
+        of_b = of_W  # all down from one layer: that is its delta
     if not of_W or not of_b:
         return sorted(wrong, key=evaluation_order)
     L = len(violation.question.problem.network)
@@ -162,7 +164,8 @@ def _named(violation: Violation, in_batches_only: bool) -> list[Judgement]:
     return [*volunteered, of_b[both]._replace(equation=equation)]
 
 
-def _finding(shown: Sequence[Named], contrast: str, forward_too: bool) -> Finding:
+def of_named(shown: Sequence[Named], contrast: str = "", forward_too: bool = False) -> Finding:
+    """The finding of one equation that is named, in the violations that show it, the smallest questions first."""
     violation = shown[0].violation  # the smallest question that shows it
     j = min((f.judgement for f in shown if f.violation is violation), key=evaluation_order)
     multiple = _factor(j, violation.question.problem)
@@ -179,9 +182,14 @@ def _finding(shown: Sequence[Named], contrast: str, forward_too: bool) -> Findin
     if violation.question.why:
         sentences.append(f"Seen in: {violation.question.why}.")
     said = " ".join(sentence for sentence in sentences if sentence)
-    network, x, y, loss, reduction, _ = violation.question.problem
-    held = Held(network, x, y, loss, reduction, _without_radii(violation.evidence.answer, x.dtype))
-    return found(violation.question.kind, j, said)._replace(question=held)
+    question = held(violation.question, _without_radii(violation.evidence))
+    return found(violation.question.kind, j, said)._replace(question=question)
+
+
+def held(question: Question, answer: GivenAnswer | None) -> Held:
+    """What a finding hands on: the question, and the answer, of plain arrays, if one came."""
+    network, x, y, loss, reduction, _ = question.problem
+    return Held(network, x, y, loss, reduction, answer)
 
 
 def _first_layers(shown: Sequence[Named]) -> list[tuple[Violation, int]]:
@@ -192,10 +200,22 @@ def _first_layers(shown: Sequence[Named]) -> list[tuple[Violation, int]]:
     return [(f.violation, f.judgement.layer) for f in shown if first[id(f.violation)] is f]
 
 
-def _without_radii(answer: GivenAnswer, dtype: Any) -> GivenAnswer:
-    """The answer in plain arrays, also where it was inferred from steps."""
-    layers = [tuple(precision.plain(part).astype(dtype) for part in layer) for layer in answer.gradients]
-    return answer._replace(gradients=tuple(Parameters(W, b) for W, b in layers))
+def _without_radii(evidence: Evidence) -> GivenAnswer:
+    """The answer in plain arrays, also where it was inferred from steps; a dL/db that nobody gave is the truth's."""
+    answer, dtype = evidence.answer, evidence.of.problem.dtype
+
+    def part(got: Any, truth: Any) -> Any:
+        return (precision.plain(got) if known(got) else truth.mid).astype(dtype)
+
+    leading = [gradient for gradient, _ in evidence.of.along_paths(evidence.of.states)][::-1]
+    layers = tuple(
+        Parameters(part(W, truth.W), part(b, truth.b))
+        for (W, b), truth in zip(answer.gradients, leading, strict=True)
+    )
+    loss, below = (
+        None if of is None else precision.plain(of).astype(dtype) for of in (answer.loss, answer.input_gradient)
+    )
+    return answer._replace(gradients=layers, loss=loss, input_gradient=below)
 
 
 def _violated(j: Judgement, problem: Problem) -> str:
@@ -265,7 +285,7 @@ def summary(report: Report) -> Iterator[str]:
     """What is to be said of the whole: the verdict's reach, and the effective precision."""
     totals = list(report.equations.values())
     judged, undecided = sum(t.elements for t in totals), sum(t.undecided for t in totals)
-    if report.verdict == CONFORMS and totals:
+    if report.verdict == CONFORMS and totals and not any(t.wrong or t.suspect for t in totals):  # nor what is known
         widest = max(totals, key=lambda t: t.floor)
         margins = [t.worst.margin for t in report.tallies.values()]
         inside = [f"the largest error {margin:.2g} of its bound" for margin in [max(margins)] if margin < EDGE]

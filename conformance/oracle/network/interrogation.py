@@ -6,6 +6,7 @@ numbers.  Where that alone speaks against an answer it is no proof: it is SUSPEC
 small network, and otherwise a remark; a subject that declares the method of backpropagation has promised that it holds.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
@@ -16,18 +17,25 @@ from ...arrays import Array
 from ...bounds.lifted import lifted
 from ...judge import precision
 from ...judge.judgement import Judgement
+from ...judge.known import Known, checked
 from ...judge.report import Finding, Report, Robustness, Subject, unnumbered
 from ...judge.verdict import CONFORMS, WRONG, by_equation_and_layer
 from ...problems.layouts import layouts, like
 from ...problems.problem import GivenAnswer, Parameters, Problem
-from ...subjects.callables import Ask, check_shapes
+from ...subjects.callables import Ask, Ended
+from ...subjects.programs.process import NoAnswer
+from ...subjects.shapes.taken import check_shapes
 from .. import asking
 from .asking.domain import Domain
+from .asking.orientation import in_own_arrays
 from .asking.questions import Question, questions
+from .asking.unasked import Restyled, unasked
 from .conclusion import concluded
 from .contrast import contrast
-from .explanation import Violation, attributed, explained, summary
+from .explanation import Violation, attributed, explained, held, summary
+from .identity import identified, of_domain
 from .judging.evidence import Evidence, equations_of, evidence
+from .naming.mistake import Given, Held, Mistake, fits_all, gradients_of, in_float64
 
 REPEATS = 4
 """How many wrong answers are asked for once more: state imitates every fault."""
@@ -35,8 +43,27 @@ REPEATS = 4
 Outcome = asking.Outcome[Question, GivenAnswer, Evidence]
 
 
-def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, count: int | None = None) -> Report:
-    """Ask a subject all questions of its domain and judge its answers.
+def interrogated(
+    ask: Ask, domain: Domain, subject: Subject, seed: int = 0, count: int | None = None, known: Iterable[Known] = (),
+    restyled: Restyled | None = None,
+) -> Report:  # fmt: skip
+    """Ask a subject the questions that its domain allows and judge its answers; otherwise as `answered`.
+
+    Parameters
+    ----------
+    ask, domain, subject, known, restyled
+    seed : int
+    count : int, optional
+        Of questions.
+    """
+    return answered(ask, domain, subject, questions(domain, seed, count), known, restyled)._replace(seed=seed)
+
+
+def answered(
+    ask: Ask, domain: Domain, subject: Subject, asked: Iterable[Question], known: Iterable[Known] = (),
+    restyled: Restyled | None = None,
+) -> Report:  # fmt: skip
+    """Ask a subject questions of its domain and judge its answers.
 
     Parameters
     ----------
@@ -45,14 +72,30 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, coun
     domain : Domain
     subject : Subject
         For the report.
-    seed : int
-    count : int, optional
-        Of questions.
+    asked : iterable of Question
+    known : iterable of Known
+        Failures that are expected.
+    restyled : function, optional
+        From a style to the subject asked in that style, which is tried where it answers in no other.
+
+    Returns
+    -------
+    Report
+        Not complete, if the subject says by `Ended` that no more is to be asked.
     """
-    outcomes = [_outcome(question, ask, domain) for question in questions(domain, seed, count)]
+    expected = checked(known)
+    outcomes: list[Outcome] = []
+    complete = True
+    try:
+        outcomes.extend(_outcome(question, ask, domain) for question in asked)
+    except Ended:  # what was judged before stays
+        complete = False
     first = [outcome for outcome in outcomes if outcome.question.again is None]
     unsupported = [outcome for outcome in outcomes if outcome.unsupported]
-    failed = [outcome for outcome in first if outcome.failed and not outcome.unsupported]
+    failed = [o for o in outcomes if o.failed and not o.unsupported and (o.question.again is None or _broke(o.failed))]
+    nothing = unasked(first, domain, restyled, lambda problem, answer: not _evidence(problem, answer, domain).wrong)
+    if nothing is not None:
+        return Report(subject, {}, (nothing,), len(outcomes) - len(unsupported), len(unsupported), len(failed))
     answered = [outcome for outcome in first if not outcome.failed]
     extremes = [outcome for outcome in answered if outcome.question.kind == "extreme"]
     ordinary = [o for o in answered if o.question.kind == "ordinary" and not o.question.open_targets]
@@ -60,27 +103,35 @@ def interrogated(ask: Ask, domain: Domain, subject: Subject, seed: int = 0, coun
     judged = [] if state else ordinary  # state imitates every mistake
     wrong, doubted = _violations(judged, domain)
     findings = [*_failures(failed), *([state] if state else [])]
+    of_numbers: list[Finding] = []
     for violations in (wrong, doubted):
-        findings += explained(violations, _contrast(violations, ask, domain))
-    findings = concluded(findings, [v.evidence for v in wrong], [o.found for o in judged])
+        of_numbers += explained(violations, _contrast(violations, ask, domain))
+    of_numbers, wrong = concluded(of_numbers, wrong, [o.found for o in judged], domain.style)
+    findings += of_numbers
     broken = [outcome for outcome in extremes if outcome.violated]
+    unanswered = sum(outcome.question.kind == "extreme" for outcome in failed)
     if not findings:
         beyond = _violations(broken, domain)[0]
-        findings = concluded(explained(beyond), [v.evidence for v in beyond], [o.found for o in extremes])
+        findings = concluded(explained(beyond), beyond, [o.found for o in extremes], domain.style).findings
     bits = precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
     report = Report(
         subject,
         by_equation_and_layer(_counted(judged, [*wrong, *doubted])),
-        tuple(findings),
+        tuple(in_own_arrays(finding, domain.style) for finding in findings),
         asked=len(outcomes) - len(unsupported),
         unsupported=len(unsupported),
         failed=len(failed),
-        robustness=Robustness(WRONG if broken else CONFORMS, len(extremes), len(broken)) if extremes else None,
+        robustness=_robustness(len(extremes) + unanswered, len(broken) + unanswered),
         effective_bits={domain.dtype: bits} if bits else {},
-        seed=seed,
+        complete=complete,
         expected=_expected(ordinary),
     )
+    report = identified(report, of_domain(domain), expected)
     return report._replace(remarks=tuple(_remarks(report, outcomes)))
+
+
+def _robustness(asked: int, wrong: int) -> Robustness | None:
+    return Robustness(WRONG if wrong else CONFORMS, asked, wrong) if asked else None
 
 
 # Asking.
@@ -94,12 +145,16 @@ def _outcome(question: Question, ask: Ask, domain: Domain) -> Outcome:
         outcome = usual if not usual.failed else outcome
     if outcome.failed:
         return outcome
-    found = evidence(lifted(question.problem, domain.conventions), outcome.answer)
+    found = _evidence(question.problem, outcome.answer, domain)
     if found.wrong and question.declared:
-        held_to = evidence(lifted(question.declared, domain.conventions), outcome.answer)
+        held_to = _evidence(question.declared, outcome.answer, domain)
         if not held_to.wrong:
             question, found = question._replace(problem=question.declared), held_to
     return outcome._replace(question=question, judgements=found.accused, evidence=found)
+
+
+def _evidence(problem: Problem, answer: GivenAnswer, domain: Domain) -> Evidence:
+    return evidence(lifted(problem, domain.conventions), answer)
 
 
 def _asked(question: Question, ask: Ask) -> Outcome:
@@ -137,26 +192,54 @@ def _state(outcomes: Sequence[Outcome], ask: Ask) -> Finding | None:
     wrong = [o for o in outcomes if o.violated and o.question.again is None]
     for before in wrong[:REPEATS]:
         for _ in range(2):  # what is kept may by chance be what it was; the second time it is the question itself
-            found = _differs(before, _asked(before.question, ask))
+            try:
+                found = _differs(before, _asked(before.question, ask))
+            except Ended:
+                return None
             if found is not None:
                 return found
-    return None
+    return _earlier(wrong, outcomes)
+
+
+def _earlier(wrong: Sequence[Outcome], outcomes: Sequence[Outcome]) -> Finding | None:
+    """A finding where wrong answers are the gradients of an earlier question's samples, in this question's network."""
+    shown = []
+    for after in wrong[:REPEATS]:
+        problem = after.question.problem
+        for before in outcomes[: outcomes.index(after)]:
+            x, y = before.question.problem.x, before.question.problem.y
+            alike = (x.shape, y.shape) == (problem.x.shape, problem.y.shape) and not np.array_equal(x, problem.x)
+            if alike and fits_all(Mistake("", "", _of_samples(x, y)), [Held.of(after.found)]):
+                shown.append(after.question)
+                break
+    if not shown:
+        return None
+    said = (
+        f"The answer to a question ({shown[0].why}) holds the gradients of the samples of an earlier one: something is "
+        "kept from one call to the next.  State imitates every other mistake, so nothing else is named."
+    )
+    return unnumbered(shown[0].kind, "state", said)._replace(question=held(shown[0], None))
+
+
+def _of_samples(x: Array, y: Array) -> Given:
+    return lambda problem: gradients_of(in_float64(problem._replace(x=x, y=y)))
 
 
 def _differs(before: Outcome, again: Outcome) -> Finding | None:
     """A finding where two answers to one question are further apart than two right answers can be."""
     question, of = before.question, before.found.of
     if again.failed:
+        if _broke(again.failed):  # which says nothing of what it keeps
+            return None
         said = f"Asked the same question again ({again.question.why}), it failed: {again.failed.said}"
-        return unnumbered(question.kind, "state", said)
+        return unnumbered(question.kind, "state", said)._replace(question=held(question, None))
     if all(map(np.array_equal, *map(_flat, (before.answer, again.answer)))):
         return None
     for l, (gradient, _) in zip(range(len(of.network), 0, -1), of.along_paths(of.states), strict=True):
         for field in Parameters._fields:
-            first, second = (
-                precision.plain(getattr(given.gradients[l - 1], field)) for given in (before.answer, again.answer)
-            )
-            bound = 2 * getattr(gradient, field).rad
+            both = [getattr(given.gradients[l - 1], field) for given in (before.answer, again.answer)]
+            first, second = map(precision.plain, both)
+            bound = 2 * getattr(gradient, field).rad + sum(map(precision.radius, both))
             with np.errstate(all="ignore"):
                 beyond = abs(second - first) - bound
             beyond = np.where(np.isnan(first) != np.isnan(second), np.inf, np.nan_to_num(beyond, nan=-np.inf))
@@ -169,7 +252,8 @@ def _differs(before: Outcome, again: Outcome) -> Finding | None:
                 )
                 element = tuple(map(int, at))
                 numbers = float(second[at]), float(first[at]), float(bound[at])
-                return Finding(WRONG, question.kind, "state", l, element, *numbers, said)
+                finding = Finding(WRONG, question.kind, "state", l, element, *numbers, said)
+                return finding._replace(question=held(question, again.answer))
     return None
 
 
@@ -203,7 +287,10 @@ def _contrast(violations: Sequence[Violation], ask: Ask, domain: Domain) -> str:
         return not outcome.failed and not outcome.violated
 
     right = violations[0].conforming if violations else ()
-    return contrast([v.question for v in violations], right, conforms)
+    try:
+        return contrast([v.question for v in violations], right, conforms)
+    except Ended:
+        return ""
 
 
 def _passes_alone(outcomes: Iterable[Outcome]) -> bool:
@@ -230,17 +317,35 @@ def _expected(outcomes: Iterable[Outcome]) -> tuple[tuple[str, int], ...]:
 
 def _failures(failed: Iterable[Outcome]) -> Iterator[Finding]:
     """A finding for each thing that was said, of ordinary and of extreme questions apart."""
-    alike: dict[tuple[str, str], list[Question]] = {}
+    alike: dict[tuple[str, str], list[Outcome]] = {}
     for outcome in failed:
         assert outcome.failed
-        alike.setdefault((outcome.question.kind, outcome.failed.said), []).append(outcome.question)
-    for (kind, said), (question, *more) in alike.items():
-        text = (
-            f"No answer to a question ({question.why}{f', and {len(more)} more' if more else ''}): {said}.  If such "
-            "questions are outside what it takes, say so (layers, width, batch or widths), or let it raise "
-            "NotImplementedError."
-        )
-        yield unnumbered(kind, "protocol", text)
+        said = NUMBER.sub("0", outcome.failed.said)  # shapes are those of the questions
+        alike.setdefault((outcome.question.kind, said), []).append(outcome)
+    for (kind, _), (first, *more) in alike.items():
+        question, why = first.question, first.failed
+        assert why
+        asked = " ".join(each for each in (question.why, f"and {len(more)} more" if more else "") if each)
+        text = f"No answer to a question ({asked}): {why.said}."
+        if not _broke(why):
+            text += f"  {OUTSIDE}"
+        yield unnumbered(kind, "protocol", text)._replace(question=held(question, None))
+
+
+NUMBER = re.compile(r"\d+")
+"""What differs in what is said of the same failure of different questions."""
+
+
+def _broke(failed: asking.Failed) -> bool:
+    """Whether a program died, hung, or could not be followed."""
+    return isinstance(failed.error, NoAnswer)
+
+
+OUTSIDE = (
+    "If such questions are outside what it takes, say so (layers, width, batch or widths), or let it raise "
+    'NotImplementedError; a program answers "unsupported".'
+)
+"""How not to be asked what one cannot."""
 
 
 def _remarks(report: Report, outcomes: Sequence[Outcome]) -> Iterator[str]:

@@ -19,10 +19,15 @@ from ...judge.judgement import Judgement
 from ...judge.report import Finding, digits_apart, found
 from ...judge.verdict import WRONG
 from ...problems.problem import GivenAnswer, Parameters, Problem
-from ..diagnosis import factor
+from ...subjects.shapes.objective import documented
+from ...subjects.shapes.style import Style
+from ...subjects.shapes.taken import unknown
+from ..explaining.factors import factor
 from .asking.domain import Domain
 from .asking.questions import Question, questions
 from .judging.evidence import Evidence, evidence
+from .naming.mistake import SLACK, gradients_of, in_float64
+from .naming.steps import Shown, fitting, flat, sizes
 
 STEPS = 5
 """Steps that are taken in a row: a schedule off by one shows in the second, one that waits a little in the fifth."""
@@ -48,14 +53,17 @@ class Step(NamedTuple):
     evidence: Evidence
 
 
-def inferred(before: Network, after: Network, eta: float) -> GivenAnswer:
-    """The gradients behind one plain step, with the roundings of the product and the difference in their radii."""
-    return GivenAnswer(
-        tuple(
-            Parameters(precision.from_step(p.W, q.W, eta), precision.from_step(p.b, q.b, eta))
-            for p, q in zip(before, after, strict=True)
-        )
-    )
+def inferred(problem: Problem, after: Network, eta: float, style: Style) -> GivenAnswer:
+    """The gradients behind one plain step, with the roundings of the product and the difference in their radii.
+
+    What the style says that the objective adds to the loss is taken off; of biases that there are none of nothing is
+    known.
+    """
+    gradients = []
+    for p, q in zip(problem.network, after, strict=True):
+        b = precision.from_step(p.b, q.b, eta) if style.biased else unknown(len(p.b), problem.dtype)
+        gradients.append(Parameters(precision.from_step(p.W, q.W, eta), b))
+    return documented(GivenAnswer(tuple(gradients)), problem, style)
 
 
 def not_in_proportion(train: Trained, domain: Domain, seed: int) -> list[Finding]:
@@ -69,25 +77,34 @@ def not_in_proportion(train: Trained, domain: Domain, seed: int) -> list[Finding
     """
     problem = _several(domain, seed).problem
     try:
-        larger, smaller = (_flat(inferred(problem.network, train(problem, eta), eta).gradients) for eta in RATES)
+        larger, smaller, again = (_shown(train, problem, eta, domain) for eta in (*RATES, RATES[0]))
     except Exception:  # what it cannot take at all is found by the questions
         return []
-    of = lifted(problem, domain.conventions)
-    leading = [part for gradient, _ in of.along_paths(of.states) for part in (gradient.b.rad, gradient.W.rad)]
-    bound = larger[1] + smaller[1] + 2 * np.concatenate([part.ravel() for part in leading[::-1]])
+    if not (abs(again.got - larger.got) <= again.within).all():
+        return []  # what is kept is found by the questions
+    bound = larger.within + smaller.within
     with np.errstate(all="ignore"):
-        beyond = abs(larger[0] - smaller[0]) - bound
+        beyond = abs(larger.got - smaller.got) - bound
     at = int(np.nanargmax(np.where(np.isfinite(bound), beyond, -np.inf)))
     if not beyond[at] > 0:
         return []
-    numbers = float(larger[0][at]), float(smaller[0][at]), float(bound[at])
+    kind = fitting((larger, smaller))
+    numbers = float(larger.got[at]), float(smaller.got[at]), float(bound[at])
     said = (
         f"(U1) The step is not in proportion to the rate: with eta = {RATES[0]:g} it shows a gradient of "
         f"{numbers[0]:.9g} where with eta = {RATES[1]:g} it shows {numbers[1]:.9g}, more than {numbers[2]:.1g} apart.  "
-        "So it is no plain step of gradient descent: weights are updated before all gradients are taken from them, or "
-        "more than one step is taken."
+        "So it is no plain step of gradient descent."
+        + (f"  Exactly these numbers come where {kind.said}." if kind else "")
     )
-    return [Finding(WRONG, "ordinary", "U1", 0, (), *numbers, said, ("weights-updated-first", "several steps"))]
+    return [Finding(WRONG, "ordinary", "U1", 0, (), *numbers, said, (kind.name,) if kind else ())]
+
+
+def _shown(train: Trained, problem: Problem, eta: float, domain: Domain) -> Shown:
+    """A step that is taken, with what it shows."""
+    got, rad = _flat(inferred(problem, train(problem, eta), eta, domain.style).gradients)
+    of = lifted(problem, domain.conventions)
+    leading = [(gradient.W.rad, gradient.b.rad) for gradient, _ in of.along_paths(of.states)]
+    return Shown(problem, eta, got, rad + np.concatenate([part.ravel() for pair in leading[::-1] for part in pair]))
 
 
 def _several(domain: Domain, seed: int) -> Question:
@@ -109,12 +126,14 @@ def steps_in_a_row(train: Trained, domain: Domain, seed: int) -> tuple[list[Find
     try:
         for step in _taken(train, _several(domain, seed), domain, seed):
             taken.append(step)
-            if step.evidence.wrong:
+            if step.evidence.wrong and not _like_first(taken):
                 break
     except Exception:  # what it cannot take at all is found by the questions
         return [], []
-    if not taken or taken[0].evidence.wrong:
-        return [], []  # a first step that is wrong is no matter of what is kept
+    if not taken:
+        return [], []
+    if taken[0].evidence.wrong and len(taken) == 1:  # a first step that is wrong is no matter of what is kept
+        return _of_sizes(taken[0]), []
     updates = {"B3": "U1", "B4": "U2"}
     judged = [
         j._replace(equation=updates[j.equation])
@@ -122,14 +141,52 @@ def steps_in_a_row(train: Trained, domain: Domain, seed: int) -> tuple[list[Find
         for j in (step.evidence.accused if step.evidence.wrong else step.evidence.counted)
         if j.equation in updates
     ]
-    return ([_finding(taken)] if taken[-1].evidence.wrong else []), judged
+    if not taken[-1].evidence.wrong or _like_first(taken):
+        return [], [] if taken[0].evidence.wrong else judged
+    if taken[0].evidence.wrong and not list(_fitting(taken)):
+        return [], []
+    return [_finding(taken)], judged
+
+
+def _like_first(taken: Sequence[Step]) -> bool:
+    """Whether the last step is the truth by the same factor as the first: that is a mistake, and nothing kept."""
+    first, last = _multiple(taken[0]), _multiple(taken[-1])
+    return bool(first) and abs(last / first - 1) < NEAR
+
+
+def _multiple(step: Step) -> float:
+    """The number by which all gradients of a wrong step are the truth, 1 where it is right; or 0."""
+    if not step.evidence.wrong:
+        return 1.0
+    got, bound = _flat(step.gradients)
+    truth, radius = _expected(step.evidence)
+    with np.errstate(all="ignore"):
+        r = float((got * truth).sum() / (truth * truth).sum())
+        fits = bool((abs(got - r * truth) <= 2 * (1 + abs(r)) * (bound + radius)).all())
+    return r if fits else 0.0
+
+
+def _of_sizes(step: Step) -> list[Finding]:
+    """A finding where the steps of a first batch have one size, whatever the gradients are."""
+    got, bound = _flat(step.gradients)
+    _, radius = _expected(step.evidence)
+    found_sizes = sizes(Shown(step.problem, RATE, got, bound + radius))
+    if not found_sizes:
+        return []
+    names, what = found_sizes
+    j = max((j for j in step.evidence.accused if j.wrong), key=lambda j: j.margin)
+    said = (
+        f"(U1) It is no plain step of gradient descent: {what}; in layer {j.layer} at {list(j.element)} the gradient "
+        f"behind it is {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.1g}."
+    )
+    return [found("ordinary", j._replace(equation="U1"), said, names)]
 
 
 def _taken(train: Trained, question: Question, domain: Domain, seed: int) -> Iterator[Step]:
     rng, problem = np.random.default_rng((seed, STEPS)), question.problem
     for _ in range(STEPS):
         after = train(problem, RATE)
-        answer = inferred(problem.network, after, RATE)
+        answer = inferred(problem, after, RATE, domain.style)
         yield Step(problem, answer.gradients, evidence(lifted(problem, domain.conventions), answer))
         # Other samples of the same kind: the rows in another order, x with other signs.
         order = rng.permutation(len(problem.x))
@@ -140,47 +197,52 @@ def _taken(train: Trained, question: Question, domain: Domain, seed: int) -> Ite
 
 def _finding(taken: Sequence[Step]) -> Finding:
     j = max((j for j in taken[-1].evidence.accused if j.wrong), key=lambda j: j.margin)
-    label = "U1" if j.equation == "B3" else "U2"
+    label, fitting = "U1" if j.equation == "B3" else "U2", list(_fitting(taken))[:1]
+    first = "is" if len(taken) == 2 else f"{len(taken) - 1} are"
+    r = _multiple(taken[0])
+    right = f"right but for a factor of {digits_apart(r, 4)}" if taken[0].evidence.wrong else "right"
     said = (
-        f"({label}) Of steps in a row, each from the weights that the one before returned, the first "
-        f"{'is' if len(taken) == 2 else f'{len(taken) - 1} are'} right and the next is not: layer {j.layer}, "
-        f"{j.wrong:,} of {j.elements:,} elements; at {list(j.element)} the "
-        f"gradient behind it is {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.1g}.  {_kept(taken)}"
+        f"({label}) Of steps in a row, each from the weights that the one before returned, the first {first} {right} "
+        f"and the next is not: layer {j.layer}, {j.wrong:,} of {j.elements:,} elements; at {list(j.element)} the "
+        f"gradient behind it is {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.1g}.  "
+        + (fitting[0][1] if fitting else "Something is kept from one step to the next.")
     )
-    return found("ordinary", j._replace(equation=label), said, _names(taken))
-
-
-def _names(taken: Sequence[Step]) -> tuple[str, ...]:
-    return tuple(name for name, _ in _fitting(taken))[:1]
-
-
-def _kept(taken: Sequence[Step]) -> str:
-    fitting = list(_fitting(taken))
-    return fitting[0][1] if fitting else "Something is kept from one step to the next."
+    return found("ordinary", j._replace(equation=label), said, tuple(name for name, _ in fitting))
 
 
 def _fitting(taken: Sequence[Step]) -> Iterator[tuple[str, str]]:
     """What explains the step that is wrong, by the steps before it: a name and a sentence each."""
     last, before = taken[-1], taken[-2]
     got, bound = _flat(last.gradients)
-    earlier, _ = _flat(before.gradients)
+    earlier, earlier_radius = _expected(before.evidence)
     truth, radius = _expected(last.evidence)
     bound = bound + radius
-    if (abs(got - earlier) <= bound).all():
-        yield "an earlier batch", "It is the gradient of the step before: this batch was not looked at."
-    for name, base, sentence in (
-        ("momentum", earlier, "It is the gradient plus {r} times that of the step before, as momentum adds."),
-        ("rate changes", truth, "It is {r} times the gradient: the rate changes from step to step."),
-        ("weight decay", _weights(last.problem), "It is the gradient plus {r} times the weights, as decay adds."),
-    ):
-        off = got - truth
+    for n, step in enumerate(taken[:-1], start=1):
+        again = flat(gradients_of(in_float64(last.problem._replace(x=step.problem.x, y=step.problem.y))))
+        if (abs(got - again) <= SLACK * bound).all() or (abs(got - _flat(step.gradients)[0]) <= bound).all():
+            yield "an earlier batch", f"It is the gradient of the samples of step {n}: this batch was not looked at."
+    for name, bases, sentence in (
+        ("rate changes", (truth,), "It is {0} times the gradient: the rate changes from step to step."),
+        ("weight decay", (truth, _weights(last.problem)), "It is {0} times the gradient plus {1} times the weights."),
+        ("momentum", (truth, earlier),
+         "It is {0} times the gradient plus {1} times that of the step before, as momentum adds."),
+        ("momentum", (truth, sum(_expected(step.evidence)[0] for step in taken[:-1])),
+         "It is {0} times the gradient plus {1} times the sum of all before it: they are added up."),
+        ("momentum", (truth, *(_expected(step.evidence)[0] for step in reversed(taken[:-1]))),
+         "It is {0} times the gradient plus {1} times that of the step before, and so on, as momentum adds."),
+    ):  # fmt: skip
+        factors, *_ = np.linalg.lstsq(np.stack(bases, axis=1), got, rcond=None)
         with np.errstate(all="ignore"):
-            r = float((off * base).sum() / (base**2).sum())
-            fits = bool((abs(off - r * base) <= (1 + abs(r)) * 2 * bound).all())
-        if fits and np.isfinite(r):
-            value = 1 + r if name == "rate changes" else r
-            known = tuple((n / 100, f"{n / 100:g}") for n in (10, 50, 90, 95, 99))
-            yield name, sentence.format(r=factor(value, known, NEAR) or digits_apart(value, 4))
+            off = abs(got - np.stack(bases, axis=1) @ factors)
+            fits = (off <= 2 * (1 + abs(factors).sum()) * (bound + earlier_radius)).all()
+        if fits and np.isfinite(factors).all() and len(got) > 2 * len(bases):
+            numbers = [factor(float(r), KNOWN, NEAR) or digits_apart(float(r), 4) for r in factors]
+            numbers = ["1" if abs(float(r) - 1) < NEAR else n for r, n in zip(factors, numbers, strict=True)]
+            yield name, sentence.format(*numbers).replace("is 1 times the gradient plus", "is the gradient plus")
+
+
+KNOWN = tuple((n / 100, f"{n / 100:g}") for n in (10, 50, 81, 90, 95, 99, 190))
+"""Factors that people take."""
 
 
 def _flat(gradients: Sequence[Parameters[Any]]) -> tuple[Array, Array]:

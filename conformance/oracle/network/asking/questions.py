@@ -154,7 +154,7 @@ def questions(domain: Domain, seed: int, count: int | None = None) -> list[Quest
     found: list[Question] = []
     shapes = [*dict.fromkeys(_in_batches(shape, domain) for shape in _shapes(domain))]
     for i, shape in enumerate(shapes):
-        question = _question(domain, shape, seed, i)
+        question = question_of(domain, shape, seed, i)
         if i == 1:
             question = question._replace(problem=drawn.saturated(question.problem))
         found.append(question)
@@ -162,12 +162,12 @@ def questions(domain: Domain, seed: int, count: int | None = None) -> list[Quest
             found.append(question._replace(why=f"{question.why}, once more", again=len(found) - 1))
     small = [shape for shape in shapes if shape.role == "detect" and len(shape.widths) > 2] or shapes
     for i, shape in enumerate(small[:2], start=len(shapes)):
-        question = _question(domain, shape, seed, i, numbers="whole")
+        question = question_of(domain, shape, seed, i, numbers="whole")
         problem = drawn.dead(question.problem, -1)
         found.append(question._replace(why=f"{question.why}, of whole numbers, with a unit at z = 0", problem=problem))
     extremes = []
     for i, (why, extreme) in enumerate(drawn.EXTREMES.items(), start=len(shapes) + 2):
-        question = _question(domain, small[i % len(small)], seed, i)
+        question = question_of(domain, small[i % len(small)], seed, i)
         extremes.append(question._replace(why=why, problem=extreme(question.problem), kind="extreme"))
     kept = [q.problem for q in found if q.role == "detect" and not q.small][:BASES] if domain.widths else []
     rows = covering.rows(_factors(domain), seed)
@@ -185,7 +185,7 @@ def _shapes(domain: Domain) -> Sequence[Shape]:
         return [shape for shape in SHAPES if _allowed(shape, domain)] or _within_limits(domain)
     widths, name = domain.widths, "-".join(map(str, domain.widths))
     all_of_them = [Shape(name, widths, B) for B in (1, BATCH, 17)]
-    if _is_small(widths):
+    if is_small(widths):
         return all_of_them
     few = [Shape(f"{name}, {SMALL_WIDTH} units of each layer", widths, B, few=True) for B in (1, BATCH)]
     return [*few, *all_of_them, Shape(f"{name}, generic", widths, 1, "locate")]
@@ -195,7 +195,8 @@ def _is_large(widths: Sequence[int]) -> bool:
     return sum(m * n for m, n in pairwise(widths)) > LARGE
 
 
-def _is_small(widths: Sequence[int]) -> bool:
+def is_small(widths: Sequence[int]) -> bool:
+    """Whether the bound carried from x is narrow in a network of such widths, whatever its weights."""
     return len(widths) - 1 <= SMALL_LAYERS and max(widths) <= SMALL_WIDTH
 
 
@@ -273,7 +274,7 @@ def _covering(domain: Domain, row: dict[str, Any], seed: int, i: int, network: N
     rng = np.random.default_rng((seed, i))
     widths = domain.widths or _widths(row, domain, rng)
     shape = Shape("-".join(map(str, widths)), widths, row["samples"])
-    question = _question(
+    question = question_of(
         domain, shape, seed, i, row["numbers"], row["head"], row["reduction"], row.get("parameters") == "other", network
     )
     problem, said = question.problem, [question.why]
@@ -298,7 +299,7 @@ def _covering(domain: Domain, row: dict[str, Any], seed: int, i: int, network: N
     return question._replace(why=", ".join(said), problem=problem, layout=row["layout"], combined=True)
 
 
-def _question(
+def question_of(
     domain: Domain,
     shape: Shape,
     seed: int,
@@ -322,11 +323,11 @@ def _question(
     architecture = Architecture(
         shape.widths, (*hidden, sigma), loss, reduction, shape.batch, domain.dtype, (pattern,) * 3, 0, eta=0.125
     )
-    small = shape.few or _is_small(shape.widths)
+    small = shape.few or is_small(shape.widths)
     conditioned = shape.role == "detect" and not small
     base = int(np.random.SeedSequence((seed, turn if head is None else i)).generate_state(1)[0])
     for k in range(DRAWS):
-        problem = _filled(architecture, base + k, numbers, conditioned, network, shape.few)
+        problem = _filled(architecture, base + k, numbers, conditioned, network, shape.few, domain.style.biased)
         if _shows(problem):
             break
     problem, as_asked = _with_targets(problem, domain, i)
@@ -339,9 +340,15 @@ def _question(
 
 
 def _filled(
-    architecture: Architecture, draw: int, numbers: str, conditioned: bool, network: Network | None, few: bool
+    architecture: Architecture,
+    draw: int,
+    numbers: str,
+    conditioned: bool,
+    network: Network | None,
+    few: bool,
+    biased: bool,
 ) -> Problem:
-    """The problem of a draw, moderate; with the weights of the network where one is given."""
+    """The problem of a draw, moderate; with the weights of the network where one is given; or with biases of 0."""
     architecture = architecture._replace(seed=draw % 2**32)
     if network:
         ends = architecture._replace(
@@ -351,6 +358,8 @@ def _filled(
         problem = fill(ends)._replace(network=tuple(layer._replace(sigma=sigma) for layer, sigma in layers))
     else:
         problem = fill(architecture)
+        if not biased:
+            problem = drawn.without_biases(problem)
         if conditioned:
             problem = drawn.well_conditioned(problem, draw)
     if few:

@@ -13,6 +13,7 @@ import pytest
 from conformance import Report, assert_conforms, check, probe, probe_trainer
 from conformance.arrays import Array, Network
 from conformance.files import read_answer, read_problem
+from conformance.judge.held import Question
 from conformance.judge.picture import plot
 from conformance.judge.report import WIDTH, Subject
 from conformance.judge.verdict import EXIT_STATUS
@@ -147,7 +148,8 @@ def test_a_finding_holds_its_question(tmp_path: Path) -> None:
     """What was asked and answered, which check and the command judge again."""
     for report in (probe(spoiled(doubled)), probe_trainer(backwards)):
         held = report.findings[0].question
-        assert held is not None
+        assert isinstance(held, Question)
+        assert held.answer is not None
         finding = report.findings[0]
         again = check(held.problem, held.answer, name="again")
         assert again.verdict == "WRONG"
@@ -167,3 +169,16 @@ def backwards(network: Network, x: Array, y: Array, eta: float) -> Gradients:
     """A step that goes up."""
     rate = x.dtype.type(eta)
     return [(W + rate * dW, b + rate * db) for (W, b, _), (dW, db) in zip(network, right(network, x, y), strict=True)]
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+def test_one_gross_element_takes_no_bits(dtype: str) -> None:
+    def wrong(network: Network, x: Array, y: Array) -> Gradients:
+        gradients = right(network, x, y)
+        gradients[0][0][0, 0] *= x.dtype.type(1.001)
+        return gradients
+
+    wide = probe(right, dtype=dtype, width=(1, 70)).effective_bits[dtype]
+    report = probe(wrong, dtype=dtype, width=(1, 70))
+    assert report.verdict == "WRONG"
+    assert abs(report.effective_bits[dtype] - wide) < 2

@@ -1,0 +1,1 @@
+"""Implementations by name, each with what it can do."""

@@ -1,0 +1,1 @@
+"""Programs as subjects: whoever reads a line of JSON and answers it with one (`conformance/PROTOCOL.md`)."""

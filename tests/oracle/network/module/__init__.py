@@ -1,0 +1,1 @@
+"""Tests of the oracle, asking networks, programs and modules of PyTorch."""

@@ -1,0 +1,1 @@
+"""What the oracle names: a table of faults, kept by a test, with what is said of each."""

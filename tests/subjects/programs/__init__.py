@@ -1,0 +1,1 @@
+"""Programs that answer by the protocol, rightly and not."""
