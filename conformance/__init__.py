@@ -1,8 +1,9 @@
 """The conformance suite: whether an implementation of backpropagation is within its rounding bounds.
 
 `probe` asks a function, `probe_trainer` one that returns weights only, `probe_torch` a PyTorch module; `check` judges a
-given answer to a given problem; `check_pullback` and `check_loss` judge one operation alone.  All return a `Report`,
-which prints itself; `assert_conforms` raises with it.
+given answer to a given problem; `check_pullback` and `check_loss` judge one operation alone, `check_rule` an update
+rule, `check_schedule` and `check_clipping` what goes with one.  All return a `Report`, which prints itself;
+`assert_conforms` raises with it.
 """
 
 from importlib import import_module
@@ -17,7 +18,11 @@ if TYPE_CHECKING:
     from .oracle.network.module.module import probe_torch
     from .oracle.network.oracle import assert_conforms, check, probe, probe_trainer
     from .oracle.operation.operation import by_autograd, check_loss, check_pullback
+    from .oracle.rule.clipping import check_clipping
+    from .oracle.rule.rule import check_rule
+    from .oracle.rule.schedule import check_schedule
     from .problems.problem import GivenAnswer, Parameters, Problem
+    from .subjects.callables import asked_by
 
 __all__ = [
     "GivenAnswer",
@@ -25,11 +30,15 @@ __all__ = [
     "Problem",
     "Report",
     "__version__",
+    "asked_by",
     "assert_conforms",
     "by_autograd",
     "check",
+    "check_clipping",
     "check_loss",
     "check_pullback",
+    "check_rule",
+    "check_schedule",
     "probe",
     "probe_torch",
     "probe_trainer",
@@ -41,11 +50,15 @@ _HOMES = {
     "Parameters": "conformance.problems.problem",
     "Problem": "conformance.problems.problem",
     "Report": "conformance.judge.report",
+    "asked_by": "conformance.subjects.callables",
     "assert_conforms": "conformance.oracle.network.oracle",
     "by_autograd": "conformance.oracle.operation.operation",
     "check": "conformance.oracle.network.oracle",
+    "check_clipping": "conformance.oracle.rule.clipping",
     "check_loss": "conformance.oracle.operation.operation",
     "check_pullback": "conformance.oracle.operation.operation",
+    "check_rule": "conformance.oracle.rule.rule",
+    "check_schedule": "conformance.oracle.rule.schedule",
     "probe": "conformance.oracle.network.oracle",
     "probe_torch": "conformance.oracle.network.module.module",
     "probe_trainer": "conformance.oracle.network.oracle",

@@ -6,7 +6,7 @@ a test fails for each, `conformance.attack.equivalence` that none can.
 
 import ast
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
@@ -69,8 +69,18 @@ def {SHIFT}(x):
 @cache
 def mutants() -> tuple[Mutant, ...]:
     """Every mutant of every labelled line, in the order of modules and lines; no two make the same line."""
+    return _of_lines(labelled(modules()))
+
+
+@cache
+def mutants_of(label: str) -> tuple[Mutant, ...]:
+    """Every mutant of the lines of one label."""
+    return _of_lines(line for line in labelled(modules()) if line.label == label)
+
+
+def _of_lines(lines: Iterable[Line]) -> tuple[Mutant, ...]:
     found: dict[tuple[str, int, str], Mutant] = {}
-    for line in labelled(modules()):
+    for line in lines:
         for mutant in _of_line(line):
             altered = _replaced(line.text, mutant)
             if _code(altered) != _code(line.text):

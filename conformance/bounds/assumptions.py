@@ -44,6 +44,12 @@ DIVISION = 3
 MOVING = 4
 """How far, in units u of |m| + |x|, a moving average may be off beyond its own roundings."""
 
+PARTS = 2
+"""How many roundings of what is in between, at most |p| + |p'| + |eta g|, a step that is taken in parts adds."""
+
+MOMENTA = 3
+"""How far, in units of float32 whatever the format, a momentum of NAdam may be off in the product of all of them."""
+
 
 class Assumption(NamedTuple):
     """What is assumed, how large it is (in units u, where it has a size), why, and what was measured."""
@@ -108,6 +114,18 @@ ASSUMPTIONS = {
         MOVING,
         "Equal on paper; its difference cancels where m and x agree.",
         "PyTorch's Adam and its kin: within",
+    ),
+    "momenta-in-float32": Assumption(
+        "NAdam's product of momenta may be held in float32: each factor errs by 3 u of float32",
+        MOMENTA,
+        "PyTorch holds it in the default dtype, also for float64 parameters: factor, product and report are rounded.",
+        "torch.optim.NAdam of float64 parameters, twenty steps: within; off by up to 1 unit a step",
+    ),
+    "step-in-parts": Assumption(
+        "a step may be subtracted in parts, of which two at most add a rounding of their own each",
+        PARTS,
+        "p + mu v - eta g, or a decay as a term: equal on paper; what is in between may be larger than either end.",
+        "Keras's Nesterov with small steps: 1.7 times the bound without it",
     ),
     "no-fast-products": Assumption(
         "no product of matrices by Strassen's scheme or its kin",
@@ -258,6 +276,13 @@ rounded, 2 (1 + s) / 2 + 2 (1 - s) / 2, and the sum of them, 1 where z is positi
 REACH = dict.fromkeys((reference.Hardsigmoid, reference.Hardswish), 6 * (1 + DIVISION / 2))
 """Units by which a kink at 3 or -3 is missed where its side is told by another number than z: by z + 3 next to 6, a
 rounding of 6 units; by z / 6 + 1/2 next to 1, a rounding of 1 and that of the quotient 1/2, six times as much in z."""
+
+SHIFTED: dict[type[Activation], float] = dict.fromkeys((reference.Hardsigmoid, reference.Hardswish), 3.0)
+"""Activations as relu6(z + 3) / 6: the switch is met up to a rounding of 3 beside it."""
+
+BY_EXPONENTIAL = (reference.LogSigmoid, reference.Softplus)
+"""log(sigma(z)) and log1p(exp(z)): their derivative is also g / sigma(z) times sigma(z) (1 - sigma(z)), or
+g / (1 + e^z) times e^z, of which the first factor may overflow or underflow before the second makes up for it."""
 
 GELU_TANH_END = 8
 """Beyond, tanh(sqrt(2 / pi) (z + 0.044715 z^3)) is 1 in float64, and 1 - tanh^2 is 0 without a rounding."""

@@ -47,9 +47,8 @@ class Format(NamedTuple):
 def _format(dtype: type[np.floating[Any]], wide: type[np.floating[Any]]) -> Format:
     info = np.finfo(dtype)
     # Where the platform's long double is no wider than float64, this doubles the bound and keeps it sound.
-    return Format(
-        np.dtype(dtype), wide, float(info.eps) / 2 + float(np.finfo(wide).eps), float(info.tiny), float(info.max)
-    )
+    u = float(info.eps) / 2 + float(np.finfo(wide).eps)
+    return Format(np.dtype(dtype), wide, u, float(info.tiny), float(info.max))
 
 
 FORMATS = {f.dtype: f for f in (_format(np.float32, np.float64), _format(np.float64, np.longdouble))}
@@ -169,6 +168,12 @@ class Order(NamedTuple):
     yes: Array
     no: Array
 
+    def __bool__(self) -> bool:
+        """Whether it holds throughout; raises `Unbounded` where that cannot be told."""
+        if not (self.yes | self.no).all():
+            raise Unbounded("Rounded: a comparison that cannot be told")
+        return bool(self.yes.all())
+
 
 def exact(array: Array) -> Rounded:
     """The numbers of a float32 or float64 array, taken as they are.
@@ -232,10 +237,6 @@ def _negative(x: Rounded) -> Rounded:
     return Rounded(-x.mid, x.rad, x.format, x.terms, x._absolute, x.brought)
 
 
-def _subtract(x: Rounded, y: Rounded) -> Rounded:
-    return _add(x, _negative(y))
-
-
 def _multiply(x: Rounded, y: Rounded) -> Rounded:
     mid, p, q = x.mid * y.mid, abs(x.mid), abs(y.mid)
     carried = p * y.rad + q * x.rad + x.rad * y.rad
@@ -292,9 +293,10 @@ def _domain(what: str, x: Rounded, inside: Array, value: Value) -> Value:
 
 
 def _power(x: Rounded, exponent: Rounded) -> Rounded:
-    """The square: of numbers within r of m, from max(0, |m| - r)^2 to (|m| + r)^2."""
-    if exponent.shape != () or exponent.mid != 2:
-        raise TypeError(f"Rounded: no bound is known for the power {exponent.mid}")
+    """The square: of numbers within r of m, from max(0, |m| - r)^2 to (|m| + r)^2.  Else e^(y ln x), or y products."""
+    if exponent.shape != () or exponent.mid != 2 or exponent.rad:
+        power: Rounded = OPERATIONS[np.exp](_multiply(exponent, OPERATIONS[np.log](x)))
+        return power.widened((abs(exponent.mid) + exponent.rad) * x.format.u * (_magnitude(power.mid) + power.rad))
     m, r = abs(x.mid), x.rad
     least, most = np.maximum(m - r, 0) ** 2, (m + r) ** 2
     mid = np.where(r == 0, m * m, (least + most) / 2)
@@ -329,14 +331,12 @@ def _function(
 
 def _steepest_tanh(m: Array, r: Array) -> Array:
     """The largest slope of tanh within r of m."""
-    slope: Array = 1 - np.tanh(np.maximum(abs(m) - r, 0)) ** 2
-    return slope
+    return np.asarray(1 - np.tanh(np.maximum(abs(m) - r, 0)) ** 2)
 
 
 def _steepest_erfc(m: Array, r: Array) -> Array:
     """The largest slope of erfc within r of m, 2 / sqrt(pi) e^(-x^2)."""
-    slope: Array = 2 / np.sqrt(np.pi) * np.exp(-(np.maximum(abs(m) - r, 0) ** 2))
-    return slope
+    return np.asarray(2 / np.sqrt(np.pi) * np.exp(-(np.maximum(abs(m) - r, 0) ** 2)))
 
 
 def _minimum(x: Rounded, y: Rounded) -> Rounded:
@@ -369,7 +369,7 @@ def _compare(surely: Callable[[Array], Array], surely_not: Callable[[Array], Arr
 
 OPERATIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.add: _add,
-    np.subtract: _subtract,
+    np.subtract: lambda x, y: _add(x, _negative(y)),
     np.negative: _negative,
     np.positive: lambda x: x,
     np.multiply: _multiply,

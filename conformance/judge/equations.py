@@ -16,7 +16,7 @@ from ..bounds.admitted import loss_label, once_more
 from ..bounds.lifted import Lifted
 from ..bounds.rounded import Rounded, exact, held_wider, observed
 from ..problems.problem import Answer, Problem, State
-from .judgement import Judgement, compare
+from .judgement import Judgement, compare, known
 
 
 def check_answer(problem: Problem, answer: Answer) -> None:
@@ -126,7 +126,8 @@ def alone(lifted: Lifted, states: Sequence[State[Rounded]], reported: Reported) 
     for l in range(L, 0, -1):
         gradient, g = lifted.gradient(l, states[l - 2].a if l > 1 else lifted.x, states[l - 1].delta)
         yield compare("B3", l, reported["B3", l], once_more(gradient.W))
-        yield compare("B4", l, reported["B4", l], once_more(gradient.b))
+        if ("B4", l) in reported:
+            yield compare("B4", l, reported["B4", l], once_more(gradient.b))
         if ("B2", l - 1) in reported:
             expected = lifted.delta(l - 1, states[l - 2].z, states[l - 2].a, g) if l > 1 else g
             yield compare("B2", l - 1, reported["B2", l - 1], once_more(expected))
@@ -165,7 +166,8 @@ def led_back(
     Yields
     ------
     Judgement
-        Of every layer (B1) or (B2), where there are deltas, (B3) and (B4); (B2) in layer 0 where dL/dx is given.
+        Of every layer (B1) or (B2), where there are deltas, (B3), and (B4) where dL/db is given; (B2) in layer 0 where
+        dL/dx is.
     """
     last, leading = len(states), lifted.along_paths(states, down_to_x=input_gradient is not None)
     for l, (gradient, g_prev) in zip(range(last, 0, -1), leading, strict=True):
@@ -173,7 +175,8 @@ def led_back(
         if deltas is not None:
             yield compare("B1" if l == last else "B2", l, deltas[l - 1], gradient.delta)
         yield compare("B3", l, W, gradient.W)
-        yield compare("B4", l, b, gradient.b)
+        if known(b):
+            yield compare("B4", l, b, gradient.b)
         if l == 1 and input_gradient is not None and g_prev is not None:
             yield compare("B2", 0, input_gradient, g_prev)
 

@@ -105,6 +105,11 @@ def compare(equation: str, layer: int, got: Array | Rounded, expected: Rounded) 
     )
 
 
+def known(numbers: Array | Rounded) -> bool:
+    """Whether anything is known of numbers: a 0 to within an infinite radius stands for what nobody gave."""
+    return not (isinstance(numbers, Rounded) and not numbers.mid.any() and bool(np.isinf(numbers.rad).all()))
+
+
 def _factor(numbers: Array, expected: Rounded, bound: Array) -> float:
     """The one factor r with numbers = r expected, each within its bound; NaN where there is none."""
     with np.errstate(all="ignore"):

@@ -27,6 +27,12 @@ Measured on 192 problems, single samples and batches of up to 513, widths of up 
 LEAST = min(BITS.values()) - 1
 """Bits below which an error is no matter of precision: one less, for chance, than the coarsest format has."""
 
+VAGUE = 8
+"""Units of roundoff beyond which a number's radius hides what precision it was computed in.
+
+A step's difference leaves four at most; a penalty that is taken off many, where it is larger than the gradient.
+"""
+
 MEDIAN = 0.35
 """The median error of a rounding to p bits, in units of 2^-p: an error uniform up to 1, over a significand from 1 to 2.
 
@@ -64,18 +70,21 @@ def effective_bits(answers: Iterable[tuple[Lifted, GivenAnswer]]) -> float | Non
 def _bits(lifted: Lifted, answer: GivenAnswer) -> Iterable[float]:
     problem, format = lifted.problem, lifted.format
     W, b = (plain(p).astype(format.wide) for p in answer.gradients[0])
+    of_W, of_b = map(radius, answer.gradients[0])
     x = problem.x.astype(format.wide)
     most = BITS[str(problem.dtype)]
     normal = format.tiny / format.u
     with np.errstate(all="ignore"):
         if len(x) == 1:
             product = b[:, None] * x
-            errors = (abs(W - product) / abs(product))[(abs(product) > normal) & np.isfinite(W)]
+            told = (of_W <= VAGUE * format.u * abs(product)) & (of_b <= VAGUE * format.u * abs(b))[:, None]
+            errors = (abs(W - product) / abs(product))[(abs(product) > normal) & np.isfinite(W) & told]
             worst = float(np.median(errors)) / MEDIAN if errors.size else 0.0
         elif len(problem.network) == 1:
             ((gradient, _),) = lifted.along_paths(lifted.states)
             terms = np.sqrt((gradient.delta.mid**2).T @ x**2)
-            errors = (abs(W - gradient.W.mid) / terms)[(terms > normal) & np.isfinite(W)]
+            told = of_W <= VAGUE * format.u * terms
+            errors = (abs(W - gradient.W.mid) / terms)[(terms > normal) & np.isfinite(W) & told]
             worst = _typical(errors) if errors.size else 0.0
         else:
             return
@@ -94,6 +103,11 @@ def _typical(errors: Array) -> float:
 def plain(numbers: Any) -> Array:
     """Numbers as an array, without the radius that they may come with."""
     return numbers.mid if isinstance(numbers, Rounded) else numbers
+
+
+def radius(numbers: Any) -> Array:
+    """How much numbers may be off from what they stand for; what is no number has no radius that could excuse it."""
+    return np.where(np.isfinite(numbers.mid), numbers.rad, 0) if isinstance(numbers, Rounded) else np.zeros(())
 
 
 def said(dtype: str, bits: float) -> str:

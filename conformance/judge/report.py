@@ -5,9 +5,7 @@ said.
 """
 
 import io
-import shlex
 from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,16 +14,11 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from reference import Loss
-from reference.gradients import Reduction
-
-from ..arrays import Array, Network
-from ..problems import files
-from ..problems.problem import GivenAnswer, Problem
+from .held import Example, Question, Update
 from .judgement import Judgement
 from .known import Known, identity, status
 from .undecided import settling
-from .verdict import CONFORMS, EXIT_STATUS, SUSPECT, UNDECIDED, WRONG, Tally, added, worst_of
+from .verdict import CONFORMS, EXIT_STATUS, NOT_ASKED, SUSPECT, UNDECIDED, WRONG, Tally, added, worst_of
 
 
 class Finding(NamedTuple):
@@ -33,7 +26,7 @@ class Finding(NamedTuple):
 
     ``faults`` names the known mistakes that the numbers fit, best first.  ``problem`` is a file that replays it, or "".
     ``factor`` is the number by which all are multiplied, where one explains them.  ``question`` holds what was asked
-    and answered, as arrays, where a network was.  ``dtype`` and ``function`` say of what, for the `id`.
+    and answered, as arrays; of an update rule, the step.  ``dtype`` and ``function`` say of what, for the `id`.
     """
 
     verdict: str
@@ -48,7 +41,7 @@ class Finding(NamedTuple):
     faults: tuple[str, ...] = ()
     problem: str = ""
     factor: float = np.nan
-    question: "Question | None" = None
+    question: Question | Example | Update | None = None
     dtype: str = ""
     function: str = ""
 
@@ -59,54 +52,15 @@ class Finding(NamedTuple):
         return identity(self.equation, self.faults[0] if self.faults else unnamed, self.dtype, self.function)
 
 
-class Question(NamedTuple):
-    """A question to hold in hand: what was asked of a network, with the answer.
-
-    ``network`` holds W (n_l, n_{l-1}), b (n_l,) and sigma of each layer, x is (B, n_0), y (B, n_L).  ``answer`` is None
-    where none came.
-    """
-
-    network: Network
-    x: Array
-    y: Array
-    loss: Loss
-    reduction: Reduction
-    answer: GivenAnswer | None
-
-    @property
-    def problem(self) -> Problem:
-        """The same as a problem, as `conformance.check` takes it; its learning rate means nothing."""
-        return Problem(self.network, self.x, self.y, self.loss, self.reduction, eta=1.0)
-
-    def save(self, folder: str | Path) -> str:
-        """Write problem and answer to a folder, by names that follow from their contents.
-
-        Returns
-        -------
-        str
-            The command that judges them again; that asks again, where there is no answer.
-
-        Raises
-        ------
-        OSError
-            If they cannot be written.
-        """
-        problem = files.save_problem(folder, self.problem)
-        if self.answer is None:
-            return f"python -m conformance replay {shlex.quote(str(problem))}"
-        answer = files.save_answer(folder, self.answer)
-        return f"python -m conformance check {shlex.quote(str(problem))} {shlex.quote(str(answer))}"
-
-
 def found(kind: str, j: Judgement, said: str, faults: tuple[str, ...] = (), problem: str = "") -> Finding:
     """A finding of numbers that are wrong or suspect."""
     verdict, numbers = WRONG if j.wrong else SUSPECT, (j.element, j.got, j.expected, j.bound)
     return Finding(verdict, kind, j.equation, j.layer, *numbers, said, faults, problem, j.factor)
 
 
-def unnumbered(kind: str, equation: str, said: str, faults: tuple[str, ...] = ()) -> Finding:
-    """A finding of something wrong that is no number."""
-    return Finding(WRONG, kind, equation, 0, (), np.nan, np.nan, np.nan, said, faults)
+def unnumbered(kind: str, equation: str, said: str, faults: tuple[str, ...] = (), verdict: str = WRONG) -> Finding:
+    """A finding that is no number: something wrong, or why nothing was asked."""
+    return Finding(verdict, kind, equation, 0, (), np.nan, np.nan, np.nan, said, faults)
 
 
 class Subject(NamedTuple):
@@ -289,7 +243,7 @@ def number(x: float) -> float | str:
 
 MARKS = {CONFORMS: "ok", WRONG: "WRONG", SUSPECT: "suspect", UNDECIDED: "?"}
 
-STYLES = {CONFORMS: "green", WRONG: "bold red", SUSPECT: "yellow", UNDECIDED: "dim"}
+STYLES = {NOT_ASKED: "bold magenta", CONFORMS: "green", WRONG: "bold red", SUSPECT: "yellow", UNDECIDED: "dim"}
 
 FOLLOWS = "follows"
 """The mark of gradients that are off, but right given what comes before them."""
@@ -345,12 +299,13 @@ def _title(report: Report) -> Text:
 
 
 def _open(report: Report) -> str:
-    return settling(report.undecided, report.tallies, _of_network(report))
+    return settling(report.undecided, report.tallies, _place(report))
 
 
-def _of_network(report: Report) -> bool:
-    """Whether the layers are those of a network, and not the inputs of an operation."""
-    return any(equation[0] in "FBU" for equation, _ in report.tallies)
+def _place(report: Report) -> str:
+    """What the layers are: those of a network, arrays where nothing but an update rule is judged, or inputs."""
+    phases = {equation[0] for equation, _ in report.tallies}
+    return "array" if phases <= set("UT") and not report.expected else "layer" if phases & set("FBU") else "input"
 
 
 def by_phase(equation: str) -> tuple[int, str]:
@@ -362,7 +317,7 @@ def _table(report: Report) -> Table:
     table = Table(box=box.SIMPLE, pad_edge=False)
     equations = sorted({equation for equation, _ in report.tallies}, key=by_phase)
     layers = sorted({layer for _, layer in report.tallies})
-    table.add_column("layer" if _of_network(report) else "input", justify="right")
+    table.add_column(_place(report), justify="right")
     for equation in equations:
         table.add_column(f"({equation})")
     for layer in layers:

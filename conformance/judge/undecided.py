@@ -16,7 +16,7 @@ WIDER = {
 """What may decide what a format leaves undecided, the narrowest format first."""
 
 
-def settling(undecided: Sequence[Place], tallies: Mapping[Place, Tally], of_network: bool) -> str:
+def settling(undecided: Sequence[Place], tallies: Mapping[Place, Tally], place: str) -> str:
     """A sentence of what is undecided, and what would decide it.
 
     Parameters
@@ -25,10 +25,10 @@ def settling(undecided: Sequence[Place], tallies: Mapping[Place, Tally], of_netw
         The equations and layers of which no number is decided.
     tallies : mapping
         By equation and layer.
-    of_network : bool
-        Whether the layers are those of a network, and not the inputs of an operation.
+    place : str
+        What the layers are: "layer" of a network, "input" of an operation, "array" of an update rule.
     """
-    return _of_network(undecided, tallies) if of_network else _of_operation(undecided, tallies)
+    return _of_network(undecided, tallies) if place == "layer" else _of_others(undecided, tallies, place)
 
 
 def _of_network(undecided: Sequence[Place], tallies: Mapping[Place, Tally]) -> str:
@@ -46,13 +46,13 @@ def _of_network(undecided: Sequence[Place], tallies: Mapping[Place, Tally]) -> s
     return f"{' and '.join(said)} undecided, which {' or '.join(ways)} would decide"
 
 
-def _of_operation(undecided: Sequence[Place], tallies: Mapping[Place, Tally]) -> str:
-    """The same of an operation, whose layers are its inputs; a second answer is undecided wherever the first is."""
+def _of_others(undecided: Sequence[Place], tallies: Mapping[Place, Tally], place: str) -> str:
+    """The same of inputs or arrays; a second answer is undecided wherever the first is."""
     undecided = [key for key in undecided if key[0] != "state"] or undecided
     inputs: dict[str, list[int]] = {}
     for equation, k in undecided:
         inputs.setdefault(equation, []).append(k)
-    said = [f"({name}) by input{'s' if len(of) > 1 else ''} {', '.join(map(str, of))}" for name, of in inputs.items()]
+    said = [f"({name}) by {place}{'s' * (len(of) > 1)} {', '.join(map(str, of))}" for name, of in inputs.items()]
     dtypes = {tallies[key].worst.dtype for key in undecided}
     ways = WIDER[min(dtypes, key=list(WIDER).index)] if dtypes <= set(WIDER) else "other inputs"
     return f"{' and '.join(said)} undecided, which {ways} would decide"

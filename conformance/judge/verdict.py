@@ -11,11 +11,12 @@ import numpy as np
 
 from .judgement import Judgement
 
-WRONG, SUSPECT, UNDECIDED, CONFORMS = VERDICTS = ("WRONG", "SUSPECT", "UNDECIDED", "CONFORMS")
-"""Worst first.  WRONG: outside a bound that may accuse.  SUSPECT: outside a statistical one.  UNDECIDED: no bound was
-small enough to tell.  CONFORMS: inside bounds that are small against the values."""
+NOT_ASKED, WRONG, SUSPECT, UNDECIDED, CONFORMS = VERDICTS = ("NOT ASKED", "WRONG", "SUSPECT", "UNDECIDED", "CONFORMS")
+"""Worst first.  NOT ASKED: what came fits no question as it was put, so that nothing was judged.  WRONG: outside a
+bound that may accuse.  SUSPECT: outside a statistical one.  UNDECIDED: no bound was small enough to tell.  CONFORMS:
+inside bounds that are small against the values."""
 
-EXIT_STATUS = {CONFORMS: 0, WRONG: 1, SUSPECT: 3, UNDECIDED: 3}
+EXIT_STATUS = {NOT_ASKED: 2, CONFORMS: 0, WRONG: 1, SUSPECT: 3, UNDECIDED: 3}
 """What a command that judges exits with."""
 
 NOT_PUT, INTERRUPTED = 2, 130

@@ -125,6 +125,11 @@ def dead(problem: Problem, unit: int) -> Problem:
     return _with_first_layer(problem, alive)
 
 
+def without_biases(problem: Problem) -> Problem:
+    """With biases of 0, as a network has that knows none."""
+    return problem._replace(network=tuple(layer._replace(b=np.zeros_like(layer.b)) for layer in problem.network))
+
+
 def _with_first_layer(problem: Problem, scale: Array) -> Problem:
     (W, b, sigma), *rest = problem.network
     return problem._replace(network=(Layer(W * scale[:, None], b * scale, sigma), *rest))

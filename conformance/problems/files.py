@@ -136,8 +136,13 @@ def save_answer(folder: StrPath, answer: GivenAnswer) -> Path:
     return _saved(Path(folder) / "answers", _line(wire.answer_json(answer)))
 
 
-def _saved(folder: Path, content: bytes) -> Path:
-    path = folder / f"{hashlib.sha256(content).hexdigest()[:12]}.json"
+def save_arrays(folder: StrPath, arrays: dict[str, Array]) -> Path:
+    """Write arrays by name to ``examples`` in a folder likewise, as .npz; raises `OSError`."""
+    return _saved(Path(folder) / "examples", _packed_npz(arrays), ".npz")
+
+
+def _saved(folder: Path, content: bytes, extension: str = ".json") -> Path:
+    path = folder / f"{hashlib.sha256(content).hexdigest()[:12]}{extension}"
     folder.mkdir(parents=True, exist_ok=True)
     _write(path, content)
     return path

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from .messages import Finite, Message
 
-Verdict = Literal["WRONG", "SUSPECT", "UNDECIDED", "CONFORMS"]
+Verdict = Literal["NOT ASKED", "WRONG", "SUSPECT", "UNDECIDED", "CONFORMS"]
 Quantity = float | Literal["NaN", "Infinity", "-Infinity"]
 Count = Annotated[int, Field(ge=0)]
 

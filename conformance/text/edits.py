@@ -70,6 +70,23 @@ def planted(*edits: Edit) -> ModuleType:
     return loaded(altered(*edits))
 
 
+def alone(module: str, *edits: Edit) -> ModuleType:
+    """One module of the reference with the edits made, in memory, which uses the other modules as they are.
+
+    Raises
+    ------
+    ValueError
+        As `altered`, or if an edit stands in another module.
+    """
+    texts = {module: modules()[module], **altered(*edits)}
+    if len(texts) > 1:
+        raise ValueError(f"edits: expected places in {module}, got {', '.join(sorted(texts))}")
+    made = ModuleType(f"{PACKAGE.name}.{module}")
+    made.__package__ = made.__name__.rpartition(".")[0]
+    exec(compile(texts[module], f"{made.__name__}, altered", "exec"), vars(made))
+    return made
+
+
 # --- Texts ------------------------------------------------------------------------------------------------------------
 
 

@@ -11,7 +11,7 @@ import torch
 
 from conformance.arrays import Array
 from conformance.bounds import assumptions
-from conformance.bounds.assumptions import ASSUMPTIONS, DIVISION, KAPPA, MOVING, erfc_units
+from conformance.bounds.assumptions import ASSUMPTIONS, DIVISION, KAPPA, MOMENTA, MOVING, PARTS, erfc_units
 from conformance.bounds.rounded import Rounded, exact, observed
 from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls
@@ -150,6 +150,33 @@ def test_moving_averages(dtype: str) -> None:
                 without.append(radius_used(program, truth, roundings))
                 assert radius_used(program, truth, admitted) <= 1
     assert (max(without) > 1) == (dtype == "float32")  # in float64 1 - beta is exact
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_step_in_parts(dtype: str) -> None:
+    """p + mu v - eta g of small steps: within PARTS, and not within the bound of one subtraction."""
+    rng, u = np.random.default_rng(9), unit(dtype)
+    p, g, v = (random(rng, (4000,), dtype) for _ in range(3))
+    g, v = ((x * 2.0**-16).astype(dtype) for x in (g, v))
+    program, truth = p - v / 8 - g / 4, balls(p) - (balls(v) / 2 + balls(g)) / 4
+    once = exact(p) - (exact(v) / 2 + exact(g)) / 4
+    between = abs(p.astype(float)) + abs(program.astype(float)) + abs(g.astype(float)) / 4
+    assert radius_used(program, truth, once) > 1
+    assert radius_used(program, truth, once.widened(PARTS * u * between)) <= 1
+
+
+def test_momenta_in_float32() -> None:
+    """A product of thirty momenta in float32: within MOMENTA a factor, and not by the roundings of float64."""
+    product, truth, bound = np.float32(1), 1.0, exact(np.ones(1))
+    for t in range(1, 31):
+        momentum = 0.9 * (1 - 0.96 ** (t * 0.004) / 2)
+        product = np.float32(product * momentum)
+        truth *= momentum
+        bound = bound * momentum
+    off = abs(float(product) / truth - 1)
+    assert off > 30 * unit("float64")
+    assert off <= 30 * MOMENTA * unit("float32")
+    assert abs(float(product) - bound.mid[0]) > bound.rad[0]
 
 
 def test_no_fast_products() -> None:

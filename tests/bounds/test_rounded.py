@@ -316,12 +316,43 @@ def test_what_is_not_known_is_refused_by_name() -> None:
         np.arctan(x)
     with pytest.raises(TypeError, match=r"no bound is known for numpy\.concatenate"):
         np.concatenate([x, x])
-    with pytest.raises(TypeError, match="no bound is known for the power 3"):
-        x**3
     with pytest.raises(TypeError, match="expected float32 or float64, got int64"):
         exact(np.array([1]))
     with pytest.raises(TypeError, match="expected numbers of dtype float64, got float32"):
         x + np.ones((1, 1), np.float32)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_powers(dtype: type[Any]) -> None:
+    """By the library, by products in a row, by a root; also where base or exponent has a radius."""
+    one, beta = dtype(1), dtype(0.9990234375)
+    product = one
+    for t in range(1, 40):
+        product = dtype(product * beta)
+        bound = exact(np.asarray(beta)) ** t
+        for got in (product, beta ** dtype(t), np.exp(dtype(t) * np.log(beta))):
+            assert abs(got.astype(bound.format.wide) - bound.mid) <= bound.rad
+        assert bound.rad < 2**7 * bound.format.u
+    root = exact(np.asarray(beta)) ** 0.5
+    assert abs(np.sqrt(beta).astype(root.format.wide) - root.mid) <= root.rad
+    around = exact(np.asarray(beta)).widened(2.0**-12)
+    for wide, ends in (
+        (around**7, [(beta + sign * dtype(2.0**-12)) ** 7 for sign in (-1, 1)]),
+        (0.96 ** (7 * around), [dtype(0.96) ** (7 * (beta + sign * dtype(2.0**-12))) for sign in (-1, 1)]),
+    ):
+        assert all(abs(end - wide.mid) <= wide.rad for end in ends)
+        assert wide.rad < 2.0**-8
+    with pytest.raises(Unbounded, match="a logarithm"):
+        exact(np.array([-1.0])) ** 3
+
+
+def test_a_comparison_has_a_truth_where_it_can_be_told() -> None:
+    x = exact(np.array([1.0, 2.0]))
+    assert x > 0
+    assert not x < 0
+    assert not x > 1.5
+    with pytest.raises(Unbounded, match="a comparison that cannot be told"):
+        bool(x.widened(1.0) > 1)
 
 
 def test_gamma_is_infinite_when_nothing_is_left() -> None:

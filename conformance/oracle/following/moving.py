@@ -33,16 +33,14 @@ def moved(recording: Recording, function: Any, args: Sequence[Any], kwargs: Any)
             return type(result)(x.at(part) for part in result)
         return x.at(result)
     # Position 0 holds the zero that some functions fill with.
-    nodes = [recording.node(np.zeros(1))]
+    nodes, numbers = [recording.node(np.zeros(1))], _NUMBERS.get(function, (0,))
 
     def positions(x: Any, k: int | None = None) -> Any:
-        if PLAIN.get(function) == k and k is not None:
+        if k is not None and (PLAIN.get(function) == k or (k not in numbers and not holds_recorded(x))):
             return x
         if isinstance(x, list | tuple):
             return [positions(part) for part in x]
-        if type(x) is not Recorded and (
-            not isinstance(x, np.ndarray | float | int) or k not in (None, *_NUMBERS.get(function, (0,)))
-        ):
+        if type(x) is not Recorded and not isinstance(x, np.ndarray | float | int):
             return x
         node = recording.node(x)
         start = sum(n.size for n in nodes)

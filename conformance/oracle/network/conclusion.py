@@ -8,6 +8,7 @@ import numpy as np
 from ...judge.judgement import Judgement
 from ...judge.report import Finding, digits_apart, found
 from ...judge.verdict import WRONG
+from ...subjects.shapes.style import OURS, Style
 from .explanation import Named, Violation, of_named
 from .judging.evidence import Evidence
 from .judging.reading import evaluation_order
@@ -29,7 +30,7 @@ class Conclusion(NamedTuple):
 
 
 def concluded(
-    findings: Sequence[Finding], violations: Sequence[Violation], all_of: Sequence[Evidence]
+    findings: Sequence[Finding], violations: Sequence[Violation], all_of: Sequence[Evidence], style: Style = OURS
 ) -> Conclusion:
     """Conclude what all wrong answers together fit.
 
@@ -40,6 +41,8 @@ def concluded(
         The wrong answers, the plainest and smallest questions first.
     all_of : sequence of Evidence
         Of all answers.
+    style : Style
+        What is declared of the subject's code.
     """
     wrong = [violation.evidence for violation in violations]
     as_it_was = Conclusion(list(findings), list(violations))
@@ -47,7 +50,7 @@ def concluded(
         return as_it_was
     first, *rest = findings
     batches = [e for e in wrong if len(e.of.problem.x) > 1] or wrong
-    convention = explained_by(batches[0], all_of)
+    convention = explained_by(batches[0], all_of, style)
     if convention:
         first = first._replace(explanation=f"{convention}  {first.explanation}")
         return as_it_was._replace(findings=[first, *rest])

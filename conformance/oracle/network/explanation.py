@@ -11,16 +11,16 @@ import numpy as np
 from reference.losses import fused
 
 from ...judge import precision
-from ...judge.judgement import Judgement
+from ...judge.held import Question as Held
+from ...judge.judgement import Judgement, known
 from ...judge.report import EDGE, Finding, Report, digits_apart, found
-from ...judge.report import Question as Held
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from ...text.labels import documented, label
-from ..diagnosis import CLUES, factor
+from ..explaining.factors import CLUES, factor
 from .asking.questions import Question
 from .judging.evidence import Evidence
-from .judging.reading import MULTIPLES, Reading, evaluation_order
+from .judging.reading import MULTIPLES, Reading, biased, evaluation_order
 from .naming.elements import which
 
 SAME = 1e-5
@@ -151,6 +151,8 @@ def _named(violation: Violation, in_batches_only: bool) -> list[Judgement]:
     wrong = missing or [j for j in violation.accused if j.wrong]
     volunteered = [j for j in wrong if j.equation not in ("B3", "B4")]
     of_W, of_b = ({j.layer: j for j in wrong if j.equation == equation} for equation in ("B3", "B4"))
+    if not biased(violation.evidence.answer) and list(of_W) == list(range(len(of_W), 0, -1)) and len(of_W) > 1:
+        of_b = of_W  # all down from one layer: that is its delta
     if not of_W or not of_b:
         return sorted(wrong, key=evaluation_order)
     L = len(violation.question.problem.network)
@@ -180,14 +182,14 @@ def of_named(shown: Sequence[Named], contrast: str = "", forward_too: bool = Fal
     if violation.question.why:
         sentences.append(f"Seen in: {violation.question.why}.")
     said = " ".join(sentence for sentence in sentences if sentence)
-    question = held(violation.question, violation.evidence.answer)
+    question = held(violation.question, _without_radii(violation.evidence))
     return found(violation.question.kind, j, said)._replace(question=question)
 
 
 def held(question: Question, answer: GivenAnswer | None) -> Held:
-    """What a finding hands on: the question, and the answer if one came."""
+    """What a finding hands on: the question, and the answer, of plain arrays, if one came."""
     network, x, y, loss, reduction, _ = question.problem
-    return Held(network, x, y, loss, reduction, answer and _without_radii(answer, x.dtype))
+    return Held(network, x, y, loss, reduction, answer)
 
 
 def _first_layers(shown: Sequence[Named]) -> list[tuple[Violation, int]]:
@@ -198,10 +200,22 @@ def _first_layers(shown: Sequence[Named]) -> list[tuple[Violation, int]]:
     return [(f.violation, f.judgement.layer) for f in shown if first[id(f.violation)] is f]
 
 
-def _without_radii(answer: GivenAnswer, dtype: Any) -> GivenAnswer:
-    """The answer in plain arrays, also where it was inferred from steps."""
-    layers = [tuple(precision.plain(part).astype(dtype) for part in layer) for layer in answer.gradients]
-    return answer._replace(gradients=tuple(Parameters(W, b) for W, b in layers))
+def _without_radii(evidence: Evidence) -> GivenAnswer:
+    """The answer in plain arrays, also where it was inferred from steps; a dL/db that nobody gave is the truth's."""
+    answer, dtype = evidence.answer, evidence.of.problem.dtype
+
+    def part(got: Any, truth: Any) -> Any:
+        return (precision.plain(got) if known(got) else truth.mid).astype(dtype)
+
+    leading = [gradient for gradient, _ in evidence.of.along_paths(evidence.of.states)][::-1]
+    layers = tuple(
+        Parameters(part(W, truth.W), part(b, truth.b))
+        for (W, b), truth in zip(answer.gradients, leading, strict=True)
+    )
+    loss, below = (
+        None if of is None else precision.plain(of).astype(dtype) for of in (answer.loss, answer.input_gradient)
+    )
+    return answer._replace(gradients=layers, loss=loss, input_gradient=below)
 
 
 def _violated(j: Judgement, problem: Problem) -> str:

@@ -59,4 +59,6 @@ def _joined(sigmas: Iterable[Any]) -> str:
 
 
 def _named(function: Any) -> str:
-    return next(name for name, kind in (ACTIVATIONS | LOSSES).items() if kind is type(function))
+    """The name of an activation or a loss; of somebody's own, that of its class."""
+    kind = type(function)
+    return next((name for name, of in (ACTIVATIONS | LOSSES).items() if of is kind), kind.__name__)

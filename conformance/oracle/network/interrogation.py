@@ -22,11 +22,14 @@ from ...judge.report import Finding, Report, Robustness, Subject, unnumbered
 from ...judge.verdict import CONFORMS, WRONG, by_equation_and_layer
 from ...problems.layouts import layouts, like
 from ...problems.problem import GivenAnswer, Parameters, Problem
-from ...subjects.callables import Ask, Ended, check_shapes
+from ...subjects.callables import Ask, Ended
 from ...subjects.programs.process import NoAnswer
+from ...subjects.shapes.taken import check_shapes
 from .. import asking
 from .asking.domain import Domain
+from .asking.orientation import in_own_arrays
 from .asking.questions import Question, questions
+from .asking.unasked import Restyled, unasked
 from .conclusion import concluded
 from .contrast import contrast
 from .explanation import Violation, attributed, explained, held, summary
@@ -41,23 +44,25 @@ Outcome = asking.Outcome[Question, GivenAnswer, Evidence]
 
 
 def interrogated(
-    ask: Ask, domain: Domain, subject: Subject, seed: int = 0, count: int | None = None, known: Iterable[Known] = ()
-) -> Report:
+    ask: Ask, domain: Domain, subject: Subject, seed: int = 0, count: int | None = None, known: Iterable[Known] = (),
+    restyled: Restyled | None = None,
+) -> Report:  # fmt: skip
     """Ask a subject the questions that its domain allows and judge its answers; otherwise as `answered`.
 
     Parameters
     ----------
-    ask, domain, subject, known
+    ask, domain, subject, known, restyled
     seed : int
     count : int, optional
         Of questions.
     """
-    return answered(ask, domain, subject, questions(domain, seed, count), known)._replace(seed=seed)
+    return answered(ask, domain, subject, questions(domain, seed, count), known, restyled)._replace(seed=seed)
 
 
 def answered(
-    ask: Ask, domain: Domain, subject: Subject, asked: Iterable[Question], known: Iterable[Known] = ()
-) -> Report:
+    ask: Ask, domain: Domain, subject: Subject, asked: Iterable[Question], known: Iterable[Known] = (),
+    restyled: Restyled | None = None,
+) -> Report:  # fmt: skip
     """Ask a subject questions of its domain and judge its answers.
 
     Parameters
@@ -70,6 +75,8 @@ def answered(
     asked : iterable of Question
     known : iterable of Known
         Failures that are expected.
+    restyled : function, optional
+        From a style to the subject asked in that style, which is tried where it answers in no other.
 
     Returns
     -------
@@ -86,6 +93,9 @@ def answered(
     first = [outcome for outcome in outcomes if outcome.question.again is None]
     unsupported = [outcome for outcome in outcomes if outcome.unsupported]
     failed = [o for o in outcomes if o.failed and not o.unsupported and (o.question.again is None or _broke(o.failed))]
+    nothing = unasked(first, domain, restyled, lambda problem, answer: not _evidence(problem, answer, domain).wrong)
+    if nothing is not None:
+        return Report(subject, {}, (nothing,), len(outcomes) - len(unsupported), len(unsupported), len(failed))
     answered = [outcome for outcome in first if not outcome.failed]
     extremes = [outcome for outcome in answered if outcome.question.kind == "extreme"]
     ordinary = [o for o in answered if o.question.kind == "ordinary" and not o.question.open_targets]
@@ -96,18 +106,18 @@ def answered(
     of_numbers: list[Finding] = []
     for violations in (wrong, doubted):
         of_numbers += explained(violations, _contrast(violations, ask, domain))
-    of_numbers, wrong = concluded(of_numbers, wrong, [o.found for o in judged])
+    of_numbers, wrong = concluded(of_numbers, wrong, [o.found for o in judged], domain.style)
     findings += of_numbers
     broken = [outcome for outcome in extremes if outcome.violated]
     unanswered = sum(outcome.question.kind == "extreme" for outcome in failed)
     if not findings:
         beyond = _violations(broken, domain)[0]
-        findings = concluded(explained(beyond), beyond, [o.found for o in extremes]).findings
+        findings = concluded(explained(beyond), beyond, [o.found for o in extremes], domain.style).findings
     bits = precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
     report = Report(
         subject,
         by_equation_and_layer(_counted(judged, [*wrong, *doubted])),
-        tuple(findings),
+        tuple(in_own_arrays(finding, domain.style) for finding in findings),
         asked=len(outcomes) - len(unsupported),
         unsupported=len(unsupported),
         failed=len(failed),
@@ -135,12 +145,16 @@ def _outcome(question: Question, ask: Ask, domain: Domain) -> Outcome:
         outcome = usual if not usual.failed else outcome
     if outcome.failed:
         return outcome
-    found = evidence(lifted(question.problem, domain.conventions), outcome.answer)
+    found = _evidence(question.problem, outcome.answer, domain)
     if found.wrong and question.declared:
-        held_to = evidence(lifted(question.declared, domain.conventions), outcome.answer)
+        held_to = _evidence(question.declared, outcome.answer, domain)
         if not held_to.wrong:
             question, found = question._replace(problem=question.declared), held_to
     return outcome._replace(question=question, judgements=found.accused, evidence=found)
+
+
+def _evidence(problem: Problem, answer: GivenAnswer, domain: Domain) -> Evidence:
+    return evidence(lifted(problem, domain.conventions), answer)
 
 
 def _asked(question: Question, ask: Ask) -> Outcome:
@@ -223,10 +237,9 @@ def _differs(before: Outcome, again: Outcome) -> Finding | None:
         return None
     for l, (gradient, _) in zip(range(len(of.network), 0, -1), of.along_paths(of.states), strict=True):
         for field in Parameters._fields:
-            first, second = (
-                precision.plain(getattr(given.gradients[l - 1], field)) for given in (before.answer, again.answer)
-            )
-            bound = 2 * getattr(gradient, field).rad
+            both = [getattr(given.gradients[l - 1], field) for given in (before.answer, again.answer)]
+            first, second = map(precision.plain, both)
+            bound = 2 * getattr(gradient, field).rad + sum(map(precision.radius, both))
             with np.errstate(all="ignore"):
                 beyond = abs(second - first) - bound
             beyond = np.where(np.isnan(first) != np.isnan(second), np.inf, np.nan_to_num(beyond, nan=-np.inf))

@@ -19,10 +19,16 @@ from ...judge import precision
 from ...judge.headline import headline
 from ...judge.known import Known, checked
 from ...judge.report import Report, Subject
-from ...judge.verdict import CONFORMS, UNDECIDED, by_equation_and_layer, merged
+from ...judge.verdict import CONFORMS, NOT_ASKED, UNDECIDED, by_equation_and_layer, merged
 from ...problems.problem import GivenAnswer, Problem
-from ...subjects.callables import asking, check_shapes, given_answer, layers_of
+from ...subjects.callables import Ask, asking
+from ...subjects.shapes.handed import handed, in_our_shapes
+from ...subjects.shapes.misfit import Misfit
+from ...subjects.shapes.objective import documented
+from ...subjects.shapes.style import Shaped, Style, style_of
+from ...subjects.shapes.taken import answer_of, apart_from_loss, check_shapes, layers_of
 from .asking.domain import Declared, Method, domain_of, one_of
+from .asking.orientation import in_own_arrays
 from .asking.questions import Question
 from .conclusion import concluded
 from .explanation import Violation, attributed, explained, summary
@@ -30,7 +36,7 @@ from .identity import identified, of_domain, of_problem
 from .interrogation import interrogated
 from .judging import estimate
 from .judging.evidence import equations_of, evidence
-from .training import inferred, not_in_proportion, of_updates, steps_in_a_row
+from .training import Trained, inferred, not_in_proportion, of_updates, steps_in_a_row
 
 
 def probe(
@@ -49,8 +55,10 @@ def probe(
     function : callable
         Called as ``function(network, x, y)`` or, with two parameters, ``function(network, (x, y))``.  ``network`` is a
         tuple of ``(W, b, sigma)``, W (n_l, n_{l-1}), b (n_l,); x is (B, n_0) and y (B, n_L), all in ``dtype``.  It
-        returns for each layer ``(dW, db)``, or something with ``W`` and ``b``, in the shapes of the parameters; or a
-        `GivenAnswer` with more.  ``NotImplementedError`` says that it cannot answer this question.
+        returns for each layer ``(dW, db)``, something with ``W`` and ``b``, or a dict of them, in the shapes of the
+        parameters; or a dict of all gradients, by names such as "dW1" and "db1" or "layers.0.weight"; or the loss and
+        its gradients, a pair; or a `GivenAnswer` with more.  What it has otherwise is declared, below.
+        ``NotImplementedError`` says that it cannot answer this question.
     name : str
         For the report; the function's own by default.
     seed : int
@@ -77,19 +85,44 @@ def probe(
             The smallest and the largest number of layers, units and samples that it takes.
         conventions : mapping
             The derivatives at kinks that it holds to, as ``{"relu_derivative_at_zero": 0}``.
-        targets : "any", "distribution" or "one-hot"
+        targets : "any", "distribution", "one-hot" or "indices"
             What y it takes: any that the loss is defined for; rows that sum to one, without which p - y is no gradient
-            of softmax and cross-entropy; or a single 1 in each row, as class indices stand for.  Where nothing is said,
-            it is judged on rows that sum to one, and what others show is a remark.
+            of softmax and cross-entropy; a single 1 in each row; or the classes themselves, y (B,) of whole numbers.
+            Where nothing is said, it is judged on rows that sum to one, and what others show is a remark.
         method : "any" or "backpropagation"
             "backpropagation" promises the documented recursion, layer by layer, rescaled by powers of two at most.
             Then each equation alone, on the function's own numbers, may accuse, which tells more of large networks;
             without it what only such a bound finds is SUSPECT at most: forward mode and loss scales break it too.
 
+        How its code has all this, where it is otherwise:
+
+        weights : "out, in" or "in, out"
+            How weights and their gradients are stored.
+        samples : "rows" or "columns"
+            How x, y and what is volunteered of samples are stored.
+        biases : "(n,)", "(1, n)", "(n, 1)" or "none"
+            Their shape; "none" for networks without: no b is handed over, no db is returned, and (B4) is not asked.
+        parameters : "layers", "pairs", "in turn", "weights, biases", "biases, weights", or a pair of names
+            How the network is handed over: layers of (W, b, sigma); a list of (W, b); a list W1, b1, W2, ...; two
+            arguments, a list each; or a dict by names with ``{l}`` (from 1) or ``{k}`` (from 0) in them, such as
+            ``("W{l}", "b{l}")``.
+        returns : "pairs", "in turn", "weights, biases", "biases, weights", or a pair of names
+            How gradients are returned: as ``parameters`` says, where nothing is said.  A dict whose names tell in one
+            way alone what is whose gradient needs none.
+        over_outputs : "sum" or "mean"
+            "mean" where the loss is averaged over the outputs too, as a mean over all elements is.
+        l2 : float
+            The c of a penalty c/2 |W|^2 in the objective, so that dL/dW gains c W; twice lambda where the objective has
+            lambda |W|^2.  It is neither averaged over samples nor over outputs.
+        l2_biases : bool
+            Whether the biases carry it too.  False.
+
     Returns
     -------
     Report
-        ``print`` it; ``report.verdict`` is "CONFORMS", "WRONG", "SUSPECT" or "UNDECIDED".
+        ``print`` it; ``report.verdict`` is "CONFORMS", "WRONG", "SUSPECT" or "UNDECIDED"; or "NOT ASKED" where what
+        came has other shapes than were declared, with the option that mends it.  Findings tell elements of arrays as
+        the function has them; the ``question`` of a finding has the document's shapes.
 
     Raises
     ------
@@ -110,9 +143,9 @@ def probe(
     >>> report.verdict, report.findings[0].equation
     ('WRONG', 'B3')
     """
-    subject = Subject(name or getattr(function, "__name__", type(function).__name__))
-    asked = domain_of(**options), subject, check_whole_number("seed", seed, 0), _count(problems)
-    return interrogated(asking(function), *asked, known=known)
+    subject, domain = Subject(name or getattr(function, "__name__", type(function).__name__)), domain_of(**options)
+    asked = domain, subject, check_whole_number("seed", seed, 0), _count(problems)
+    return interrogated(asking(function, domain.style), *asked, known, lambda style: asking(function, style))
 
 
 def probe_trainer(
@@ -130,8 +163,9 @@ def probe_trainer(
     ----------
     trainer : callable
         Called as ``trainer(network, x, y, eta)``: one plain step of gradient descent with learning rate eta.  It
-        returns the new ``(W, b)`` of each layer.  The gradient is (W - W') / eta; eta is a large power of two, so that
-        the subtraction loses nothing, and smaller where the trainer refuses it.
+        returns the new ``(W, b)`` of each layer, alone or with a loss, which is not looked at.  The gradient is
+        (W - W') / eta; eta is a large power of two, so that the subtraction loses nothing, and smaller where the
+        trainer refuses it.
     name, seed, problems, known, **options
         As for `probe`.
 
@@ -141,31 +175,21 @@ def probe_trainer(
         With (U1) and (U2) besides: some steps in a row, each from the weights that the one before returned, with other
         samples, so that momentum, decay and schedules show.
     """
-    def train(problem: Problem, eta: float) -> Network:
-        network, x, y = problem.network, problem.x, problem.y
-        own = tuple(layer._replace(W=layer.W.copy(), b=layer.b.copy()) for layer in network)  # it may step in place
-        stepped = trainer(own, x.copy(), y.copy(), eta)
-        after = layers_of(stepped, [W.shape for W, _, _ in network], x.dtype, ("W", "b"))
-        return tuple(Layer(W, b, sigma) for (W, b), (_, _, sigma) in zip(after, network, strict=True))
-
-    def ask(problem: Problem) -> GivenAnswer:
-        refusal: Exception | None = None
-        for exponent in RATES:
-            try:
-                return inferred(problem.network, train(problem, 2.0**exponent), 2.0**exponent)
-            except NotImplementedError:
-                raise
-            except Exception as error:  # whatever it says of a rate that is too large for it
-                refusal = error
-        raise refusal or ValueError("no learning rate was taken")
-
     if not callable(trainer):
         raise TypeError(f"expected a function of (network, x, y, eta), got {type(trainer).__name__}")
     domain, subject = domain_of(**options), Subject(name or getattr(trainer, "__name__", type(trainer).__name__))
-    seed, expected = check_whole_number("seed", seed, 0), checked(known)
+    train = _steps(trainer, domain.style)
+    seed = check_whole_number("seed", seed, 0)
+    expected = checked(known)
     findings, judgements = steps_in_a_row(train, domain, seed)
     findings = findings or not_in_proportion(train, domain, seed)  # what is kept is no matter of the rate
-    report = interrogated(ask, domain, subject, seed, _count(problems))
+    findings = [in_own_arrays(finding, domain.style) for finding in findings]
+    report = interrogated(
+        _by_steps(train, domain.style), domain, subject, seed, _count(problems),
+        restyled=lambda style: _by_steps(_steps(trainer, style), style),
+    )  # fmt: skip
+    if report.verdict == NOT_ASKED:
+        return report
     if findings:  # what is no plain step shows no gradient, and questions of it tell nothing of the equations
         failed = [finding for finding in report.findings if finding.equation == "protocol"]
         tallies = by_equation_and_layer(judgements)
@@ -176,6 +200,40 @@ def probe_trainer(
     return identified(report._replace(tallies=tallies), of_domain(domain), expected)
 
 
+def _steps(trainer: Callable[..., Any], style: Style) -> Trained:
+    """A trainer as a function from a problem and a rate to the network after a step."""
+
+    def train(problem: Problem, eta: float) -> Network:
+        layers = tuple(layer._replace(W=layer.W.copy(), b=layer.b.copy()) for layer in problem.network)
+        kept = problem._replace(network=layers, x=problem.x.copy(), y=problem.y.copy())  # it may step in place
+        own = handed(kept, style)
+        _, parameters = apart_from_loss(trainer(*own.network, own.x, own.y, eta))
+        after = layers_of(problem, parameters, style, names=("W", "b"))
+        return tuple(
+            Layer(W, b if style.biased else layer.b, layer.sigma)
+            for (W, b), layer in zip(after, problem.network, strict=True)
+        )
+
+    return train
+
+
+def _by_steps(train: Trained, style: Style) -> Ask:
+    """A trainer as a subject that answers with the gradients behind one step, by the first rate that it takes."""
+
+    def ask(problem: Problem) -> GivenAnswer:
+        refusal: Exception | None = None
+        for exponent in RATES:
+            try:
+                return inferred(problem, train(problem, 2.0**exponent), 2.0**exponent, style)
+            except (NotImplementedError, Misfit):
+                raise
+            except Exception as error:  # whatever it says of a rate that is too large for it
+                refusal = error
+        raise refusal or ValueError("no learning rate was taken")
+
+    return ask
+
+
 RATES = (40, 20, 0)
 """Powers of two that a trainer is given as its learning rate, until it takes one."""
 
@@ -183,12 +241,14 @@ RATES = (40, 20, 0)
 @np.errstate(all="ignore")  # where the truth overflows, as the judge sees
 def check(
     problem: Problem,
-    answer: GivenAnswer | Sequence[Any],
+    answer: GivenAnswer | Sequence[Any] | Mapping[str, Any],
     *,
     conventions: Mapping[str, float] | None = None,
     method: Method = "any",
     known: Iterable[Known] = (),
+    targets: Literal["indices"] | None = None,
     name: str = "",
+    **shapes: Unpack[Shaped],
 ) -> Report:
     """Judge a given answer to a given problem.
 
@@ -196,7 +256,7 @@ def check(
     ----------
     problem : Problem
         `conformance.problems.problem.Problem`: network, x, y, loss, reduction, eta (which is not looked at).
-    answer : GivenAnswer, or list of (dW, db)
+    answer : GivenAnswer, or gradients as `probe` takes them
         The gradients, and what else is known: loss, output, dL/dx, the trace.
     conventions : mapping, optional
         The derivatives at kinks that are held to, as ``{"relu_derivative_at_zero": 0}``.
@@ -204,8 +264,13 @@ def check(
         As for `probe`.
     known : sequence of Known
         As for `probe`.
+    targets : "indices", optional
+        That y is (B,), of class indices.
     name : str
         For the report.
+    **shapes
+        How problem and answer have their arrays, and what the objective adds to the loss, as for `probe`: weights,
+        samples, biases, returns, over_outputs, l2, l2_biases.
 
     Returns
     -------
@@ -216,18 +281,21 @@ def check(
     Raises
     ------
     TypeError, ValueError
-        If the problem is none, or the answer has other shapes or another dtype.
+        If the problem is none, or the answer has other shapes or another dtype; in one line with what mends it.
     """
-    problem, held_to = check_problem(problem), declared(conventions)
-    answer = given_answer(problem, answer)
+    one_of("targets", targets, (None, "indices"))
+    style = style_of(indices=targets == "indices", **shapes)
+    problem, held_to = check_problem(in_our_shapes(problem, style)), declared(conventions)
+    answer = answer_of(problem, answer, style)
     check_shapes(problem, answer)
+    answer = documented(answer, problem, style)
     found = evidence(lifted(problem, held_to), answer)
     question = Question("", problem)
     promised = one_of("method", method, ("any", "backpropagation")) == "backpropagation"
     accused = found.wrong or (promised and found.doubtful)
     wrong = [Violation(question, found, found.explained(), ())] if accused else []
     violations = attributed(wrong)
-    findings, violations = concluded(explained(violations), violations, [found])
+    findings, violations = concluded(explained(violations), violations, [found], style)
     counted = found.counted
     if violations:
         counted = tuple(violations[0].counted)
@@ -239,7 +307,7 @@ def check(
     report = Report(
         Subject(name or "the answer given"),
         by_equation_and_layer(counted),
-        tuple(findings),
+        tuple(in_own_arrays(finding, style) for finding in findings),
         asked=1,
         effective_bits={str(problem.dtype): bits} if bits else {},
         expected=equations_of(found.of, answer),

@@ -19,7 +19,10 @@ from ...judge.judgement import Judgement
 from ...judge.report import Finding, digits_apart, found
 from ...judge.verdict import WRONG
 from ...problems.problem import GivenAnswer, Parameters, Problem
-from ..diagnosis import factor
+from ...subjects.shapes.objective import documented
+from ...subjects.shapes.style import Style
+from ...subjects.shapes.taken import unknown
+from ..explaining.factors import factor
 from .asking.domain import Domain
 from .asking.questions import Question, questions
 from .judging.evidence import Evidence, evidence
@@ -50,14 +53,17 @@ class Step(NamedTuple):
     evidence: Evidence
 
 
-def inferred(before: Network, after: Network, eta: float) -> GivenAnswer:
-    """The gradients behind one plain step, with the roundings of the product and the difference in their radii."""
-    return GivenAnswer(
-        tuple(
-            Parameters(precision.from_step(p.W, q.W, eta), precision.from_step(p.b, q.b, eta))
-            for p, q in zip(before, after, strict=True)
-        )
-    )
+def inferred(problem: Problem, after: Network, eta: float, style: Style) -> GivenAnswer:
+    """The gradients behind one plain step, with the roundings of the product and the difference in their radii.
+
+    What the style says that the objective adds to the loss is taken off; of biases that there are none of nothing is
+    known.
+    """
+    gradients = []
+    for p, q in zip(problem.network, after, strict=True):
+        b = precision.from_step(p.b, q.b, eta) if style.biased else unknown(len(p.b), problem.dtype)
+        gradients.append(Parameters(precision.from_step(p.W, q.W, eta), b))
+    return documented(GivenAnswer(tuple(gradients)), problem, style)
 
 
 def not_in_proportion(train: Trained, domain: Domain, seed: int) -> list[Finding]:
@@ -95,7 +101,7 @@ def not_in_proportion(train: Trained, domain: Domain, seed: int) -> list[Finding
 
 def _shown(train: Trained, problem: Problem, eta: float, domain: Domain) -> Shown:
     """A step that is taken, with what it shows."""
-    got, rad = _flat(inferred(problem.network, train(problem, eta), eta).gradients)
+    got, rad = _flat(inferred(problem, train(problem, eta), eta, domain.style).gradients)
     of = lifted(problem, domain.conventions)
     leading = [(gradient.W.rad, gradient.b.rad) for gradient, _ in of.along_paths(of.states)]
     return Shown(problem, eta, got, rad + np.concatenate([part.ravel() for pair in leading[::-1] for part in pair]))
@@ -180,7 +186,7 @@ def _taken(train: Trained, question: Question, domain: Domain, seed: int) -> Ite
     rng, problem = np.random.default_rng((seed, STEPS)), question.problem
     for _ in range(STEPS):
         after = train(problem, RATE)
-        answer = inferred(problem.network, after, RATE)
+        answer = inferred(problem, after, RATE, domain.style)
         yield Step(problem, answer.gradients, evidence(lifted(problem, domain.conventions), answer))
         # Other samples of the same kind: the rows in another order, x with other signs.
         order = rng.permutation(len(problem.x))

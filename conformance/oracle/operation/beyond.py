@@ -14,18 +14,10 @@ from ...arrays import Array
 from ...judge.report import Finding, Report, Robustness
 from ...judge.verdict import CONFORMS, by_equation_and_layer, merged, worst_of
 from ...problems.layouts import like, numbers
+from .asking.calls import Call, Operation, Outcome, cotangents, outcome_of, outcome_of_value, violated_in
 from .drawn import Drawn, Kind
-from .examination import (
-    Call,
-    Operation,
-    Outcome,
-    cotangents,
-    of_gradient,
-    of_value,
-    outcome_of,
-    outcome_of_value,
-    violated_in,
-)
+from .explaining.evidence import answers
+from .explaining.findings import of_gradient, of_value
 
 Drawing = Callable[[Sequence[Array]], Iterable[Drawn]]
 """What to ask beyond, of the numbers of the inputs."""
@@ -101,7 +93,7 @@ def _found(operation: Operation, asked: Sequence[Asked], kind: Kind) -> Iterator
     for _, outcome, value in asked:
         for k in violated_in(outcome):
             if (value, k) not in shown:
-                finding = of_value(outcome) if value else of_gradient(operation, outcome, k)[0]
+                finding = of_value(outcome) if value else of_gradient(operation, answers(operation, [outcome]), k)[0]
                 yield finding._replace(kind=kind)
             shown.add((value, k))
 

@@ -22,8 +22,8 @@ from reference import (
 )
 
 from ...arrays import Array
+from ...bounds.assumptions import SHIFTED
 from ...bounds.rounded import Format
-from .truth import SHIFTED
 
 Kind: TypeAlias = Literal["ordinary", "extreme", "beyond"]
 """What an answer counts as: as any other, as one at the ends of the range, or as one beyond the inputs given."""
@@ -85,6 +85,36 @@ def for_loss(loss: Loss, a: Array, y: Array, format: Format, end: float) -> Iter
             yield Drawn("ordinary", (values, y), "logits of zero and round ones")
         for values in _filled(_ends(format, end), a):
             yield Drawn("extreme", (values, y), "logits at the ends of the range")
+
+
+SPREAD = (0.0, 0.003, -0.005, 0.07, -0.09, 0.4, -0.3, 0.8, -0.7, 1.3, -1.6, 2.4, -2.2, 3.7, -4.1, 5.3, -5.6, 7.0, -8.0,
+          12.0, -13.0, 25.0, -26.0)  # fmt: skip
+"""Numbers on either side of where equations change, away from all that people give as thresholds, but for 0."""
+
+
+def spread(x: Array, seed: int) -> Iterator[Array]:
+    """As many numbers of all sizes as an array has, in some order; nothing of large ones."""
+    if x.size <= LARGEST:
+        rng = np.random.default_rng((seed, len("beyond")))
+        order = np.concatenate([rng.permutation(SPREAD) for _ in range(-(-x.size // len(SPREAD)))])
+        yield (order[: x.size].reshape(x.shape) * rng.uniform(0.9, 1.1, x.shape)).astype(x.dtype)
+
+
+def fresh_outputs(loss: Loss, a: Array, y: Array, seed: int) -> Iterator[tuple[Array, Array]]:
+    """Other outputs of a named loss: of all sizes, where it takes any."""
+    if type(loss) in (*DIFFERENCES, *LOGITS):
+        for by in spread(a, seed):
+            yield (y + by if type(loss) in DIFFERENCES else by).astype(a.dtype), y
+    else:
+        yield from ((moved_a, y) for moved_a, _ in moved((a, y), 1, seed))
+
+
+def moved(values: Sequence[Array], judged: int, seed: int) -> Iterator[tuple[Array, ...]]:
+    """The first ``judged`` inputs moved a little, the others as they are; nothing of large ones."""
+    if sum(x.size for x in values) > LARGEST:
+        return
+    rng = np.random.default_rng((seed, len("beyond")))
+    yield (*(_moved(x, rng) for x in values[:judged]), *values[judged:])
 
 
 def for_own(values: Sequence[Array], judged: int, seed: int) -> Iterator[Drawn]:

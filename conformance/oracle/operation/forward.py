@@ -65,7 +65,10 @@ class Forward(NamedTuple):
 
                 with torch.no_grad():
                     tensors = [torch.from_numpy(p.copy()).to(x.device) for p, x in zip(points, self.given, strict=True)]
-                    output = self.function(*tensors).detach().cpu()
+                    output = self.function(*tensors)
+                if not is_tensor(output):  # NumPy's functions take tensors, and give arrays
+                    return np.asarray(output).ravel()
+                output = output.detach().cpu()
                 return np.asarray(output if output.is_complex() else output.to(torch.float64)).ravel()
             return np.asarray(self.function(*(p.copy() for p in points))).ravel()
 

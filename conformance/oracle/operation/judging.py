@@ -33,6 +33,11 @@ def judged(
     return tuple(judgements)
 
 
+def nearest_right(admitted: Admitted, parts: Sequence[Array | Failed]) -> Sequence[Rounded]:
+    """What is admitted; at kinks the right numbers that are the nearest to an answer."""
+    return settled(admitted.bounds, admitted.kinks, parts)[0] if admitted.kinks else admitted.bounds
+
+
 def judgement(
     equation: str, k: int, dtype: str, got: Array | Failed, admitted: Rounded, estimated: bool = False
 ) -> Judgement:

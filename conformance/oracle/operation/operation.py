@@ -56,12 +56,14 @@ from ...bounds.rounded import Format
 from ...judge.report import Report, Subject
 from ...problems.layouts import is_tensor, like, numbers
 from ...text.labels import label
-from ..diagnosis import mistaken
+from .asking.calls import Operation
 from .beyond import Drawing, examined_beyond
 from .drawn import for_activation, for_loss, for_own
-from .examination import Operation, examined
+from .examination import examined
+from .explaining import known
 from .forward import Forward, forward_of
 from .outputs import examined_by_output
+from .populations import examined_as_population
 from .signature import flattened, signature_of, structure_of
 from .truth import Truth, of_activation, of_forward, of_loss
 
@@ -138,7 +140,9 @@ def check_pullback(
         truth: Truths = lambda values, gs: of_forward(own, format, values, gs, seed)
         shape, asked = own.plain(values).shape, signature.pullback(ask)
         operation = Operation(subject, given, format, len(given), asked, shape, "vjp", truth, labels=signature.labels)
+        operation = operation._replace(known=known.of_own(signature, own, format, seed))
         report = examined_by_output(operation, examined(operation, seed), signature.outputs, seed)
+        report = examined_as_population(operation, report, own, seed)
         return examined_beyond(operation, report, lambda values: for_own(values, len(given), seed), seed)
     sigma = _activation(named)
     _check_operand(sigma, given)
@@ -155,7 +159,7 @@ def check_pullback(
             lambda values, gs: of_activation(sigma, values[0], gs, format),
             function,
             label(type(sigma).apply),
-            lambda values, g: mistaken(sigma, values[0], g),
+            known.of_activation(sigma, seed),
             end,
         ),
         lambda values: for_activation(sigma, values[0], format, end),
@@ -212,7 +216,7 @@ def check_loss(
     'CONFORMS'
     >>> print(check_loss("L1", lambda a, y: y - a, a, y).findings[0].explanation)
     (G1) by input 1: 4 of 4 elements are outside their bounds, the worst at (1, 1): got 0.5, expected -0.5 within \
-1e-16. It is -1 times the truth throughout.
+1e-16. It is -1 times the truth throughout. One number alone shows it: of a = 0.25, y = 0.75 comes 0.5, not -0.5.
     """
     given = check_inputs((outputs, targets))
     _check_reduced(given, reduction)
@@ -226,12 +230,13 @@ def check_loss(
     if named is None:
         of_outputs = _of_outputs(function, given, format, reduction, seed)
         own = Operation(subject, given, format, 1, gradient, None, "vjp", of_outputs)
+        own = own._replace(known=known.of_own_loss(seed))
         return _judged(own, lambda values: for_own(values, 1, seed), seed)
-    known, equation_label = _loss(named)
-    low, high = TARGETS.get(type(known), (-np.inf, np.inf))
+    named_loss, equation_label = _loss(named)
+    low, high = TARGETS.get(type(named_loss), (-np.inf, np.inf))
     if not all(low <= y <= high for y in numbers(targets).flat):
-        raise ValueError(f"targets: expected numbers from {low} to {high} for {type(known).__name__}")
-    end = _end(format, type(known) in assumptions.LOSSES)
+        raise ValueError(f"targets: expected numbers from {low} to {high} for {type(named_loss).__name__}")
+    end = _end(format, type(named_loss) in assumptions.LOSSES)
     return _judged(
         Operation(
             subject,
@@ -241,12 +246,13 @@ def check_loss(
             gradient,
             None,
             equation_label,
-            lambda values, gs: of_loss(known, values[0], values[1], reduction, format),
+            lambda values, gs: of_loss(named_loss, values[0], values[1], reduction, format),
             function,
-            label(type(known).value),
-            end=end,
+            label(type(named_loss).value),
+            known.of_loss(named_loss, reduction, seed),
+            end,
         ),
-        lambda values: for_loss(known, values[0], values[1], format, end),
+        lambda values: for_loss(named_loss, values[0], values[1], format, end),
         seed,
     )
 

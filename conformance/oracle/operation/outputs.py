@@ -4,10 +4,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from ...judge.report import Report
+from ...judge.report import Finding, Report
 from ...judge.verdict import CONFORMS, UNDECIDED, by_equation_and_layer, merged
 from ...problems.layouts import like, numbers
-from .examination import Call, Operation, cotangents, of_gradient, outcome_of, violated_in
+from .asking.calls import Call, Operation, Outcome, cotangents, outcome_of, violated_in
+from .explaining.evidence import answers
+from .explaining.findings import of_gradient
 
 
 def examined_by_output(operation: Operation, report: Report, outputs: Mapping[str, slice], seed: int) -> Report:
@@ -39,7 +41,13 @@ def examined_by_output(operation: Operation, report: Report, outputs: Mapping[st
             continue
         report = report._replace(
             tallies=merged(report.tallies, by_equation_and_layer(outcome.judgements)),
-            findings=(*report.findings, *(of_gradient(of_output, outcome, k)[0] for k in violated_in(outcome))),
+            findings=(*report.findings, *_found(of_output, outcome)),
             asked=report.asked + 1,
         )
     return report
+
+
+def _found(operation: Operation, outcome: Outcome) -> list[Finding]:
+    """What is wrong, each input's gradient once."""
+    given = answers(operation, [outcome])
+    return [of_gradient(operation, given, k)[0] for k in violated_in(outcome)]

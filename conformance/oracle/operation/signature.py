@@ -97,6 +97,12 @@ class Signature(NamedTuple):
         each = zip(names, self._shapes, self._places, strict=True)
         return {f"output {name}": place for name, shape, place in each if shape is not None}
 
+    def written(self, moving: Sequence[Any], g: Any) -> tuple[dict[str, Any], Any]:
+        """All inputs by name, in order, and a cotangent in the form of the outputs: as the pullback takes them."""
+        inputs = [numbers(x) if _is_array(x) else x for x in self._filled(moving)]
+        names = self.names or tuple(f"input {k}" for k in range(1, len(inputs) + 1))
+        return dict(zip(names, inputs, strict=True)), self.structured(g)
+
     @property
     def _shapes(self) -> list[Any]:
         return list(self.output.values() if isinstance(self.output, dict) else self.output)

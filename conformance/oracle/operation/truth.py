@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from reference import Activation, Hardsigmoid, Hardswish, Identity, LogSigmoid, Loss, Softplus
+from reference import Activation, Identity, Loss
 from reference.gradients import Reduction
 
 from ...arrays import Array
+from ...bounds import assumptions
 from ...bounds.admitted import Widened, WidenedLoss, admitted_loss, once_more
 from ...bounds.rounded import EPSILON, Format, Rounded
 from ...problems.layouts import is_tensor
@@ -92,21 +93,13 @@ def of_activation(sigma: Activation, z: Array, gs: Sequence[Array], format: Form
     matrix = z.shape if z.ndim == 2 else (-1, 1)
     wide, operand = Widened(sigma), _operand(z.reshape(matrix), format)
     # The switch at 3 is reached through z + 3, which rounds.
-    shift = SHIFTED.get(type(sigma), 0)
+    shift = assumptions.SHIFTED.get(type(sigma), 0)
     operand = Rounded(operand.mid, operand.rad + (format.u * shift if shift else 0), format)
     a = wide.apply(operand)
     deltas = [wide.pullback(operand, a, _certain(g.reshape(matrix), format)) for g in gs]
-    if type(sigma) in BY_EXPONENTIAL:
+    if type(sigma) in assumptions.BY_EXPONENTIAL:
         deltas = [_by_exponential(delta, operand, g.reshape(matrix)) for delta, g in zip(deltas, gs, strict=True)]
     return Truth([Admitted((_reshaped(delta, z.shape),)) for delta in deltas], _reshaped(a, z.shape))
-
-
-SHIFTED: dict[type[Activation], float] = {Hardsigmoid: 3, Hardswish: 3}
-"""Activations as relu6(z + 3) / 6: the switch is met up to a rounding of 3 beside it."""
-
-BY_EXPONENTIAL = (LogSigmoid, Softplus)
-"""log(sigma(z)) and log1p(exp(z)): their derivative is also g / sigma(z) times sigma(z) (1 - sigma(z)), or
-g / (1 + e^z) times e^z, of which the first factor may overflow or underflow before the second makes up for it."""
 
 
 def _by_exponential(delta: Rounded, z: Rounded, g: Array) -> Rounded:
@@ -183,7 +176,7 @@ def of_forward(forward: Forward, format: Format, values: Sequence[Array], gs: Se
             f"nothing can be found WRONG. {error}"
         )
         return truth._replace(remarks=(remark, *truth.remarks))
-    pulled = followed.pulled(gs)
+    pulled = _beside_what_is_no_number(followed, followed.pulled(gs), plain)
     kinks = at_kinks(lambda decide: run(format, decide), followed, gs, pulled, seed)
     finite = _finite(run, gs, format, pulled, plain)
     expected = [_admitted(*of_g, format, finite[k]) for k, of_g in enumerate(zip(pulled, kinks, strict=True))]
@@ -195,6 +188,18 @@ def of_forward(forward: Forward, format: Format, values: Sequence[Array], gs: Se
     if hanging.any():
         remarks.append(f"{hanging.sum()} input elements are at a kink or nearer than a rounding to one")
     return Truth(expected, remarks=tuple(remarks))
+
+
+def _beside_what_is_no_number(followed: Followed, pulled: list[list[Pulled]], plain: Array) -> list[list[Pulled]]:
+    """With nothing known of what a NaN of the output hangs on: without a value there is no derivative."""
+    lost = np.isnan(plain)
+    if not lost.any():
+        return pulled
+    [through] = followed.pulled([np.where(lost, 1.0, 0.0)])
+    return [
+        [p._replace(rad=np.where(t.absolute == 0, p.rad, np.inf)) for p, t in zip(of_g, through, strict=True)]
+        for of_g in pulled
+    ]
 
 
 def _sums_narrow(followed: Followed, format: Format) -> Iterator[str]:
@@ -277,12 +282,15 @@ def _admitted(pulled: list[Pulled], kinks: Kinks, format: Format, finite: tuple[
     """One cotangent's, taken apart by input."""
     shapes = [p.mid.shape for p in pulled]
     ends = np.cumsum([p.mid.size for p in pulled])[:-1]
-    hanging = [part.reshape(shape) for part, shape in zip(np.split(kinks.hanging, ends), shapes, strict=True)]
+    hanging, rads = (
+        [part.reshape(shape) for part, shape in zip(np.split(array, ends), shapes, strict=True)]
+        for array in (kinks.hanging, kinks.rad)
+    )
     bounds = []
-    for p, here in zip(pulled, hanging, strict=True):
+    for p, rad, here in zip(pulled, rads, hanging, strict=True):
         with np.errstate(all="ignore"):
-            known = np.isfinite(p.mid) & np.isfinite(p.rad) & ~here
-        bounds.append(Rounded(np.where(np.isfinite(p.mid), p.mid, 0), np.where(known, p.rad, np.inf), format))
+            known = np.isfinite(p.mid) & np.isfinite(rad) & ~here
+        bounds.append(Rounded(np.where(np.isfinite(p.mid), p.mid, 0), np.where(known, rad, np.inf), format))
     sure = tuple(f & ~here for f, here in zip(finite, hanging, strict=True)) if finite else ()
     return Admitted(tuple(bounds), kinks if kinks.hanging.any() else None, sure)
 

@@ -19,6 +19,9 @@ from .sums import Gathered
 LONGEST = 5
 """Of a cluster of numbers that cannot be ordered: all their orders are tried up to that many, 120."""
 
+COUNTED = 20
+"""The orders of so many are as many as a whole number holds; of a longer cluster as many are told from one another."""
+
 
 class Choice(NamedTuple):
     """Undecided places of one comparison: for each its position, how many outcomes it has and the one by midpoints.
@@ -101,13 +104,12 @@ class Branches:
             close = ~(magnitude(mids[:, 1:] - mids[:, :-1]) > (rads[:, 1:] + rads[:, :-1]) * INFLATED)
         clusters = [(i, a, b) for i in np.flatnonzero(close.any(axis=1)) for a, b in _runs(close[i])]
         if clusters and x.live:
-            ways = np.array([factorial(min(b - a, 20)) for _, a, b in clusters])
+            ways = np.array([factorial(min(b - a, COUNTED)) for _, a, b in clusters])
             at = np.array([i * rows.shape[1] + a for i, a, _ in clusters])
             places = ([rows[i][order[i, a:b]] for i, a, b in clusters],)
             chosen = self._chosen(at, ways, np.zeros(len(clusters), np.intp), (x,), places)
-            for (i, a, b), option in zip(clusters, chosen, strict=True):
-                if option and b - a <= LONGEST:
-                    order[i, a:b] = order[i, a:b][list(list(permutations(range(b - a)))[option])]
+            for (i, a, b), n, option in zip(clusters, ways, chosen, strict=True):
+                order[i, a:b] = order[i, a:b][_order(b - a, int(option), int(n))]
         return order
 
     def steps(self, x: Node, f: Callable[[Array], Array]) -> Array:
@@ -124,6 +126,15 @@ class Branches:
         return here
 
 
+def _order(n: int, option: int, ways: int) -> list[int]:
+    """One of the orders of n numbers: the first as they are, the last turned round; of many some of those between."""
+    if n <= LONGEST:
+        return list(list(permutations(range(n)))[option])
+    if option in (0, ways - 1):
+        return list(range(n))[:: -1 if option else 1]
+    return np.random.default_rng(option).permutation(n).tolist()
+
+
 def _runs(close: Array) -> list[tuple[int, int]]:
     """The clusters of neighbours: from where to where."""
     edges = np.flatnonzero(np.diff(np.concatenate([[False], close, [False]]).astype(int)))
@@ -132,9 +143,7 @@ def _runs(close: Array) -> list[tuple[int, int]]:
 
 def _flat_at(node: Node, shape: tuple[int, ...], at: Array) -> Array:
     """The flat positions of a node's numbers in an array to which it is broadcast."""
-    positions = np.broadcast_to(np.arange(node.size).reshape(node.shape), shape)
-    index = np.unravel_index(at, shape)
-    return np.asarray(positions[index])
+    return np.asarray(np.broadcast_to(np.arange(node.size).reshape(node.shape), shape).reshape(-1)[at])
 
 
 def _distinct(x: Node, row: Array, candidates: Array, first: int) -> Array:

@@ -58,9 +58,13 @@ class Lines(NamedTuple):
 
 
 class Kinks(NamedTuple):
-    """For one cotangent: what hangs on one comparison, what on several, and which elements are undecided."""
+    """For one cotangent: what hangs on one comparison, what on several, and which elements are undecided.
+
+    Of an element that hangs on none for sure, ``rad`` is how far from the midpoint any branch may be.
+    """
 
     undecided: Array
+    rad: Array
     lines: Lines | None = None
     hulls: tuple[Hull, ...] = ()
 
@@ -138,27 +142,37 @@ def at_kinks(run: Run, base: Followed, gs: Sequence[Array], pulled: list[list[Pu
     seed : int
         Of random outcomes.
     """
-    size = sum(x.size for x in base.leaves)
+    search, start = _Search(run, gs, base), flat(pulled)
+    size = start.mid.shape[1]
     nothing = np.zeros(size, bool)
     if not base.met:
-        return [Kinks(nothing) for _ in gs]
-    search, start = _Search(run, gs, base), flat(pulled)
+        return [Kinks(nothing, rad) for rad in start.rad]
     outcomes: list[Outcome] = [_first, _last, *(_coin(seed, k) for k in range(PATTERN))]
     runs = [search.values(of, learn=True) for of in outcomes[: 2 + COINS]]
     known = [came for came in runs if came is not None]
     if len(known) < len(runs):
-        return [Kinks(~nothing) for _ in gs]
+        return [Kinks(~nothing, rad) for rad in start.rad]
     moved = np.any([_apart(start, came) for came in known], axis=0)
+    wider = _reach(start, known)
     if not moved.any():
-        return [Kinks(nothing) for _ in gs]
-    if len(search.ways) > MANY or PATTERN * (size + base.output.size) > WORK:
-        return [Kinks(of_g) for of_g in moved]
+        return [Kinks(nothing, rad) for rad in wider]
+    further = WORK // max(size + base.output.size, 1)
+    if len(search.ways) > MANY or further < PATTERN:  # what moves is all that can be told
+        most = max(search.ways.values())
+        turns = [_turning(seed, k) for k in range(1, min(most, PATTERN))] if most > 2 else []
+        for of in [*turns, *outcomes[2 + COINS :]][: min(further, PATTERN)]:
+            came = search.values(of, learn=True)
+            if came is None:
+                return [Kinks(~nothing, rad) for rad in wider]
+            moved, wider = moved | _apart(start, came), np.maximum(wider, _reach(start, [came]))
+        return [Kinks(of_g, rad) for of_g, rad in zip(moved, wider, strict=True)]
     for of in outcomes[2 + COINS :]:
         came = search.values(of)
         if came is None:
-            return [Kinks(~nothing) for _ in gs]
+            return [Kinks(~nothing, rad) for rad in wider]
         known.append(came)
         moved = moved | _apart(start, came)
+    wider = _reach(start, known)
     names = np.array(sorted(search.ways), np.int64)
     ways = np.array([search.ways[name] for name in names.tolist()])
     options = np.stack([of(names, ways) for of in outcomes])
@@ -178,7 +192,7 @@ def at_kinks(run: Run, base: Followed, gs: Sequence[Array], pulled: list[list[Pu
     line = of_one >= 0
     lines = _lines(known, elements[line], of_one[line], second[line]) if line.any() else [None] * len(gs)
     hulls = _hulls(search, known, groups, names, options, ways, undecided)
-    return [Kinks(undecided, of_g, hulls[k]) for k, of_g in enumerate(lines)]
+    return [Kinks(undecided, wider[k], of_g, hulls[k]) for k, of_g in enumerate(lines)]
 
 
 def flat(pulled: list[list[Pulled]]) -> _Values:
@@ -192,6 +206,16 @@ def _apart(p: _Values, q: _Values) -> Array:
     """Where two runs surely differ."""
     with np.errstate(all="ignore"):
         return np.asarray(abs(p.mid - q.mid) > p.rad + q.rad)
+
+
+def _reach(of: _Values, runs: Sequence[_Values]) -> Array:
+    """How far from some midpoints any run may be.
+
+    Runs that do not surely differ may still admit other numbers: a zero in one, all about zero in another.
+    """
+    with np.errstate(all="ignore"):
+        reaches = np.stack([of.rad, *(abs(run.mid - of.mid) + run.rad for run in runs)]).astype(np.float64)
+    return np.asarray(np.where(np.isnan(reaches), np.inf, reaches).max(axis=0))
 
 
 def _first(names: Array, ways: Array) -> Array:
@@ -215,6 +239,12 @@ def _coin(seed: int, k: int) -> Outcome:
         return np.asarray((x % ways.astype(np.uint64)).astype(np.intp))
 
     return outcome
+
+
+def _turning(seed: int, k: int) -> Outcome:
+    """The k-th after some at random, of each comparison: so all outcomes come up in as many runs."""
+    start = _coin(seed, 0)
+    return lambda names, ways: (start(names, ways) + k) % ways
 
 
 def _chosen(names: Array, options: Array) -> Outcome:
@@ -259,10 +289,10 @@ def _taken(runs: Sequence[_Values], which: Array) -> _Values:
 def _lines(runs: Sequence[_Values], elements: Array, of: Array, second: Array) -> list[Lines | None]:
     here = [run.at(elements) for run in runs]
     there = _taken(here, second)
-    return [
-        Lines(elements, of, np.stack([here[0].mid[g], there.mid[g]]), np.maximum(here[0].rad[g], there.rad[g]))
-        for g in range(len(there.mid))
-    ]
+    # A run is on the one side or on the other; what it does not surely differ from may be the wider.
+    reaches = [np.minimum(_reach(here[0], [run]), _reach(there, [run])) for run in here]
+    rad = np.max(reaches, axis=0)
+    return [Lines(elements, of, np.stack([here[0].mid[g], there.mid[g]]), rad[g]) for g in range(len(there.mid))]
 
 
 Groups = dict[tuple[int, ...], list[int]]
@@ -289,9 +319,10 @@ def _by_turns(search: _Search, elements: Array, names: Array, ways: Array) -> Gr
     hang: dict[int, set[int]] = {int(k): set() for k in elements}
     for base in (_first, _last, _coin(1, 0)):
         here = search.values(base)
-        for c, (name, n) in enumerate(zip(names, ways, strict=True)):
-            for option in range(int(n)):
-                there = search.values(_turned(base, int(name), option))
+        for c, (name, n) in enumerate(zip(names.tolist(), ways.tolist(), strict=True)):
+            # Of more than are tried, a few show what hangs on it.
+            for option in range(n) if n <= MOST else (0, n // 3, n // 2, n - 1):
+                there = search.values(_turned(base, name, option))
                 if here is None or there is None:
                     return None
                 for k in elements[_apart(here, there)[:, elements].any(axis=0)]:
@@ -347,11 +378,11 @@ def _hulls(
     for key, members in groups.items():
         each, elements = branches[key], np.array(members)
         there = [corners[k].at(elements) for k in range(len(each))]
-        # All runs must be where their branch says; else something was missed.
+        # All runs must be where their branch says: what was missed makes the radii as wide as it is.
         taken = [each.index(tuple(int(o) for o in of[list(key)])) for of in options]
-        missed = any(_apart(run.at(elements), there[k]).any() for run, k in zip(runs, taken, strict=True))
-        rad = np.max([corner.rad for corner in there], axis=0)
-        if missed or not np.isfinite(rad).all():
+        of_runs = [_reach(there[k], [run.at(elements)]) for run, k in zip(runs, taken, strict=True)]
+        rad = np.max([*(corner.rad for corner in there), *of_runs], axis=0)
+        if not np.isfinite(rad).all():
             undecided[elements] = True
             continue
         for g, hulls in enumerate(found):

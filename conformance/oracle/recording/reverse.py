@@ -13,10 +13,14 @@ from .sums import Collected, Gathered, Product, Running
 
 
 class Pulled(NamedTuple):
-    """The cotangent of an input: its midpoints in the wide format, and radii; what has no bound has an infinite one."""
+    """The cotangent of an input: its midpoints in the wide format, and radii; what has no bound has an infinite one.
+
+    ``absolute`` are the absolute values of the products along all paths, added up.
+    """
 
     mid: Array
     rad: Array
+    absolute: Array
 
 
 class Followed(NamedTuple):
@@ -68,7 +72,8 @@ def pull_back(output: Node, leaves: Sequence[Node], gs: Sequence[Array]) -> list
                 mid = np.broadcast_to(np.asarray(c.mid, format.wide), x.shape)
                 rad = c.rad * INFLATED + format.u * magnitude(mid) + format.tiny
                 finite = np.isfinite(mid) & np.isfinite(rad)
-            of_g.append(Pulled(np.where(finite | np.isfinite(mid), mid, 0), np.where(finite, rad, np.inf)))
+            absolute = np.broadcast_to(c.absolute, x.shape)
+            of_g.append(Pulled(np.where(finite | np.isfinite(mid), mid, 0), np.where(finite, rad, np.inf), absolute))
         found.append(of_g)
     return found
 

@@ -2,19 +2,37 @@
 
 from collections.abc import Callable
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
 from inspect import signature
 from typing import Any, NamedTuple
 
 from ...problems.messages import StartAnswer
 from ...problems.problem import GivenAnswer, Problem
-from ..callables import Ask, asking, given_answer
+from ..callables import Ask, asking
+from ..shapes.taken import answer_of
 
 BUILT_IN = {
     "reference": "texts:reference_text",
     "literal": "texts:literal_text",
     "torch": "torched:torch_autograd",
+    "jax": "differentiated:jax",
+    "autograd": "differentiated:autograd",
+    "mygrad": "differentiated:mygrad",
+    "tinygrad": "differentiated:tinygrad",
+    "micrograd": "micrograd:values",
+    "sklearn": "sklearn:perceptron",
+    "keras": "keras:in_float32",
+    "keras-float64": "keras:in_float64",
 }
 """By name, the function of this folder that makes the subject: ``module:function``."""
+
+NEEDS: dict[str, tuple[str, ...]] = {
+    **{name: (name,) for name in ("torch", "jax", "autograd", "mygrad", "tinygrad", "micrograd")},
+    "sklearn": ("scikit-learn",),
+    "keras": ("keras", "jax"),
+    "keras-float64": ("keras", "jax"),
+}
+"""The packages that they need, as pip has them."""
 
 
 class Subject(NamedTuple):
@@ -50,6 +68,9 @@ def subject(name: str, declaration: StartAnswer | None = None) -> Subject:
     ------
     Unknown
     """
+    missing = [package for package in NEEDS.get(name, ()) if not _installed(package)]
+    if missing:
+        raise Unknown(f"{name} needs what is not installed: pip install {' '.join(missing)}")
     made = _imported(f"{__package__}.{BUILT_IN[name]}")() if name in BUILT_IN else _imported(name)
     if isinstance(made, Subject):
         return made if declaration is None else made._replace(declaration=declaration)
@@ -59,13 +80,20 @@ def subject(name: str, declaration: StartAnswer | None = None) -> Subject:
     return Subject(said.model_copy(update={"name": said.name or name}), _ask(made))
 
 
+def _installed(package: str) -> bool:
+    try:
+        return bool(version(package))
+    except PackageNotFoundError:
+        return False
+
+
 def _ask(function: Callable[..., Any]) -> Ask:
     """A function of a problem, or of a network and a batch."""
     if _parameters(function) != 1:
         return asking(function)
 
     def ask(problem: Problem) -> GivenAnswer:
-        return given_answer(problem, function(problem))
+        return answer_of(problem, function(problem))
 
     return ask
 

@@ -54,7 +54,10 @@ def _in_sums(problem: Problem) -> GivenAnswer:
         literal.Neurons(W.tolist(), b.tolist(), *literal.ELEMENTWISE[names[type(sigma)]])
         for W, b, sigma in problem.network
     ]
-    value, dw, db = literal.gradients(network, problem.x.tolist(), problem.y.tolist())
+    try:
+        value, dw, db = literal.gradients(network, problem.x.tolist(), problem.y.tolist())
+    except OverflowError:
+        raise NotImplementedError("a power or exponential beyond float64, for which Python's numbers raise") from None
 
     def array(numbers: Any) -> Any:
         return np.array(numbers, dtype=np.float64)

@@ -6,6 +6,7 @@ from xml.etree import ElementTree as Xml
 
 from reference.training.files import replacing
 
+from ...judge.held import Question
 from ...judge.report import Finding, Report, by_phase
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG
 from ...problems import files
@@ -41,11 +42,14 @@ def saved(problem: Problem, folder: Path) -> str:
 
 def with_problems(report: Report, folder: Path) -> Report:
     """The report, the problems of its findings saved in the folder; raises as `saved`."""
-    findings = (
-        f._replace(problem=saved(f.question.problem, folder)) if f.question and not f.problem else f
-        for f in report.findings
-    )
-    return report._replace(findings=tuple(findings))
+
+    def of(finding: Finding) -> Finding:
+        held = finding.question
+        if finding.problem or not isinstance(held, Question):
+            return finding
+        return finding._replace(problem=saved(held.problem, folder))
+
+    return report._replace(findings=tuple(map(of, report.findings)))
 
 
 def junit(report: Report) -> bytes:

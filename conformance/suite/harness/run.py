@@ -7,9 +7,9 @@ from pathlib import Path
 from time import monotonic
 from typing import NamedTuple
 
+from ...judge.held import Question as Held
 from ...judge.known import Known
 from ...judge.report import Finding, Report, unnumbered
-from ...judge.report import Question as Held
 from ...judge.verdict import UNDECIDED, WRONG
 from ...oracle.network.asking.domain import Domain
 from ...oracle.network.asking.draws import drawn_question
@@ -223,7 +223,7 @@ class _Saving:
         return part._replace(findings=tuple(self._saved(finding, domain) for finding in part.findings))
 
     def _saved(self, finding: Finding, domain: Domain) -> Finding:
-        if finding.question is None or finding.problem:
+        if not isinstance(finding.question, Held) or finding.problem:
             return finding
         problem = finding.question.problem
         once = (HUNG, "The exchange: ", "The same question", "Asked the same question")  # slow, or not of one question

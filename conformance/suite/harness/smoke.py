@@ -6,7 +6,7 @@ from ...oracle.asking import Failure, reply
 from ...oracle.network.asking.domain import Domain
 from ...problems.drawn import moderate
 from ...problems.problem import Architecture, Problem, fill
-from ...subjects.callables import check_shapes
+from ...subjects.shapes.taken import check_shapes
 from .opening import CannotAsk, Opened
 
 TINY = (((2, 3), 1), ((3, 2, 4), 3))

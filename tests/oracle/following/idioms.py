@@ -79,6 +79,8 @@ IDIOMS: dict[str, Callable[[Any], Any]] = {
     "mean and std": lambda z: (z - np.mean(z, 0)) / np.std(z, 0),
     "cumsum": lambda z: np.cumsum(z, axis=1),
     "pad": lambda z: np.pad(z, 1)[1:, 1:] * 2,
+    "pad of one axis": lambda z: np.pad(np.tanh(z), ((0, 0), (1, 1))),
+    "insert": lambda z: np.insert(z, [1, 2], z[:, :2] ** 2, axis=1),
     "windows": lambda z: sliding_window_view(z, (2, 2)).max(axis=(2, 3)),
     "sort": lambda z: np.sort(z, axis=1),
     "astype": lambda z: np.tanh(z.astype(np.float64)),

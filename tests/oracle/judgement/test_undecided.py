@@ -73,3 +73,21 @@ def test_an_output_that_nothing_decides_does_not_hide() -> None:
     assert report.tallies["vjp of output 'squares'", 1].verdict == CONFORMS
     assert report.undecided == [("vjp of output 'difference'", 1)]
     assert "(vjp of output 'difference') by input 1 undecided" in " ".join(str(report).split())
+
+
+def test_where_the_function_has_no_value_there_is_no_derivative_to_judge() -> None:
+    """At a probability of 1 a textbook's binary cross-entropy is 0 times infinity, and its derivative 0 / 0."""
+
+    def loss(a: Any) -> Any:
+        return -(TARGETS * np.log(a) + (1 - TARGETS) * np.log(1 - a)).sum(axis=1)
+
+    def pullback(a: Any, g: Any) -> Any:
+        return g[:, None] * (-TARGETS / a + (1 - TARGETS) / (1 - a))
+
+    a = np.array([[0.25, 1.0], [0.5, 0.75]])
+    report = check_pullback(loss, pullback, a)
+    assert (report.verdict, accused(report)) == (CONFORMS, [])
+    assert check_pullback(loss, lambda a, g: 2 * pullback(a, g), a).verdict == WRONG
+
+
+TARGETS = np.array([[1.0, 1.0], [0.0, 1.0]])

@@ -154,7 +154,8 @@ def test_right_losses_are_not_accused(name: str) -> None:
         assert (each.verdict, accused(each), len(each.equations)) == (CONFORMS, [], 3)
         assert not accused(check_loss(reduced, mean, a, y, equation=loss, reduction="mean"))
         wrong = check_loss(name, loss.gradient, a, y, reduction="mean")
-        assert (wrong.verdict, wrong.findings[0].faults) == (WRONG, ("factor 3",))
+        told = ("factor 3", "the sum over the samples, not their mean")
+        assert (wrong.verdict, wrong.findings[0].faults) == (WRONG, told)
 
 
 def test_own_losses() -> None:

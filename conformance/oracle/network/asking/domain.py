@@ -1,7 +1,7 @@
 """The domain of a subject: what it says that it can do, and how it wants to be judged."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, NamedTuple, TypedDict
+from typing import Any, Literal, NamedTuple, Unpack
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from reference.checks import check_activation, check_loss, check_network
 from reference.gradients import Reduction
 
 from ....bounds.admitted import UNDECLARED, Conventions, declared
+from ....subjects.shapes.style import OURS, Style, Styled, style_of
 
 Targets = Literal["any", "distribution", "one-hot"]
+Said = Literal["any", "distribution", "one-hot", "indices"]
 Method = Literal["any", "backpropagation"]
 
 
@@ -28,7 +30,8 @@ class Domain(NamedTuple):
     None; ``layers``, ``width`` and ``batch`` are the smallest and largest that it takes.  ``conventions`` are the
     derivatives at kinks that it declares.  ``targets`` says what y is; where it says nothing, rows that sum to one are
     judged, and what others show is a remark.  The ``method`` "backpropagation" promises the documented recursion,
-    rescaled by powers of two at most: then each equation alone, on the subject's own numbers, may accuse.
+    rescaled by powers of two at most: then each equation alone, on the subject's own numbers, may accuse.  The
+    ``style`` is that in which it takes problems and returns gradients.
     """
 
     hidden: Sequence[Activation]
@@ -42,9 +45,10 @@ class Domain(NamedTuple):
     conventions: Conventions = UNDECLARED
     targets: Targets | None = None
     method: Method = "any"
+    style: Style = OURS
 
 
-class Declared(TypedDict, total=False):
+class Declared(Styled, total=False):
     """What somebody may say of a subject (`conformance.probe` says what each means)."""
 
     hidden: Activation | str | Sequence[Activation]
@@ -57,7 +61,7 @@ class Declared(TypedDict, total=False):
     width: tuple[int, int]
     batch: tuple[int, int]
     conventions: Mapping[str, float] | None
-    targets: Targets | None
+    targets: Said | None
     method: Method
 
 
@@ -75,6 +79,7 @@ def domain_of(
     conventions: Any = None,
     targets: Any = None,
     method: Any = "any",
+    **styled: Unpack[Styled],
 ) -> Domain:
     """The domain of what is said of a subject, checked by the reference's own checks on a network of that kind.
 
@@ -97,11 +102,12 @@ def domain_of(
     network, kind = check_network((Layer(np.ones((K, 3), dtype), np.ones(K, dtype), head),))
     of = check_loss(network, kind, of, reduction)
     limits = {name: _limits(name, given) for name, given in (("layers", layers), ("width", width), ("batch", batch))}
-    one_of("targets", targets, (None, "any", "distribution", "one-hot"))
+    one_of("targets", targets, (None, "any", "distribution", "one-hot", "indices"))
     one_of("method", method, ("any", "backpropagation"))
+    style = style_of(indices=targets == "indices", **styled)
     return Domain(
-        sigmas, [(head, of)], [reduction], dtype, fixed,
-        conventions=declared(conventions), targets=targets, method=method, **limits,
+        sigmas, [(head, of)], [reduction], dtype, fixed, conventions=declared(conventions),
+        targets="one-hot" if style.indices else targets, method=method, style=style, **limits,
     )  # fmt: skip
 
 

@@ -327,7 +327,7 @@ def question_of(
     conditioned = shape.role == "detect" and not small
     base = int(np.random.SeedSequence((seed, turn if head is None else i)).generate_state(1)[0])
     for k in range(DRAWS):
-        problem = _filled(architecture, base + k, numbers, conditioned, network, shape.few)
+        problem = _filled(architecture, base + k, numbers, conditioned, network, shape.few, domain.style.biased)
         if _shows(problem):
             break
     problem, as_asked = _with_targets(problem, domain, i)
@@ -340,9 +340,15 @@ def question_of(
 
 
 def _filled(
-    architecture: Architecture, draw: int, numbers: str, conditioned: bool, network: Network | None, few: bool
+    architecture: Architecture,
+    draw: int,
+    numbers: str,
+    conditioned: bool,
+    network: Network | None,
+    few: bool,
+    biased: bool,
 ) -> Problem:
-    """The problem of a draw, moderate; with the weights of the network where one is given."""
+    """The problem of a draw, moderate; with the weights of the network where one is given; or with biases of 0."""
     architecture = architecture._replace(seed=draw % 2**32)
     if network:
         ends = architecture._replace(
@@ -352,6 +358,8 @@ def _filled(
         problem = fill(ends)._replace(network=tuple(layer._replace(sigma=sigma) for layer, sigma in layers))
     else:
         problem = fill(architecture)
+        if not biased:
+            problem = drawn.without_biases(problem)
         if conditioned:
             problem = drawn.well_conditioned(problem, draw)
     if few:

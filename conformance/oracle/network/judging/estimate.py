@@ -12,7 +12,7 @@ import numpy as np
 from ....arrays import Array
 from ....bounds.lifted import Lifted
 from ....bounds.rounded import Rounded
-from ....judge.judgement import Judgement, compare
+from ....judge.judgement import Judgement, compare, known
 from ....judge.report import Finding
 from ....judge.verdict import SUSPECT
 from ....problems.problem import GivenAnswer
@@ -42,6 +42,8 @@ def suspected(of: Lifted, answer: GivenAnswer) -> tuple[Judgement, ...]:
     format, judgements = of.format, []
     for l, (gradient, _) in zip(range(len(truth), 0, -1), of.along_paths(of.states), strict=True):
         for equation, field in (("B3", "W"), ("B4", "b")):
+            if not known(getattr(answer.gradients[l - 1], field)):
+                continue
             mid, bound = getattr(truth[l - 1], field), getattr(gradient, field).rad + format.tiny
             with np.errstate(all="ignore"):
                 off = np.max([abs(getattr(run[l - 1], field) - mid) for run in runs], axis=0).astype(np.float64)

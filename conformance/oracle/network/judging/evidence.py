@@ -16,9 +16,9 @@ from ....bounds.admitted import loss_label
 from ....bounds.lifted import Lifted
 from ....bounds.rounded import Rounded
 from ....judge import precision
-from ....judge.judgement import Judgement, compare
+from ....judge.judgement import Judgement, compare, known
 from ....problems.problem import GivenAnswer
-from .reading import Reading, detection, explanation, from_trace, from_x
+from .reading import Reading, biased, detection, explanation, from_trace, from_x
 
 
 class Evidence(NamedTuple):
@@ -73,7 +73,9 @@ def equations_of(of: Lifted, answer: GivenAnswer) -> tuple[tuple[str, int], ...]
     L = len(of.problem.network)
     keys = {(equation, l) for l in range(1, L + 1) for equation in ("B3", "B4", "B1" if l == L else "B2")}
     keys |= {(equation, l) for l in range(1, L + 1) for equation in ("F1", "F2")} if answer.trace else set()
-    if not answer.trace:
+    if not biased(answer):
+        keys -= {("B4", l) for l in range(1, L + 1)}
+    elif not answer.trace:
         keys |= {("F", l) for l in range(1, L)}
     if answer.output is not None:
         keys.add(("F2", L))
@@ -101,7 +103,8 @@ def _not_numbers(of: Lifted, answer: GivenAnswer) -> Iterator[Judgement]:
         for equation, expected, got in zip(
             ("B3", "B4"), (gradient.W, gradient.b), answer.gradients[l - 1], strict=True
         ):
-            yield from _missing(equation, l, precision.plain(got), expected)
+            if known(got):
+                yield from _missing(equation, l, precision.plain(got), expected)
 
 
 def _missing(equation: str, layer: int, got: Array, expected: Rounded) -> Iterator[Judgement]:

@@ -18,10 +18,10 @@ from ....bounds.lifted import Lifted
 from ....bounds.rounded import Rounded, held_wider, observed
 from ....judge.equations import Reported, alone, led_back
 from ....judge.equations import loss as judged_loss
-from ....judge.judgement import Judgement, compare
+from ....judge.judgement import Judgement, compare, known
 from ....problems.problem import GivenAnswer, Parameters
 from ....problems.problem import State as Given
-from ...diagnosis import CLUES
+from ...explaining.factors import CLUES
 
 
 class Reading(NamedTuple):
@@ -108,19 +108,26 @@ def _volunteered(of: Lifted, answer: GivenAnswer, z: Rounded, a: Rounded) -> Ite
 def readings(of: Lifted, answer: GivenAnswer) -> Iterator[Reading]:
     """All readings of an answer: of its trace, and of its gradients alone where there is a single sample.
 
-    The first is the one that detects; the others take less from the subject and are for naming what the first finds.
+    The first detects, if `detection` has one; the others take less from the subject and are for naming what it finds.
     """
     if answer.trace is not None:
         states = [State(observed(z), held_wider(a), held_wider(delta), True) for z, a, delta in answer.trace]
         yield _reading("its trace", of, answer, states, traced=True)
-    if len(of.problem.x) == 1:
+    if len(of.problem.x) > 1:
+        return
+    if biased(answer):
         deltas = [_row(b) for _, b in gradients(answer)]
         yield _reading("its gradients", of, answer, list(_recovered(of, answer, deltas)))
         states = [State(z, a, delta, seen=False) for (z, a), delta in zip(of.states, deltas, strict=True)]
         yield _reading("x and its dL/db", of, answer, states)
-        of_W = [_delta_of(W, step.a_prev, b) for (W, b), step in zip(gradients(answer), of.steps, strict=True)]
-        states = [State(z, a, delta, seen=False) for (z, a), delta in zip(of.states, of_W, strict=True)]
-        yield _reading("x and its dL/dW", of, answer, states)
+    of_W = [_delta_of(W, step.a_prev, b) for (W, b), step in zip(gradients(answer), of.steps, strict=True)]
+    states = [State(z, a, delta, seen=False) for (z, a), delta in zip(of.states, of_W, strict=True)]
+    yield _reading("x and its dL/dW", of, answer, states)
+
+
+def biased(answer: GivenAnswer) -> bool:
+    """Whether every dL/db is given; a network without biases has none, and a single sample's delta is not read so."""
+    return all(known(b) for _, b in answer.gradients)
 
 
 def _reading(given: str, of: Lifted, answer: GivenAnswer, states: Sequence[State], traced: bool = False) -> Reading:
@@ -137,7 +144,9 @@ def _reported(answer: GivenAnswer, states: Sequence[State], traced: bool) -> Rep
     for l, (state, (W, b)) in enumerate(zip(states, answer.gradients, strict=True), start=1):
         if state.seen:
             numbers |= {("F1", l): state.z, ("F2", l): state.a} if traced else {("F", l): state.a}
-        numbers |= {("B1" if l == len(states) else "B2", l): state.delta, ("B3", l): W, ("B4", l): b}
+        numbers |= {("B1" if l == len(states) else "B2", l): state.delta, ("B3", l): W}
+        if known(b):
+            numbers["B4", l] = b
     if answer.input_gradient is not None:
         numbers["B2", 0] = answer.input_gradient
     return numbers
@@ -149,6 +158,8 @@ def explanation(of: Lifted, answer: GivenAnswer, accused: Sequence[Judgement]) -
     A reading that has something follow which is right explains less than one that does not.
     """
     found = [reading for reading in readings(of, answer) if reading.violated]
+    if not biased(answer):  # what dL/db shows of a delta is missing: dL/dW stands for it, or is off by itself
+        found += [reading for reading in (Reading("x", tuple(accused)),) if reading.violated]
     each = multiples(accused, len(of.network))
     if each is not None and each.violated and (found or len(each.violated) > 1):
         found.append(each)
@@ -214,8 +225,11 @@ def multiples(accused: Sequence[Judgement], L: int) -> Reading | None:
 
 
 def detection(of: Lifted, answer: GivenAnswer) -> Reading | None:
-    """The reading that detects: each equation alone on the subject's own numbers; None for a batch without a trace."""
-    return next(readings(of, answer), None)
+    """The reading that detects: each equation alone on the subject's own numbers.
+
+    None for a batch without a trace, and where no dL/db shows a single sample's deltas.
+    """
+    return next(readings(of, answer), None) if answer.trace is not None or biased(answer) else None
 
 
 def _row(b: Rounded) -> Rounded:

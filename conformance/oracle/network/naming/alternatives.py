@@ -11,13 +11,13 @@ import numpy as np
 
 from reference.gradients import Reduction
 
-from ....arrays import Array
 from ....bounds.lifted import Lifted, lifted
-from ....bounds.rounded import Format, Rounded
 from ....judge import precision
 from ....problems.problem import GivenAnswer, Parameters
+from ....subjects.shapes.objective import times, without_penalty
+from ....subjects.shapes.style import OURS, Style
 from ..judging.evidence import Evidence
-from ..judging.reading import from_x, gradients
+from ..judging.reading import from_x
 
 DIGITS = 6
 """Digits of a penalty's factor: people write fewer, and float32 tells more of a sum of many terms."""
@@ -33,7 +33,7 @@ class Alternative(NamedTuple):
     restored: Callable[[Evidence], tuple[Lifted, GivenAnswer]]
 
 
-def explained_by(wrong: Evidence, all_of: Sequence[Evidence]) -> str:
+def explained_by(wrong: Evidence, all_of: Sequence[Evidence], style: Style = OURS) -> str:
     """Under which convention every answer is right, in a sentence; or "".
 
     Parameters
@@ -42,10 +42,12 @@ def explained_by(wrong: Evidence, all_of: Sequence[Evidence]) -> str:
         A small question's, which shows that something is off.
     all_of : sequence of Evidence
         Of all answers, ``wrong`` among them.
+    style : Style
+        What is declared, and taken off already.
     """
     if not any(j.wrong and j.equation in ("B3", "B4") for j in wrong.accused):
         return ""  # what is volunteered is off, and not the gradients
-    for alternative in _alternatives(wrong):
+    for alternative in _alternatives(wrong, style):
         if _decided(*alternative.restored(wrong)) and all(_conforms(*alternative.restored(one)) for one in all_of):
             return alternative.said
     return ""
@@ -62,26 +64,78 @@ def _decided(of: Lifted, answer: GivenAnswer) -> bool:
     return not any(j.wrong for j in judged) and any(j.undecided < j.elements for j in judged)
 
 
-def _alternatives(wrong: Evidence) -> Iterator[Alternative]:
+def _alternatives(wrong: Evidence, style: Style) -> Iterator[Alternative]:
     reduction = wrong.of.problem.reduction
     other: Reduction = "sum" if reduction == "mean" else "mean"
     if len(wrong.of.problem.x) > 1:
         yield Alternative(f"Right if reduction={other!r}.", lambda e: (_reduced(e, other), e.answer))
-    outputs = "Right if the loss is averaged over the outputs too, as a mean over all elements is"
-    yield Alternative(f"{outputs}.", lambda e: (e.of, _times(e, _outputs(e))))
-    yield Alternative(f"{outputs}, with reduction={other!r}.", lambda e: (_reduced(e, other), _times(e, _outputs(e))))
-    for biases in (False, True):
-        for factor in _penalties(wrong, biases):
-            on = "weights and biases" if biases else "weights"
-            said = (
-                f"Right if the objective holds a penalty on the {on}: dL/dW is {factor:g} W more than that of the "
-                f"loss, as {factor:g}/2 |W|^2 adds."
-            )
-            yield Alternative(said, partial(_without_penalty, factor=factor, biases=biases))
+    if all(n == m for n, m in (layer.W.shape for layer in wrong.of.problem.network)):
+        stored = "out, in" if style.weights == "in, out" else "in, out"
+        yield Alternative(f'Right if weights are stored ({stored}): say weights="{stored}".', _turned)
+    averaged = style.over_outputs == "mean"
+    outputs, say = (
+        ("Right if the loss is summed over the outputs", "leave out over_outputs")
+        if averaged
+        else (
+            "Right if the loss is averaged over the outputs too, as a mean over all elements is",
+            'say over_outputs="mean"',
+        )
+    )
+
+    def over(e: Evidence) -> float:
+        return 1 / _outputs(e) if averaged else _outputs(e)
+
+    yield Alternative(f"{outputs}: {say}.", lambda e: (e.of, times(e.answer, e.of.problem, over(e))))
+    both = f"{outputs}, with reduction={other!r}: {say} besides."
+    yield Alternative(both, lambda e: (_reduced(e, other), times(e.answer, e.of.problem, over(e))))
+    for on in ((True, False), (True, True), (False, True)):
+        for factor in _penalties(wrong, on, style):
+            said = _penalised(factor, on, style)
+            if said:
+                yield Alternative(said, partial(_without_penalty, factor=factor, on=on, style=style))
 
 
-def _without_penalty(e: Evidence, factor: float, biases: bool) -> tuple[Lifted, GivenAnswer]:
-    return e.of, _without(e, factor, biases)
+def _penalised(factor: float, on: tuple[bool, bool], style: Style) -> str:
+    """What is said of a penalty by that factor beyond the one that is declared; "" where it is none that people add."""
+    if not style.l2:
+        if not on[0]:
+            return ""
+        carrying, declaring = ("weights and biases", ", l2_biases=True") if on[1] else ("weights", "")
+        return (
+            f"Right if the objective holds a penalty on the {carrying}: dL/dW is {factor:g} W more than that of the "
+            f"loss, as {factor:g}/2 |W|^2 adds: say l2={factor:g}{declaring}."
+        )
+    if not on[0]:
+        added, missing = abs(factor / style.l2 - 1) < NEAR, abs(factor / style.l2 + 1) < NEAR
+        if added and not style.l2_biases:
+            return "Right if the biases carry the penalty too: say l2_biases=True."
+        return "Right if the weights alone carry the penalty: leave out l2_biases." if missing else ""
+    if on[1] != style.l2_biases:
+        return ""
+    if abs(factor / style.l2 + 1) < NEAR:
+        return f"Right if there were no penalty: that of l2={style.l2:g} is missing, dL/dW lacks {style.l2:g} W."
+    total = float(f"{style.l2 + factor:.{DIGITS}g}")
+    return f"Right if l2={total:g}: dL/dW gains {total:g} W where l2={style.l2:g} is declared."
+
+
+def _without_penalty(
+    e: Evidence, factor: float, on: tuple[bool, bool], style: Style
+) -> tuple[Lifted, GivenAnswer]:
+    # The factor is known to so many digits.
+    lost = 10.0**-DIGITS / float(e.of.format.u)
+    return e.of, without_penalty(e.answer, e.of.problem, factor * _multiple(e, style), on, lost)
+
+
+def _multiple(e: Evidence, style: Style) -> int:
+    """By what an answer was multiplied when a mean over the outputs was taken off it, and a penalty with it."""
+    return _outputs(e) if style.over_outputs == "mean" else 1
+
+
+def _turned(e: Evidence) -> tuple[Lifted, GivenAnswer]:
+    """Problem and answer with square weights the other way round."""
+    network = tuple(layer._replace(W=layer.W.T) for layer in e.of.problem.network)
+    answer = e.answer._replace(gradients=tuple(Parameters(W.T, b) for W, b in e.answer.gradients), trace=None)
+    return lifted(e.of.problem._replace(network=network), e.of.conventions), answer
 
 
 def _reduced(e: Evidence, reduction: Reduction) -> Lifted:
@@ -92,48 +146,14 @@ def _outputs(e: Evidence) -> int:
     return int(e.of.problem.y.shape[1])
 
 
-def _times(e: Evidence, by: float) -> GivenAnswer:
-    """The answer times a number, with the rounding of the quotient that it undoes."""
-    return _moved(e, lambda got, _, format: got * format.wide(by), lambda got, p: 2 * abs(got) * by)
-
-
-def _without(e: Evidence, factor: float, biases: bool) -> GivenAnswer:
-    """The answer without a penalty's gradient, with the roundings of that product and sum."""
-
-    def change(got: Array, p: Array, format: Format) -> Array:
-        taken: Array = got - format.wide(factor) * p.astype(format.wide) if biases or p.ndim == 2 else got
-        return taken
-
-    # The factor is known to so many digits.
-    lost = 10.0**-DIGITS / float(e.of.format.u)
-    return _moved(e, change, lambda got, p: 2 * abs(got) + (4 + lost) * abs(factor * p))
-
-
-def _moved(
-    e: Evidence, change: Callable[[Array, Array, Format], Array], units: Callable[[Array, Array], Array]
-) -> GivenAnswer:
-    """The gradients changed, each known to so many units of roundoff more."""
-    format = e.of.format
-
-    def part(got: Rounded, p: Array) -> Rounded:
-        with np.errstate(all="ignore"):
-            rad = got.rad + format.u * units(got.mid.astype(np.float64), p.astype(np.float64))
-            return Rounded(change(got.mid, p, format), rad, format)
-
-    changed = tuple(
-        Parameters(part(of.W, layer.W), part(of.b, layer.b))
-        for of, layer in zip(gradients(e.answer), e.of.problem.network, strict=True)
-    )
-    return GivenAnswer(changed)
-
-
-def _penalties(e: Evidence, biases: bool) -> list[float]:
+def _penalties(e: Evidence, on: tuple[bool, bool], style: Style) -> list[float]:
     """Factors by which the gradients may exceed the truth by a multiple of the parameters, the roundest first."""
     above = weights = all_above = 0.0
     truth = zip(range(len(e.of.network), 0, -1), e.of.along_paths(e.of.states), strict=True)
     for l, (gradient, _) in truth:
         layer, got = e.of.problem.network[l - 1], e.answer.gradients[l - 1]
-        for p, g, expected in ((layer.W, got.W, gradient.W), (layer.b, got.b, gradient.b))[: 1 + biases]:
+        both = ((layer.W, got.W, gradient.W), (layer.b, got.b, gradient.b))
+        for p, g, expected in (parts for parts, carries in zip(both, on, strict=True) if carries):
             with np.errstate(all="ignore"):
                 off = (precision.plain(g) - expected.mid).astype(np.float64)
                 above += float((off * p).sum())
@@ -142,6 +162,6 @@ def _penalties(e: Evidence, biases: bool) -> list[float]:
     # What is more than half something else is no penalty; rounding may be some of it where the factor is small.
     if not weights or not abs(above) > np.sqrt(all_above) * np.sqrt(weights / 2):
         return []
-    factor = above / weights if np.isfinite(above) else 0.0
+    factor = above / weights / _multiple(e, style) if np.isfinite(above) else 0.0
     rounded = dict.fromkeys(float(f"{factor:.{digits}g}") for digits in range(1, DIGITS + 1))
     return [r for r in rounded if r and abs(r / factor - 1) < NEAR]

@@ -90,12 +90,12 @@ OF_ALL: dict[str, tuple[str, Change]] = {
 }  # fmt: skip
 
 OF_WEIGHTS: dict[str, tuple[str, Change]] = {
-    "rows reversed": ("dL/dW with its rows in reverse order", lambda p: p[::-1]),
-    "columns reversed": ("dL/dW with its columns in reverse order", lambda p: p[:, ::-1]),
-    "rows shifted": ("dL/dW with its rows shifted by one", lambda p: np.roll(p, 1, axis=0)),
-    "columns shifted": ("dL/dW with its columns shifted by one", lambda p: np.roll(p, 1, axis=1)),
-    "rows shifted back": ("dL/dW with its rows shifted back by one", lambda p: np.roll(p, -1, axis=0)),
-    "columns shifted back": ("dL/dW with its columns shifted back by one", lambda p: np.roll(p, -1, axis=1)),
+    "rows reversed": ("dL/dW with its units in reverse order", lambda p: p[::-1]),
+    "columns reversed": ("dL/dW with its inputs in reverse order", lambda p: p[:, ::-1]),
+    "rows shifted": ("dL/dW with its units shifted by one", lambda p: np.roll(p, 1, axis=0)),
+    "columns shifted": ("dL/dW with its inputs shifted by one", lambda p: np.roll(p, 1, axis=1)),
+    "rows shifted back": ("dL/dW with its units shifted back by one", lambda p: np.roll(p, -1, axis=0)),
+    "columns shifted back": ("dL/dW with its inputs shifted back by one", lambda p: np.roll(p, -1, axis=1)),
     "row means taken away": ("dL/dW less the mean of each row", lambda p: p - p.mean(axis=1, keepdims=True)),
     "column means taken away": ("dL/dW less the mean of each column", lambda p: p - p.mean(axis=0)),
     "upper triangle": ("dL/dW with zeros below the diagonal", np.triu),

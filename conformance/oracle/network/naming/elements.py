@@ -10,6 +10,8 @@ import numpy as np
 
 from ....arrays import Array
 from ....judge import precision
+from ....judge.judgement import known
+from ...explaining.elements import exact
 from ..judging.evidence import Evidence
 
 
@@ -106,13 +108,10 @@ def which(wrong: Iterable[tuple[Evidence, str, int]]) -> str:
         What is named in each wrong answer: (B3) and (B4) themselves, (B1) and (B2) by the dL/db that shows them.
     """
     gradients = [g for g in (_gradient(*one) for one in wrong) if g is not None]
-    telling = [g for g in gradients if g.wrong.any() and not g.wrong.all()]
-    if not telling or len(telling) * 2 < len(gradients):
+    if not all(g.wrong.any() for g in gradients):
         return ""
-    for name, rule in ALL_RULES.items():
-        if all(_holds(rule, g) for g in gradients):
-            return f"Wrong are exactly {name}."
-    return ""
+    found = next(exact(ALL_RULES, gradients), "")
+    return f"Wrong are exactly {found}." if found else ""
 
 
 def _gradient(e: Evidence, equation: str, layer: int) -> Gradient | None:
@@ -121,6 +120,8 @@ def _gradient(e: Evidence, equation: str, layer: int) -> Gradient | None:
     L = len(e.of.network)
     expected = next(gradient for l, (gradient, _) in _layers(e, L) if l == layer)
     field = "W" if equation == "B3" else "b"
+    if not known(getattr(e.answer.gradients[layer - 1], field)):
+        return None
     truth, got = getattr(expected, field), precision.plain(getattr(e.answer.gradients[layer - 1], field))
     with np.errstate(all="ignore"):
         off = ~(abs(got.astype(np.float64) - truth.mid.astype(np.float64)) <= truth.rad) & np.isfinite(truth.rad)
@@ -134,12 +135,3 @@ def _gradient(e: Evidence, equation: str, layer: int) -> Gradient | None:
 
 def _layers(e: Evidence, L: int) -> Sequence[tuple[int, tuple[object, object]]]:
     return list(zip(range(L, 0, -1), e.of.along_paths(e.of.states), strict=True))
-
-
-def _holds(rule: Rule, g: Gradient) -> bool:
-    """Whether what is wrong is what the rule says, but for numbers so small that nothing shows in them."""
-    chosen = rule(g)
-    if chosen is None:
-        return False
-    missed = chosen & ~g.wrong
-    return not (g.wrong & ~chosen).any() and not (missed & g.decided).any() and bool(g.wrong.any())

@@ -52,8 +52,9 @@ class Held:
         """Of what was found about an answer."""
         leading = [gradient for gradient, _ in e.of.along_paths(e.of.states)][::-1]
         expected = [part for gradient in leading for part in (gradient.W, gradient.b)]
-        got = [precision.plain(part).astype(np.float64) for layer in e.answer.gradients for part in layer]
-        radii = [getattr(part, "rad", 0.0) for layer in e.answer.gradients for part in layer]
+        parts = [part for layer in e.answer.gradients for part in layer]
+        got = [precision.plain(part).astype(np.float64) for part in parts]
+        radii = map(precision.radius, parts)
         truth = [part.mid.astype(np.float64) for part in expected]
         bound = [part.rad + rad for part, rad in zip(expected, radii, strict=True)]
         usual = [_usual(b, t) for b, t in zip(bound, truth, strict=True)]

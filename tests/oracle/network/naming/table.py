@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from conformance.judge.held import Question
 from conformance.judge.report import Finding, Report
 
 from .faults import Fault, of_catalogue, of_functions, of_samples
@@ -81,7 +82,8 @@ def _same(said: str, name: str) -> bool:
 
 
 def _last(report: Report, finding: Finding) -> int:
-    return len(finding.question.network) if finding.question else max((l for _, l in report.tallies), default=0)
+    held = finding.question
+    return len(held.network) if isinstance(held, Question) else max((l for _, l in report.tallies), default=0)
 
 
 def faults() -> list[tuple[str, Fault]]:

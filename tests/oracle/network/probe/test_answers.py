@@ -11,6 +11,7 @@ import torch
 from conformance import GivenAnswer, Parameters, assert_conforms, probe
 from conformance.arrays import Array, Network
 from conformance.judge.verdict import EXIT_STATUS
+from conformance.problems.reports import Report as ReportMessage
 from reference import (
     ReLU,
     Tanh,
@@ -26,13 +27,16 @@ from ..functions import (
     spoiled,
 )
 
-PROTOCOL: dict[str, tuple[Callable[..., Any], str]] = {
-    "raises": (reject, "RuntimeError: out of luck"),
+NONE: dict[str, tuple[Callable[..., Any], str]] = {
     "returns nothing": (lambda network, x, y: None, r"expected a list of (dW, db)"),
     "too few layers": (lambda network, x, y: right(network, x, y)[1:], "expected a list of (dW, db), one for each of"),
-    "transposed": (lambda network, x, y: [(W.T, b) for W, b in right(network, x, y)], "dW, layer 1: expected shape"),
+    "transposed": (
+        lambda network, x, y: [(W.T, b) for W, b in right(network, x, y)],
+        'has shape (4, 7), expected (7, 4): weights stored (in, out)? say weights="in, out"; or return dW.T.',
+    ),
     "a column of biases": (
-        lambda network, x, y: [(W, b[:, None]) for W, b in right(network, x, y)], "db, layer 1: expected shape (",
+        lambda network, x, y: [(W, b[:, None]) for W, b in right(network, x, y)],
+        'db of layer 1 has shape (7, 1), expected (7,): biases (n, 1)? say biases="(n, 1)"; or return db',
     ),
     "complex": (lambda network, x, y: [(W + 0j, b) for W, b in right(network, x, y)], "got dtype complex128"),
     "words": (lambda network, x, y: [("W", "b") for _ in network], "expected an array of real numbers"),
@@ -46,16 +50,35 @@ PROTOCOL: dict[str, tuple[Callable[..., Any], str]] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("mistake", PROTOCOL)
+@pytest.mark.parametrize("mistake", NONE)
 def test_an_answer_that_is_none(mistake: str) -> None:
-    function, said = PROTOCOL[mistake]
+    function, said = NONE[mistake]
     report = probe(function, width=(1, 7))
-    assert report.verdict == "WRONG"
+    assert (report.verdict, report.exit_status, report.as_json()["verdict"]) == ("NOT ASKED", 2, "NOT ASKED")
     assert report.failed >= 1
-    assert named(report)[0] == "protocol"
-    assert set(named(report)) <= {"protocol", "B3"}  # a transposed square is an answer, and a wrong one
+    assert not report.tallies, "what fits by chance, as a transposed square, is not judged"
+    assert named(report) == ["shapes"]
     assert said in report.findings[0].explanation
+    assert "\n" not in report.findings[0].explanation
     assert "failed" in str(report)
+    ReportMessage.model_validate(report.as_json())
+
+
+def test_a_function_that_raises_is_wrong() -> None:
+    report = probe(reject, width=(1, 7))
+    assert (report.verdict, named(report)) == ("WRONG", ["protocol"])
+    assert "RuntimeError: out of luck" in report.findings[0].explanation
+
+
+def test_shapes_that_fit_but_in_some_questions_are_wrong() -> None:
+    """A squeeze that shows with one output alone is a mistake; it is told once, whatever its sizes."""
+
+    def squeezed(network: Network, x: Array, y: Array) -> Any:
+        return [(W[:, 0] if W.shape[1] == 1 else W, b) for W, b in right(network, x, y)]
+
+    report = probe(squeezed, width=(1, 7))
+    assert (report.verdict, named(report)) == ("WRONG", ["protocol"])
+    assert "and 1" in report.findings[0].explanation
 
 
 def test_lists_and_tensors_and_whole_numbers_are_arrays() -> None:

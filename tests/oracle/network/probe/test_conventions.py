@@ -43,7 +43,7 @@ def penalised_biases(network: Network, x: Array, y: Array) -> Gradients:
 
 SAID = {
     over_samples: "Right if reduction='mean'.",
-    over_outputs: "Right if the loss is averaged over the outputs too, as a mean over all elements is.",
+    over_outputs: "Right if the loss is averaged over the outputs too, as a mean over all elements is: say",
     averaged: "Right if the loss is averaged over the outputs too, as a mean over all elements is, with reduction=",
     penalised: "Right if the objective holds a penalty on the weights: dL/dW is 0.01 W more",
     penalised_biases: "Right if the objective holds a penalty on the weights and biases: dL/dW is 0.01 W more",

@@ -13,6 +13,7 @@ import pytest
 from conformance import Report, assert_conforms, check, probe, probe_trainer
 from conformance.arrays import Array, Network
 from conformance.files import read_answer, read_problem
+from conformance.judge.held import Question
 from conformance.judge.picture import plot
 from conformance.judge.report import WIDTH, Subject
 from conformance.judge.verdict import EXIT_STATUS
@@ -147,7 +148,7 @@ def test_a_finding_holds_its_question(tmp_path: Path) -> None:
     """What was asked and answered, which check and the command judge again."""
     for report in (probe(spoiled(doubled)), probe_trainer(backwards)):
         held = report.findings[0].question
-        assert held is not None
+        assert isinstance(held, Question)
         assert held.answer is not None
         finding = report.findings[0]
         again = check(held.problem, held.answer, name="again")

@@ -1,0 +1,1 @@
+"""What explains wrong numbers, whether a network's or an operation's."""

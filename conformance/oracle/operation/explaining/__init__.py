@@ -1,0 +1,1 @@
+"""What the wrong numbers of one operation fit, and which of them are wrong, in sentences."""

@@ -1,0 +1,1 @@
+"""Tests of the examples in other languages."""

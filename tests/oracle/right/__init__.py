@@ -1,0 +1,1 @@
+"""Right pullbacks of drawn functions."""

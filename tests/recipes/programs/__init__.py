@@ -1,0 +1,1 @@
+"""Code as people write it, in structures that are widely taught."""
