@@ -287,7 +287,7 @@ def test_what_a_program_calls_itself_may_be_anything(tmp_path: Path) -> None:
         (f"{HERE}:in_float32", 1, "float32"),
         (f"{HERE}:refusing", 2, "neither of two tiny problems"),
         (f"{HERE}:raising", 2, "KeyError: 'weights'"),
-        (f"{HERE}:of_one_shape", 2, "dW, layer 1: expected shape (3, 2), got (1, 1)"),
+        (f"{HERE}:of_one_shape", 2, "dW of layer 1 has shape (1, 1), expected (3, 2)"),
         (f"{HERE}:NUMBER", 2, "expected a function"),
         (f"{HERE}:none", 2, "expected 'none' in"),
         ("no.such.module:f", 2, "expected the package no, found none"),
