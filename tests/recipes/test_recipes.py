@@ -207,6 +207,21 @@ def test_a_recipe_is_three_lines_beside_the_call(name: str) -> None:
     assert sum(token.type == tokenize.NEWLINE for token in tokens) - 1 <= MOST + ("def " in RECIPES[name].write)
 
 
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_a_recipe_is_told_as_it_is_run(recipe: Recipe) -> None:
+    """Whole on its page, and its last call in the README's table."""
+    page, readme = (ROOT / "conformance" / "RECIPES.md").read_text(), (ROOT / "README.md").read_text()
+    assert f"## {recipe.has[0].upper()}{recipe.has[1:]}\n" in page
+    assert f"programs/{recipe.program}.py)" in page
+    assert f"```python\n{recipe.write.strip()}\n```" in page
+    call = max(recipe.write.rpartition(f"\n{door}(") for door in ("probe", "probe_trainer"))
+    row = f"| {recipe.has} | `{call[1].strip()}{' '.join(call[2].split())}` |"
+    assert row.replace("|W|", r"\|W\|") in readme
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_right_code_conforms(name: str) -> None:
     report = asked(RECIPES[name])
