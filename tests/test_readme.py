@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.verdict import picture
+from tests.doors.verdict import picture
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -20,7 +20,7 @@ def test_the_examples_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_tutorial_runs_as_it_stands() -> None:
-    failed, tried = doctest.testfile(str(README.parent / "conformance" / "TUTORIAL.md"), module_relative=False)
+    failed, tried = doctest.testfile(str(README.parent / "conformance/guide/TUTORIAL.md"), module_relative=False)
     assert tried > 15
     assert not failed
 

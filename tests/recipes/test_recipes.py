@@ -213,7 +213,7 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
 def test_a_recipe_is_told_as_it_is_run(recipe: Recipe) -> None:
     """Whole on its page, and its last call in the README's table."""
-    page, readme = (ROOT / "conformance" / "RECIPES.md").read_text(), (ROOT / "README.md").read_text()
+    page, readme = (ROOT / "conformance" / "guide" / "RECIPES.md").read_text(), (ROOT / "README.md").read_text()
     assert f"## {recipe.has[0].upper()}{recipe.has[1:]}\n" in page
     assert f"programs/{recipe.program}.py)" in page
     assert f"```python\n{recipe.write.strip()}\n```" in page

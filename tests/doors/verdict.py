@@ -1,6 +1,6 @@
 """The picture in the README: what `probe` prints of a program that averages its biases' gradients, as an SVG.
 
-``python -m tests.verdict > .github/verdict.svg`` writes it anew.
+``python -m tests.doors.verdict > .github/verdict.svg`` writes it anew.
 """
 
 import io

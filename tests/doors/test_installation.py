@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 LEFT = shutil.ignore_patterns(".*", "build", "*.egg-info", "__pycache__", "*.npz", "*.png")
 
 SCRIPT = """
