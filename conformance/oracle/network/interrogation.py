@@ -106,14 +106,14 @@ def answered(
     of_numbers: list[Finding] = []
     for violations in (wrong, doubted):
         of_numbers += explained(violations, _contrast(violations, ask, domain))
-    of_numbers, wrong = concluded(of_numbers, wrong, [o.found for o in judged], domain.style)
+    of_numbers, wrong, is_explained = concluded(of_numbers, wrong, [o.found for o in judged], domain.style)
     findings += of_numbers
     broken = [outcome for outcome in extremes if outcome.violated]
     unanswered = sum(outcome.question.kind == "extreme" for outcome in failed)
     if not findings:
-        beyond = _violations(broken, domain)[0]
-        findings = concluded(explained(beyond), beyond, [o.found for o in extremes], domain.style).findings
-    bits = precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
+        beyond, both = _violations(broken, domain)[0], [o.found for o in (*ordinary, *extremes)]
+        findings = concluded(explained(beyond), beyond, both, domain.style).findings
+    bits = None if is_explained else precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
     report = Report(
         subject,
         by_equation_and_layer(_counted(judged, [*wrong, *doubted])),

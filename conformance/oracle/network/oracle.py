@@ -295,7 +295,7 @@ def check(
     accused = found.wrong or (promised and found.doubtful)
     wrong = [Violation(question, found, found.explained(), ())] if accused else []
     violations = attributed(wrong)
-    findings, violations = concluded(explained(violations), violations, [found], style)
+    findings, violations, is_explained = concluded(explained(violations), violations, [found], style)
     counted = found.counted
     if violations:
         counted = tuple(violations[0].counted)
@@ -303,7 +303,7 @@ def check(
         estimated = {(j.equation, j.layer): j for j in estimate.suspected(found.of, answer) if j.suspect}
         counted = tuple(estimated.get((j.equation, j.layer), j) if j.undecided else j for j in counted)
     findings += [estimate.finding(j) for j in counted if j.suspect and not violations]
-    bits = precision.effective_bits([(found.of, answer)])
+    bits = None if is_explained else precision.effective_bits([(found.of, answer)])
     report = Report(
         Subject(name or "the answer given"),
         by_equation_and_layer(counted),
