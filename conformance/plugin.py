@@ -52,8 +52,11 @@ class Equation(NamedTuple):
         kinds = ("ordinary", "extreme") if extremes else ("ordinary",)
         labels = LABELS.get(self.label)
         own = [f for f in self.report.findings if f.kind in kinds and self._is_of(f.equation)]
+        new = [f for f in own if not self.report.address(f)]
+        if new:
+            raise AssertionError(f"{headline(self.report, new)}\n\n{self.report}")
         if own:
-            raise AssertionError(f"{headline(self.report, own)}\n\n{self.report}")
+            pytest.xfail(f"known: {self.report.address(own[0])}")
         if labels is None:
             named = any(f.kind in kinds for f in self.report.findings)
             if self.report.verdict != CONFORMS and not named:

@@ -12,9 +12,10 @@ def headline(report: Report, findings: Sequence[Finding] | None = None) -> str:
     ----------
     report : Report
     findings : sequence of Finding, optional
-        Those to speak of; all by default.
+        Those to speak of; all by default, and what is known only where there is nothing else.
     """
-    spoken = report.findings if findings is None else findings
+    new = [finding for finding in report.findings if not report.address(finding)]
+    spoken = (new or report.findings) if findings is None else findings
     if not spoken:
         reason = report.remarks[0] if report.remarks else "no number is decided" if not report.tallies else ""
         return f"{report.verdict}  {report.subject.name}" + (f": {reason}" if reason else "")

@@ -22,7 +22,16 @@ PARTS = 4
 
 def identity(equation: str, diagnosis: str, dtype: str, function: str) -> str:
     """The id of a finding, as ``B2/hidden-derivative-missing/float32/tanh``."""
-    return "/".join(part.replace("/", ":").replace(" ", "-") for part in (equation, diagnosis, dtype, function))
+    return "/".join(map(_part, (equation, diagnosis, dtype, function)))
+
+
+def scope(dtype: str, function: str) -> str:
+    """The end of an id: what was asked about."""
+    return f"{_part(dtype)}/{_part(function)}"
+
+
+def _part(name: str) -> str:
+    return name.replace("/", ":").replace(" ", "-")
 
 
 def read(path: str | Path) -> tuple[Known, ...]:

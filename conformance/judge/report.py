@@ -129,8 +129,15 @@ class Report(NamedTuple):
 
     @property
     def excused(self) -> set[str]:
-        """The equations that known findings name."""
-        return {f.equation for f in self.findings if f.kind == "ordinary" and self.address(f)}
+        """The equations that known findings name, and no other that is WRONG."""
+        return set(self._tracked)
+
+    @property
+    def _tracked(self) -> dict[str, str]:
+        """Where each of them is tracked, by the first of its known findings."""
+        ordinary = [(f, self.address(f)) for f in self.findings if f.kind == "ordinary"]
+        new = {f.equation for f, url in ordinary if f.verdict == WRONG and not url}
+        return {f.equation: url for f, url in reversed(ordinary) if url and f.equation not in new}
 
     def address(self, finding: Finding) -> str:
         """Where a finding that is expected is tracked; "" of any other."""
@@ -164,7 +171,7 @@ class Report(NamedTuple):
 
     def as_json(self) -> dict[str, Any]:
         """The report of the protocol, version 1, of plain lists, numbers and strings; what is not finite is a word."""
-        equations = self.equations
+        equations, tracked = self.equations, self._tracked
         totals = list(equations.values())
         return {
             "report": 1,
@@ -182,8 +189,8 @@ class Report(NamedTuple):
             },
             "effective_bits": {dtype: round(bits, 1) for dtype, bits in self.effective_bits.items()},
             "equations": [
-                _record(equation, equations.get(equation))
-                | {"layers": [_record(equation, self.tallies.get(key), key[1]) for key in keys]}
+                _record(equation, equations.get(equation), tracked)
+                | {"layers": [_record(equation, self.tallies.get(key), tracked, key[1]) for key in keys]}
                 for equation, keys in self._places().items()
             ],
             "findings": [
@@ -216,12 +223,15 @@ class Report(NamedTuple):
         }
 
 
-def _record(equation: str, of: Tally | None, layer: int | None = None) -> dict[str, Any]:
-    """What became of an equation, in all layers or in one; nothing was judged where there is no tally."""
+def _record(equation: str, of: Tally | None, tracked: Mapping[str, str], layer: int | None = None) -> dict[str, Any]:
+    """What became of an equation, in all layers or in one; nothing was judged where there is no tally.
+
+    What is wrong there and known to be holds the address where it is tracked, as the finding does.
+    """
     place = {"equation": equation} | ({} if layer is None else {"layer": layer})
     if of is None:
         counts = dict.fromkeys(("elements", "wrong", "suspect", "undecided", "follows"), 0)
-        return place | {"verdict": UNDECIDED} | counts | {"worst_margin": 0.0, "floor": 0.0}
+        return place | {"verdict": UNDECIDED} | counts | {"worst_margin": 0.0, "floor": 0.0, "known": ""}
     return place | {
         "verdict": of.verdict,
         "elements": of.elements,
@@ -231,6 +241,7 @@ def _record(equation: str, of: Tally | None, layer: int | None = None) -> dict[s
         "follows": of.follows,
         "worst_margin": number(of.worst.margin),
         "floor": number(of.floor),
+        "known": tracked.get(equation, "") if of.verdict in (WRONG, SUSPECT) else "",
     }
 
 

@@ -40,7 +40,7 @@ class Elements(Message):
 
 
 class Record(Message):
-    """What became of an equation, in all layers or in one."""
+    """What became of an equation, in all layers or in one; `known` as in a finding."""
 
     equation: str
     verdict: Verdict
@@ -51,6 +51,7 @@ class Record(Message):
     follows: Count = 0
     worst_margin: Quantity
     floor: Quantity
+    known: str = ""
 
 
 class LayerRecord(Record):

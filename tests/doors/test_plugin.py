@@ -14,6 +14,7 @@ from reference import HalfSquaredError, value_and_gradients
 TESTS = """
 import numpy as np
 import pytest
+from conformance.judge.known import Known
 from reference import HalfSquaredError, value_and_gradients
 
 def right(network, x, y):
@@ -32,6 +33,12 @@ def test_right(equation):
 
 @pytest.mark.conforms(function=doubled, hidden="tanh")
 def test_doubled(equation):
+    equation.holds()
+
+KNOWN = [Known("B3/multiple/float64/tanh", "https://example.org/issues/7")]
+
+@pytest.mark.conforms(function=doubled, hidden="tanh", known=KNOWN)
+def test_known(equation):
     equation.holds()
 
 @pytest.mark.conforms(function=raising)
@@ -53,7 +60,7 @@ def outcome(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     done = subprocess.run(
         [sys.executable, "-m", "pytest", *options], cwd=folder, text=True, capture_output=True, check=False
     )
-    told = [line for line in done.stdout.splitlines() if line.startswith(("PASSED", "FAILED", "ERROR"))]
+    told = [line for line in done.stdout.splitlines() if line.startswith(("PASSED", "FAILED", "ERROR", "XFAIL"))]
     lines = [line.split(maxsplit=1) for line in told]
     assert "test_mine.py" in done.stdout, done.stdout + done.stderr
     said = {test.partition(" - ")[0].rpartition("::")[2]: f"{what} {test}" for what, test in lines}
@@ -77,6 +84,12 @@ def test_the_first_line_says_it_all_and_no_frame_of_ours_is_shown(outcome: dict[
 def test_what_fails_is_a_failure_of_the_rest(outcome: dict[str, str]) -> None:
     assert outcome["test_raising[rest]"].startswith("FAILED")
     assert "no gradients today" in outcome[""]
+
+
+def test_what_is_known_fails_as_expected(outcome: dict[str, str]) -> None:
+    assert outcome["test_known[B3]"].startswith("XFAIL")
+    assert "https://example.org/issues/7" in outcome["test_known[B3]"]
+    assert outcome["test_known[rest]"].startswith("PASSED")
 
 
 def test_without_the_marker_it_is_an_error_of_one_line(outcome: dict[str, str]) -> None:

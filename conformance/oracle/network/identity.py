@@ -5,9 +5,10 @@ from typing import Any, NamedTuple
 
 from reference import ACTIVATIONS, LOSSES
 
-from ...judge.known import Known, checked
+from ...judge.known import Known
 from ...judge.report import Finding, Report
 from ...problems.problem import Problem
+from .. import identity
 from .asking.domain import Domain
 
 NOWHERE = "none"
@@ -24,11 +25,6 @@ class Functions(NamedTuple):
     def of(self, equation: str) -> str:
         """The function that an equation is about: the head of delta^L and the loss, of all others the hidden ones."""
         return self.head if equation in ("B1", "batch") or equation[0] in "LH" else self.hidden
-
-    @property
-    def scopes(self) -> tuple[str, ...]:
-        """The ends of the ids that findings may have."""
-        return tuple(dict.fromkeys(f"{self.dtype}/{of}" for of in (self.hidden, self.head)))
 
 
 def of_domain(domain: Domain) -> Functions:
@@ -47,11 +43,10 @@ def of_problem(problem: Problem) -> Functions:
 def identified(report: Report, functions: Functions, known: Iterable[Known] = ()) -> Report:
     """A report whose findings say of what they are, and which of them are known; raises as `checked` does."""
 
-    def of(finding: Finding) -> Finding:
-        return finding._replace(dtype=functions.dtype, function=functions.of(finding.equation))
+    def of(finding: Finding) -> str:
+        return functions.of(finding.equation)
 
-    findings = tuple(map(of, report.findings))
-    return report._replace(findings=findings, known=checked(known), scopes=functions.scopes)
+    return identity.identified(report, functions.dtype, of, (functions.hidden, functions.head), known)
 
 
 def _joined(sigmas: Iterable[Any]) -> str:

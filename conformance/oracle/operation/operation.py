@@ -39,12 +39,12 @@ Examples
 """
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from reference import ACTIVATIONS, LOSSES, Activation, LogSoftmax, Loss, Softmax
+from reference import ACTIVATIONS, LOSSES
 from reference.checks.numbers import check_whole_number
 from reference.gradients import Reduction
 from reference.losses import TARGETS
@@ -53,14 +53,17 @@ from ...arrays import Array
 from ...bounds import assumptions
 from ...bounds.formats import accumulating, check_inputs, format_of
 from ...bounds.rounded import Format
-from ...judge.report import Report, Subject
+from ...judge.known import Known, checked
+from ...judge.report import Finding, Report, Subject
 from ...problems.layouts import is_tensor, like, numbers
 from ...text.labels import label
+from ..identity import identified
 from .asking.calls import Operation
+from .asking.equations import activation_of, check_operand, check_reduced, loss_of, name_of
 from .beyond import Drawing, examined_beyond
 from .drawn import for_activation, for_loss, for_own
 from .examination import examined
-from .explaining import known
+from .explaining import known as beforehand
 from .forward import Forward, forward_of
 from .outputs import examined_by_output
 from .populations import examined_as_population
@@ -79,6 +82,7 @@ def check_pullback(
     keywords: Mapping[str, Any] | None = None,
     accumulator: str | None = None,
     seed: int = 0,
+    known: Iterable[Known] = (),
 ) -> Report:
     """Judge a vector-Jacobian product of one operation.
 
@@ -104,6 +108,9 @@ def check_pullback(
         into a place or of products is held to that, and to one rounding to the inputs' dtype.
     seed : int
         Of the cotangents and random choices.
+    known : sequence of Known
+        As for `conformance.probe`; the function of an id is the forward function's name, with the input's where there
+        are several: ``vjp/unknown/float32/attention-by-input-2``.
 
     Returns
     -------
@@ -126,7 +133,7 @@ def check_pullback(
     format = accumulating(format_of(given[0]), accumulator)
     if forward is None:
         raise TypeError("forward: expected a function, or the name or label of an equation, got None")
-    seed = check_whole_number("seed", seed, 0)
+    seed, expected = check_whole_number("seed", seed, 0), checked(known)
     function: Any
     function, named = (_applied(forward), equation) if _is_function(forward) else (None, forward)
     ask = _pullback(function, pullback)
@@ -140,12 +147,13 @@ def check_pullback(
         truth: Truths = lambda values, gs: of_forward(own, format, values, gs, seed)
         shape, asked = own.plain(values).shape, signature.pullback(ask)
         operation = Operation(subject, given, format, len(given), asked, shape, "vjp", truth, labels=signature.labels)
-        operation = operation._replace(known=known.of_own(signature, own, format, seed))
+        operation = operation._replace(known=beforehand.of_own(signature, own, format, seed))
         report = examined_by_output(operation, examined(operation, seed), signature.outputs, seed)
         report = examined_as_population(operation, report, own, seed)
-        return examined_beyond(operation, report, lambda values: for_own(values, len(given), seed), seed)
-    sigma = _activation(named)
-    _check_operand(sigma, given)
+        report = examined_beyond(operation, report, lambda values: for_own(values, len(given), seed), seed)
+        return _told(operation, report, _name(forward), expected)
+    sigma = activation_of(named)
+    check_operand(sigma, given)
     end = _end(format, type(sigma) in assumptions.ACTIVATIONS and type(sigma) not in assumptions.ALGEBRAIC)
     return _judged(
         Operation(
@@ -159,11 +167,13 @@ def check_pullback(
             lambda values, gs: of_activation(sigma, values[0], gs, format),
             function,
             label(type(sigma).apply),
-            known.of_activation(sigma, seed),
+            beforehand.of_activation(sigma, seed),
             end,
         ),
         lambda values: for_activation(sigma, values[0], format, end),
         seed,
+        name_of(sigma),
+        expected,
     )
 
 
@@ -177,6 +187,7 @@ def check_loss(
     reduction: Reduction | None = None,
     accumulator: str | None = None,
     seed: int = 0,
+    known: Iterable[Known] = (),
 ) -> Report:
     """Judge the gradient of a loss by the outputs, and its value where it claims to be one of the reference's.
 
@@ -198,6 +209,8 @@ def check_loss(
         As of `check_pullback`.
     seed : int
         Of random choices.
+    known : sequence of Known
+        As for `conformance.probe`.
 
     Returns
     -------
@@ -219,10 +232,10 @@ def check_loss(
 1e-16. It is -1 times the truth throughout. One number alone shows it: of a = 0.25, y = 0.75 comes 0.5, not -0.5.
     """
     given = check_inputs((outputs, targets))
-    _check_reduced(given, reduction)
+    check_reduced(given, reduction)
     if loss is None:
         raise TypeError("loss: expected a function, or the name or label of an equation, got None")
-    seed = check_whole_number("seed", seed, 0)
+    seed, expected = check_whole_number("seed", seed, 0), checked(known)
     function, named = (loss, equation) if _is_function(loss) else (None, loss)
     if not callable(gradient):
         raise TypeError(f"gradient: expected a function gradient(outputs, targets), got {type(gradient).__name__}")
@@ -230,9 +243,9 @@ def check_loss(
     if named is None:
         of_outputs = _of_outputs(function, given, format, reduction, seed)
         own = Operation(subject, given, format, 1, gradient, None, "vjp", of_outputs)
-        own = own._replace(known=known.of_own_loss(seed))
-        return _judged(own, lambda values: for_own(values, 1, seed), seed)
-    named_loss, equation_label = _loss(named)
+        own = own._replace(known=beforehand.of_own_loss(seed))
+        return _judged(own, lambda values: for_own(values, 1, seed), seed, _name(loss), expected)
+    named_loss, equation_label = loss_of(named)
     low, high = TARGETS.get(type(named_loss), (-np.inf, np.inf))
     if not all(low <= y <= high for y in numbers(targets).flat):
         raise ValueError(f"targets: expected numbers from {low} to {high} for {type(named_loss).__name__}")
@@ -249,17 +262,29 @@ def check_loss(
             lambda values, gs: of_loss(named_loss, values[0], values[1], reduction, format),
             function,
             label(type(named_loss).value),
-            known.of_loss(named_loss, reduction, seed),
+            beforehand.of_loss(named_loss, reduction, seed),
             end,
         ),
         lambda values: for_loss(named_loss, values[0], values[1], format, end),
         seed,
+        name_of(named_loss),
+        expected,
     )
 
 
-def _judged(operation: Operation, drawing: Drawing, seed: int) -> Report:
+def _judged(operation: Operation, drawing: Drawing, seed: int, function: str, known: Iterable[Known]) -> Report:
     """On the inputs given, and beyond them."""
-    return examined_beyond(operation, examined(operation, seed), drawing, seed)
+    return _told(operation, examined_beyond(operation, examined(operation, seed), drawing, seed), function, known)
+
+
+def _told(operation: Operation, report: Report, function: str, known: Iterable[Known]) -> Report:
+    """With findings that say of what they are: the function and, of several, the input."""
+    by_input = [f"{function} by {operation.label(k)}" for k in range(operation.judged)] if operation.judged > 1 else []
+
+    def of(finding: Finding) -> str:
+        return by_input[finding.layer - 1] if by_input and finding.layer else function
+
+    return identified(report, operation.dtype, of, (function, *by_input), known)
 
 
 Truths = Callable[[Sequence[Array], Sequence[Array]], Truth]
@@ -365,52 +390,3 @@ def _name(function: Any) -> str:
     if isinstance(owner, type):
         return owner.__qualname__
     return str(getattr(function, "__name__", type(function).__qualname__))
-
-
-def _activation(named: Any) -> Activation:
-    if isinstance(named, str):
-        by_label = {label(f): kind for kind in ACTIVATIONS.values() for f in (kind.apply, kind.pullback)}
-        kind = ACTIVATIONS.get(named) or by_label.get(named.strip("()"))
-        if kind is None:
-            raise ValueError(
-                f"equation: expected one of {', '.join(ACTIVATIONS)}, or a label such as A2, got {named!r}"
-            )
-        return kind()
-    if type(named) in ACTIVATIONS.values():
-        return named  # type: ignore[no-any-return]
-    raise TypeError(f"equation: expected the name or an instance of an activation, got {named!r:.60}")
-
-
-def _loss(named: Any) -> tuple[Loss, str]:
-    """A loss, and the label of its gradient."""
-    if isinstance(named, str):
-        name = named.strip("()")
-        for key, kind in LOSSES.items():
-            own = label(kind.gradient)
-            fused = getattr(kind, "delta", None)  # of a loss that is fused with its head; Huber has a number
-            delta = label(fused) if callable(fused) else own
-            if name in (key, label(kind.value), own, delta):
-                return kind(), delta if name == delta else own
-        raise ValueError(f"equation: expected one of {', '.join(LOSSES)}, or a label such as L8, got {named!r}")
-    if type(named) in LOSSES.values():
-        return named, label(type(named).gradient)
-    raise TypeError(f"equation: expected the name or an instance of a loss, got {named!r:.60}")
-
-
-def _check_operand(sigma: Activation, given: tuple[Any, ...]) -> None:
-    if len(given) != 1:
-        raise ValueError(f"inputs: expected one, the z of {type(sigma).__name__}, got {len(given)}")
-    if isinstance(sigma, Softmax | LogSoftmax) and given[0].ndim != 2:
-        shape = tuple(given[0].shape)
-        raise ValueError(f"inputs: expected shape (samples, units) for {type(sigma).__name__}, got {shape}")
-
-
-def _check_reduced(given: tuple[Any, ...], reduction: Any) -> None:
-    if reduction not in (None, "sum", "mean"):
-        raise ValueError(f"reduction: expected 'sum', 'mean' or None, got {reduction!r}")
-    shape, of_targets = (tuple(x.shape) for x in given)
-    if len(shape) != 2 or shape != of_targets:
-        raise ValueError(
-            f"outputs and targets: expected one shape (samples, units), got {shape} and {of_targets}; "
-            f"class indices are to be given as rows with a single 1"
-        )

@@ -12,7 +12,7 @@ from scipy import special
 
 from ...bounds.formats import NAMED_FORMATS
 from ..following.array import Recording, recorded
-from . import layers
+from . import layers, resampling
 
 Op = Callable[..., Any]
 
@@ -232,6 +232,7 @@ OPS: dict[str, Op] = {
     "copy": lambda r, x, y, *_: recorded(r, np.broadcast_to(recorded(r, y), x.shape)).copy(),
     "full_like": lambda r, x, value, **_: r.constant(np.full(x.shape, value)),
     **layers.OPS,
+    **resampling.OPS,
 }
 """What operations do: of the recording and their own arguments, in which tensors are recorded or NumPy's arrays."""
 

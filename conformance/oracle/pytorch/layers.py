@@ -63,12 +63,13 @@ def _windows(x: Any, size: Sequence[int], stride: Sequence[int], dilation: Seque
     return x.at(positions[inside])
 
 
-def _padded(r: Recording, x: Any, padding: Sequence[int], value: float = 0.0) -> Any:
-    """With that much put around the last axes."""
-    if not any(padding):
+def _padded(r: Recording, x: Any, padding: Sequence[int], value: float = 0.0, beyond: Sequence[int] = ()) -> Any:
+    """With that much put around the last axes, and some more beyond their ends."""
+    if not any(padding) and not any(beyond):
         return x
-    d = len(padding)
-    shape = [*x.shape[: x.ndim - d], *(n + 2 * p for n, p in zip(x.shape[x.ndim - d :], padding, strict=True))]
+    d, beyond = len(padding), beyond or [0] * len(padding)
+    around = zip(x.shape[x.ndim - d :], padding, beyond, strict=True)
+    shape = [*x.shape[: x.ndim - d], *(n + 2 * p + more for n, p, more in around)]
     out = r.constant(np.full(shape, value))
     out[(..., *(slice(p, p + n) for n, p in zip(x.shape[x.ndim - d :], padding, strict=True)))] = x
     return out
@@ -114,16 +115,30 @@ def _convolution(
     return _scaled(result, None, bias, (1, -1, *(1,) * d))
 
 
+def _beyond(
+    shape: Sequence[int], spans: Sequence[int], stride: Sequence[int], padding: Sequence[int], ceil_mode: bool
+) -> list[int]:
+    """How far the last windows reach beyond what is padded: with ``ceil_mode`` any that begins inside, or before it."""
+    if not ceil_mode:
+        return [0] * len(shape)
+    reach = []
+    for n, span, step, p in zip(shape, spans, stride, padding, strict=True):
+        last = -(-(n + 2 * p - span) // step)
+        last -= last * step >= n + p
+        reach.append(max(last * step + span - (n + 2 * p), 0))
+    return reach
+
+
 def _max_pool(
     r: Recording, x: Any, size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
 ) -> Any:
     size = _each(size, len(size) if isinstance(size, list | tuple) else 2)
-    if ceil_mode:
-        raise Unfollowed("nothing is known of pooling with ceil_mode")
     d = len(size)
+    stride, padding, dilation = (_each(n, d) for n in (stride or size, padding, dilation))
+    spans = [(k - 1) * step + 1 for k, step in zip(size, dilation, strict=True)]
     # Where it is padded nothing is chosen.
-    padded = _padded(r, x, _each(padding, d), -np.inf)
-    windows = _windows(padded, size, _each(stride or size, d), _each(dilation, d))
+    padded = _padded(r, x, padding, -np.inf, _beyond(x.shape[x.ndim - d :], spans, stride, padding, ceil_mode))
+    windows = _windows(padded, size, stride, dilation)
     flat = windows.reshape(*windows.shape[:-d], -1)
     index = np.argmax(flat, axis=-1)
     return np.take_along_axis(flat, index[..., None], axis=-1)[..., 0], index
@@ -134,11 +149,19 @@ def _avg_pool(
     count_include_pad: bool = True, divisor_override: Any = None,
 ) -> Any:  # fmt: skip
     d = len(size)
-    if ceil_mode or (any(_each(padding, d)) and not count_include_pad):
-        raise Unfollowed("nothing is known of pooling with ceil_mode, or without what is padded")
-    windows = _windows(_padded(r, x, _each(padding, d)), size, _each(stride or size, d))
+    size, stride, padding = (_each(n, d) for n in (size, stride or size, padding))
+    shape = x.shape[x.ndim - d :]
+    beyond = _beyond(shape, size, stride, padding, ceil_mode)
+    windows = _windows(_padded(r, x, padding, 0.0, beyond), size, stride)
     total = windows.sum(axis=tuple(range(windows.ndim - d, windows.ndim)))
-    return total / (divisor_override or prod(size))
+    if divisor_override:
+        return total / divisor_override
+    counts = np.ones((), int)
+    for places, n, k, step, p in zip(windows.shape[x.ndim - d : x.ndim], shape, size, stride, padding, strict=True):
+        start = np.arange(places) * step - p
+        end = np.minimum(start + k, n + p)
+        counts = counts[..., None] * (end - start if count_include_pad else np.minimum(end, n) - np.maximum(start, 0))
+    return total / (int(counts.flat[0]) if (counts == counts.flat[0]).all() else counts)
 
 
 def _adaptive_avg_pool(r: Recording, x: Any, out: Sequence[int]) -> Any:

@@ -24,7 +24,7 @@ Examples
 ('WRONG', 'U12', ('amsgrad-ignored',))
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -36,9 +36,11 @@ from ...arrays import Array
 from ...bounds.rounded import FORMATS, Rounded
 from ...judge.held import Update
 from ...judge.judgement import Judgement
+from ...judge.known import Known, checked
 from ...judge.report import Finding, Report, Subject, found, unnumbered
 from ...judge.verdict import by_equation_and_layer
 from ...text.labels import documented
+from ..identity import identified
 from .catalogue import Mistake
 from .forms import Asked, Form, form_of
 from .judging import Step, admitted, bounded, equation, held
@@ -81,6 +83,7 @@ def check_rule(
     seed: int = 0,
     dtype: Any = "float64",
     conventions: Mapping[str, str] | None = None,
+    known: Iterable[Known] = (),
 ) -> Report:
     """Judge somebody's update rule, step by step.
 
@@ -111,6 +114,8 @@ def check_rule(
         In which it claims to compute.  In float64 everything is decided.
     conventions : mapping, optional
         What it does otherwise on purpose, as ``{"epsilon": "inside"}``.  A report says "right if" where one fits.
+    known : sequence of Known
+        As for `conformance.probe`; the function of an id is the rule's name: ``U12/amsgrad-ignored/float64/adam``.
 
     Returns
     -------
@@ -129,7 +134,7 @@ def check_rule(
     kind = np.dtype(dtype)
     if kind not in FORMATS:
         raise ValueError(f"dtype: expected float32 or float64, got {kind}")
-    seed = check_whole_number("seed", seed, 0)
+    seed, named, expected = check_whole_number("seed", seed, 0), _name(rule), checked(known)
     walked: list[Walked] = []
     for run in _asked(rule, form, kind, seed):
         walked.append(_walked(form, run, rule, said, first=not walked))
@@ -138,7 +143,7 @@ def check_rule(
     findings, label = _findings(rule, said, walked)
     judgements = [j for walk in walked for of_step in walk.judgements for j in of_step]
     judgements = [j._replace(equation=label) if j.wrong and label else j for j in judgements]
-    return Report(
+    report = Report(
         Subject(name or getattr(step, "__name__", type(step).__name__)),
         by_equation_and_layer(judgements),
         tuple(findings),
@@ -148,6 +153,7 @@ def check_rule(
         remarks=tuple(_remarks(rule, form, said, walked)),
         seed=seed,
     )
+    return identified(report, str(kind), lambda finding: named, [named], expected)
 
 
 def _rule(rule: Any) -> Rule:
@@ -157,6 +163,10 @@ def _rule(rule: Any) -> Rule:
         got = repr(rule) if isinstance(rule, str) else getattr(rule, "__name__", type(rule).__name__)
         raise TypeError(f"rule: expected one of reference.{names}, such as Adam(0.01), got {got}")
     return made  # type: ignore[no-any-return]
+
+
+def _name(rule: Rule) -> str:
+    return next(name for name, kind in UPDATES.items() if kind is type(rule))
 
 
 def _asked(rule: Rule, form: Form, dtype: Any, seed: int) -> Sequence[Run]:

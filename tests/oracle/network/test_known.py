@@ -8,7 +8,9 @@ import pytest
 
 from conformance import check, probe, probe_trainer
 from conformance.arrays import Array, Network
+from conformance.judge.headline import headline
 from conformance.judge.known import Known, read
+from conformance.judge.report import mark
 from conformance.problems.schemas import MODELS
 from conformance.subjects.reference import reference_answer
 
@@ -44,6 +46,10 @@ def test_a_known_failure_makes_no_verdict_and_stands_with_its_address() -> None:
     found = report.as_json()
     assert found["findings"][0]["id"] == known.id
     assert found["findings"][0]["known"] == URL
+    records = {of["equation"]: (of["verdict"], of["known"]) for of in found["equations"]}
+    assert records["B3"] == ("WRONG", URL)
+    assert {known for equation, (_, known) in records.items() if equation != "B3"} == {""}
+    assert {of["known"] for each in found["equations"] if each["equation"] == "B3" for of in each["layers"]} == {URL}
     assert found["known"] == [{"id": known.id, "url": URL, "status": "failed"}]
     MODELS["report"].model_validate(found)
 
@@ -51,6 +57,19 @@ def test_a_known_failure_makes_no_verdict_and_stands_with_its_address() -> None:
 def test_another_failure_beside_a_known_one_is_wrong() -> None:
     report = probe(doubled, known=[Known("B3/unknown/float64/tanh", URL)], **OPTIONS)
     assert report.verdict == "WRONG"
+
+
+def test_an_equation_with_another_failure_is_not_excused() -> None:
+    found = probe(doubled, **OPTIONS)
+    first = found.findings[0]
+    both = found._replace(
+        findings=(first._replace(explanation="tracked. "), first._replace(factor=float("nan"), explanation="new. ")),
+        known=(Known(first.id, URL),),
+    )
+    assert (both.verdict, both.excused) == ("WRONG", set())
+    assert "known" not in mark(both, "B3", 1).plain
+    assert {of["known"] for of in both.as_json()["equations"]} == {""}
+    assert headline(both).endswith(": new")
 
 
 def test_a_known_failure_that_passes_is_said() -> None:

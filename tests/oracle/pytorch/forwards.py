@@ -16,6 +16,7 @@ def drawn(shapes: Shapes, dtype: torch.dtype = torch.float64, seed: int = 3) -> 
 
 
 LABELS = torch.tensor([1, 0, 2])
+BAGS = torch.tensor([0, 2, 4, 2, 2, 1])
 SOME = torch.tensor([[True, False, True, True], [False, True, True, False], [True, True, False, False]])
 
 
@@ -69,6 +70,30 @@ FORWARDS: dict[str, tuple[Forward, Shapes]] = {
     "max_pool3d": (lambda x: F.max_pool3d(x, 2), ((1, 2, 4, 2, 3),)),
     "avg_pool2d": (lambda x: F.avg_pool2d(x, (2, 3)), ((2, 3, 4, 6),)),
     "avg_pool3d": (lambda x: F.avg_pool3d(x, 2), ((1, 2, 4, 2, 3),)),
+    "max_pool2d, ceil_mode": (lambda x: F.max_pool2d(x, 3, 2, 1, ceil_mode=True), ((2, 3, 6, 7),)),
+    "max_pool2d, dilated, ceil_mode": (lambda x: F.max_pool2d(x, 2, 2, 1, 2, ceil_mode=True), ((1, 2, 6, 5),)),
+    "max_pool1d, ceil_mode": (lambda x: F.max_pool1d(x, 2, ceil_mode=True), ((2, 3, 5),)),
+    "avg_pool2d, ceil_mode": (lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True), ((2, 3, 6, 7),)),
+    "avg_pool2d, what is padded left out": (
+        lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True, count_include_pad=False), ((2, 1, 6, 7),)),
+    "avg_pool1d, ceil_mode": (lambda x: F.avg_pool1d(x, 2, ceil_mode=True), ((2, 3, 5),)),
+    "avg_pool3d, ceil_mode": (lambda x: F.avg_pool3d(x, 2, ceil_mode=True), ((1, 2, 3, 2, 5),)),
+    "avg_pool2d by a divisor": (lambda x: F.avg_pool2d(x, 2, ceil_mode=True, divisor_override=3), ((1, 2, 3, 5),)),
+    "nearest": (lambda x: F.interpolate(x, size=(5, 7)), ((1, 2, 3, 4),)),
+    "nearest-exact": (lambda x: F.interpolate(x, size=(2, 7), mode="nearest-exact"), ((1, 2, 3, 4),)),
+    "linear": (lambda x: F.interpolate(x, scale_factor=2.5, mode="linear"), ((1, 2, 3),)),
+    "bilinear by a factor": (lambda x: F.interpolate(x, scale_factor=1.7, mode="bilinear"), ((1, 2, 3, 4),)),
+    "bilinear by hardly more than 1": (lambda x: F.interpolate(x, scale_factor=1.3, mode="bilinear"), ((1, 1, 3, 4),)),
+    "bilinear to a size": (lambda x: F.interpolate(x, size=(5, 3), mode="bilinear"), ((2, 1, 3, 4),)),
+    "bilinear, corners aligned": (
+        lambda x: F.interpolate(x, size=(5, 7), mode="bilinear", align_corners=True), ((1, 2, 3, 4),)),
+    "trilinear": (lambda x: F.interpolate(x, scale_factor=(2, 1, 3), mode="trilinear"), ((1, 1, 2, 3, 2),)),
+    "embedding_bag": (lambda w: F.embedding_bag(BAGS, w, torch.tensor([0, 2, 2]), mode="sum"), ((5, 3),)),
+    "embedding_bag, mean": (lambda w: F.embedding_bag(BAGS, w, torch.tensor([0, 2]), padding_idx=2), ((5, 3),)),
+    "embedding_bag, largest": (lambda w: F.embedding_bag(BAGS, w, torch.tensor([0, 2]), mode="max"), ((5, 3),)),
+    "embedding_bag, weighted": (
+        lambda w, p: F.embedding_bag(BAGS, w, torch.tensor([0, 2, 6]), mode="sum", per_sample_weights=p,
+                                     include_last_offset=True), ((5, 3), (6,))),
     "adaptive_avg_pool2d": (lambda x: F.adaptive_avg_pool2d(x, (2, 3)), ((2, 3, 5, 7),)),
     "adaptive_avg_pool3d": (lambda x: F.adaptive_avg_pool3d(x, (2, 1, 2)), ((1, 2, 3, 4, 5),)),
     "cross_entropy": (lambda z: F.cross_entropy(z, LABELS, label_smoothing=0.1), (S,)),

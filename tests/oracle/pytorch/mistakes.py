@@ -7,7 +7,7 @@ from torch.nn import functional as F
 
 from conformance.oracle.operation.operation import by_autograd
 
-from .forwards import FORWARDS, LABELS, SOME, Forward, rope
+from .forwards import BAGS, FORWARDS, LABELS, SOME, Forward, rope
 
 
 def without(k: int, forward: Forward) -> Forward:
@@ -92,6 +92,12 @@ def group_norm_of_eval(x: Any, w: Any, b: Any) -> Any:
     return normal * w[:, None] + b[:, None]
 
 
+def bags_set_not_added(w: Any, g: Any) -> Any:
+    found = torch.zeros_like(w)
+    found[BAGS] = g[torch.tensor([0, 0, 2, 2, 2, 2])]
+    return found
+
+
 MISTAKES: dict[str, dict[str, tuple[Forward, set[int]]]] = {
     "layer_norm": {
         "variance term missing": (layer_norm_without_variance, {1}),
@@ -113,6 +119,30 @@ MISTAKES: dict[str, dict[str, tuple[Forward, set[int]]]] = {
         "weights not turned": (by_autograd(lambda x, w, b: F.conv2d(x, w.flip(2, 3), b, stride=2, padding=1)), {1, 2}),
     },
     "max_pool2d": {"to all": (max_pool_to_all, {1})},
+    "max_pool2d, ceil_mode": {"last windows left out": (
+        lambda x, g: by_autograd(lambda x: F.max_pool2d(x, 3, 2, 1))(x, g[:, :, :3])[0], {1})},
+    "avg_pool2d, ceil_mode": {
+        "all by nine": (by_autograd(lambda x: F.avg_pool2d(x, 3, 2, 1, ceil_mode=True, divisor_override=9)), {1}),
+        "what is padded left out": (by_autograd(FORWARDS["avg_pool2d, what is padded left out"][0]), {1})},
+    "nearest": {"floor by another size": (
+        by_autograd(lambda x: F.interpolate(x, size=(5, 7), mode="nearest-exact")), {1})},
+    "bilinear to a size": {
+        "corners aligned": (
+            by_autograd(lambda x: F.interpolate(x, size=(5, 3), mode="bilinear", align_corners=True)), {1}),
+        "nearest": (by_autograd(lambda x: F.interpolate(x, size=(5, 3))), {1}),
+        "doubled": (by_autograd(lambda x: 2 * F.interpolate(x, size=(5, 3), mode="bilinear")), {1})},
+    "bilinear, corners aligned": {"not aligned": (
+        by_autograd(lambda x: F.interpolate(x, size=(5, 7), mode="bilinear")), {1})},
+    "trilinear": {"nearest": (by_autograd(lambda x: F.interpolate(x, scale_factor=(2, 1, 3))), {1})},
+    "embedding_bag": {"set, not added": (bags_set_not_added, {1})},
+    "embedding_bag, mean": {
+        "added": (
+            by_autograd(lambda w: F.embedding_bag(BAGS, w, torch.tensor([0, 2]), mode="sum", padding_idx=2)), {1}),
+        "padding counted": (by_autograd(lambda w: F.embedding_bag(BAGS, w, torch.tensor([0, 2]))), {1})},
+    "embedding_bag, largest": {"mean": (by_autograd(FORWARDS["embedding_bag, mean"][0]), {1})},
+    "embedding_bag, weighted": {"weights left out": (
+        lambda w, p, g: (by_autograd(FORWARDS["embedding_bag, weighted"][0])(w, torch.ones_like(p), g)[0],
+                         by_autograd(FORWARDS["embedding_bag, weighted"][0])(w, p, g)[1]), {1})},
     "cross_entropy": {"no smoothing": (cross_entropy_without_smoothing, {1})},
     "gelu": {"by tanh": (by_autograd(lambda z: F.gelu(z, approximate="tanh")), {1})},
     "batch_norm": {"of running": (by_autograd(FORWARDS["batch_norm of running"][0]), {1, 2})},

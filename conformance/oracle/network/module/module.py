@@ -6,7 +6,7 @@ on whatever device and by whatever kernel it has, its loss is called and ``backw
 everything is as it was.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -21,10 +21,12 @@ from reference.losses import INDEXED
 
 from ....arrays import Array, Network
 from ....bounds.admitted import declared
+from ....judge.known import Known, checked
 from ....judge.report import Report, Subject
 from ....judge.verdict import CONFORMS, merged
 from ....problems.problem import Problem
 from ..asking.domain import Domain, Targets
+from ..identity import identified, of_domain
 from ..interrogation import interrogated
 from ..oracle import check, check_problem
 from .activations import nearest
@@ -59,6 +61,7 @@ def probe_torch(
     conventions: Mapping[str, float] | None = None,
     targets: Targets | None = None,
     seed: int = 0,
+    known: Iterable[Known] = (),
 ) -> Report:
     """Ask a PyTorch module for its gradients, and say whether they are right and, if not, where.
 
@@ -81,7 +84,7 @@ def probe_torch(
         What the hidden layers (one for all, or each) and the last one are meant to compute.
     equation, reduction : loss or its name, "sum" or "mean"
         What a loss is meant to compute; told by its values where nothing is said.
-    conventions, targets
+    conventions, targets, known
         As for `conformance.probe`.
     seed : int
         Of the questions.
@@ -112,7 +115,7 @@ def probe_torch(
     """
     if not isinstance(module, nn.Module):
         raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
-    seed = check_whole_number("seed", seed, 0)
+    seed, expected = check_whole_number("seed", seed, 0), checked(known)
     if y is not None and x is None:
         raise TypeError("y: expected x beside it, got none")
     said = _said(activations, hidden, output)
@@ -134,7 +137,8 @@ def probe_torch(
         subject = Subject(type(getattr(module, "_orig_mod", module)).__name__, f"PyTorch {torch.__version__}", "python")
         asked = Asked(module, parts, loss, of, sample)
         at_point = None if x is None or y is None else _at(asked, own, sigmas, x, y, conventions)
-        report = interrogated(lambda problem: answer(asked, problem), domain, subject, seed)
+        at_point = None if at_point is None else identified(at_point, of_domain(domain), expected)
+        report = interrogated(lambda problem: answer(asked, problem), domain, subject, seed, known=expected)
     report = report._replace(remarks=(_taken_as(widths, sigmas, of), *report.remarks))
     return _with_cuts(_with_point(report, at_point), parts)
 
@@ -210,16 +214,16 @@ def _format(module: nn.Module) -> tuple[torch.dtype, Any]:
 def _said(of_types: Any, hidden: Any, output: Any) -> Said:
     """What is said of activations, by names or as they are."""
 
-    def checked(where: str, known: Any) -> Activation:
-        sigma = activation(known) if isinstance(known, str) else known
+    def said(where: str, meant: Any) -> Activation:
+        sigma = activation(meant) if isinstance(meant, str) else meant
         check_activation(where, sigma)
         return sigma
 
     each = () if hidden is None else tuple(hidden) if isinstance(hidden, list | tuple) else (hidden,)
     return Said(
-        {kind: checked(f"activations: {kind.__name__}", known) for kind, known in (of_types or {}).items()},
-        tuple(checked("hidden", known) for known in each),
-        None if output is None else checked("output", output),
+        {kind: said(f"activations: {kind.__name__}", meant) for kind, meant in (of_types or {}).items()},
+        tuple(said("hidden", meant) for meant in each),
+        None if output is None else said("output", output),
     )
 
 
