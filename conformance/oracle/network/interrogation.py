@@ -206,7 +206,8 @@ def _earlier(wrong: Sequence[Outcome], outcomes: Sequence[Outcome]) -> Finding |
     shown = []
     for after in wrong[:REPEATS]:
         problem = after.question.problem
-        for before in outcomes[: outcomes.index(after)]:
+        place = next(k for k, outcome in enumerate(outcomes) if outcome is after)
+        for before in outcomes[:place]:
             x, y = before.question.problem.x, before.question.problem.y
             alike = (x.shape, y.shape) == (problem.x.shape, problem.y.shape) and not np.array_equal(x, problem.x)
             if alike and fits_all(Mistake("", "", _of_samples(x, y)), [Held.of(after.found)]):
