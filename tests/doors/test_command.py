@@ -167,6 +167,7 @@ def test_a_wrong_subject_is_found_shrunk_shown_saved_and_replayed(
     assert "Verdict: CONFORMS" in right.output
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("wrong_reference")
 def test_a_problem_that_cannot_be_saved_is_no_less_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -189,6 +190,7 @@ def test_a_file_that_is_no_problem_is_said_to_be_none(tmp_path: Path) -> None:
         assert "Traceback" not in done.output
 
 
+@pytest.mark.thorough
 def test_a_violation_in_a_worker_ends_the_run_and_is_replayed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:

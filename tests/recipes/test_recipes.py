@@ -12,6 +12,8 @@ import pytest
 import conformance
 from conformance import Report
 
+pytestmark = pytest.mark.sampled(3)
+
 PROGRAMS = Path(__file__).parent / "programs"
 MOST = 3
 """Lines of adapter beside the call."""

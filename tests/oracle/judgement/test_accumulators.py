@@ -14,6 +14,8 @@ from conformance.oracle.operation.operation import by_autograd, check_loss, chec
 
 from ..operation.operations import accused, generic, of_softmax, softmax, tensor
 
+pytestmark = pytest.mark.sampled(3)
+
 HALF = ("float16", "bfloat16")
 
 
@@ -66,6 +68,7 @@ def in_blocks(kind: torch.dtype) -> Any:
     return pullback
 
 
+@pytest.mark.thorough
 def test_a_million_terms_of_one_sign() -> None:
     b, x = tensor(generic("float32", (2,)), "bfloat16"), torch.zeros((10**6, 1), dtype=torch.bfloat16)
     judged = [check_pullback(lambda b: x + b, in_blocks(kind), b, accumulator="float32") for kind in KINDS]
