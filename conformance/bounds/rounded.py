@@ -150,7 +150,11 @@ class Rounded(NDArrayOperatorsMixin):
         if (ufunc, method) == (np.maximum, "reduce"):
             return self.max(**options)
         if method != "__call__" or options or ufunc not in OPERATIONS:
-            raise TypeError(f"Rounded: no bound is known for numpy.{ufunc.__name__} ({method}, {options})")
+            known = ", ".join(sorted(operation.__name__ for operation in OPERATIONS))
+            raise TypeError(
+                f"Rounded: no bound is known for numpy.{ufunc.__name__} ({method}, {options}); "
+                f"an activation or a loss of your own is written with where, sum, {known}"
+            )
         with np.errstate(all="ignore"):  # what overflows has an infinite radius
             return OPERATIONS[ufunc](*(_rounded(x, self.format) for x in inputs))
 

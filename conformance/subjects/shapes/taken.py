@@ -191,6 +191,8 @@ def _sequence(given: Any, length: int, wanted: str) -> Sequence[Any]:
 
 
 def _described(given: Any) -> str:
+    if given is None:
+        return "None: return them, also what is changed in place; what an object keeps asked_by(put, ask, read) reads"
     if isinstance(given, list | tuple):
         shapes = ", ".join(str(shape) if (shape := _shape(part)) else type(part).__name__ for part in given[:4])
         return f"{len(given)} of them: {shapes}{', ...' if len(given) > 4 else ''}"

@@ -1,6 +1,7 @@
 """The domain of a subject: what it says that it can do, and how it wants to be judged."""
 
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any, Literal, NamedTuple, Unpack
 
 import numpy as np
@@ -86,8 +87,14 @@ def domain_of(
     Raises
     ------
     TypeError, ValueError
-        If what is said cannot be: an unknown name, a loss that wants another last activation.
+        If what is said cannot be: an unknown option or name, a loss that wants another last activation.
     """
+    options = [*(domain_of.__kwdefaults__ or {}), *Styled.__annotations__]
+    for name in styled:
+        if name not in options:
+            near = get_close_matches(name, options, 1)
+            meant = f"; is {near[0]} meant?" if near else ""
+            raise TypeError(f"expected options among {', '.join(options)}, got {name!r}{meant}")
     sigmas = [_activation(each) for each in (hidden if isinstance(hidden, list | tuple) else [hidden])]
     if not sigmas:
         raise ValueError("hidden: expected an activation, or several that take turns, got none")

@@ -22,7 +22,7 @@ Change = Callable[[list[tuple[Any, Any]]], Any]
 
 REFUSED: list[tuple[Change, type[Exception], str]] = [
     (lambda g: g[1:], ValueError, "expected a list of (dW, db), one for each of the 3 layers, got 2 of them"),
-    (lambda g: None, ValueError, "one for each of the 3 layers, got NoneType"),
+    (lambda g: None, ValueError, "one for each of the 3 layers, got None: return them"),
     (lambda g: [(g[0][0].T, g[0][1]), *g[1:]], ValueError, "dW of layer 1 has shape (3, 5), expected (5, 3)"),
     (lambda g: [*g[:2], (g[2][0], g[2][1][:, None])], ValueError, "db of layer 3 has shape (7, 1), expected (7,)"),
     (lambda g: [(g[0][0] + 0j, g[0][1]), *g[1:]], ValueError, "dW of layer 1: expected an array of real numbers"),
