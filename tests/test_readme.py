@@ -19,6 +19,13 @@ def test_the_examples_of_the_readme(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert not failed
 
 
+def test_the_examples_of_the_reference(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    failed, tried = doctest.testfile(str(README.parent / "reference/README.md"), module_relative=False)
+    assert tried > 20
+    assert not failed
+
+
 def test_the_tutorial_runs_as_it_stands() -> None:
     failed, tried = doctest.testfile(str(README.parent / "conformance/guide/TUTORIAL.md"), module_relative=False)
     assert tried > 15
