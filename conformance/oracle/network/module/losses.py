@@ -216,7 +216,7 @@ def _ratio(loss: Any, way: Objective, head: Head, B: int, seed: int) -> float:
     if value.numel() != 1:
         raise ValueError("no scalar")
     value.backward()  # which may not take such targets where forward does
-    return float(value) / float(way.loss.value(a, y).sum())
+    return float(value.detach()) / float(way.loss.value(a, y).sum())
 
 
 def _exact(of: Objective, head: Head) -> float | None:
