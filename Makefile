@@ -5,7 +5,7 @@ BIN := .venv/bin
 export OMP_NUM_THREADS := 1
 export OPENBLAS_NUM_THREADS := 1
 # What of the tests meets other packages.
-LOWEST := reference tests/reference tests/numbers tests/problems tests/oracle/network/test_module.py tests/test_command.py tests/test_protocol.py
+LOWEST := reference tests/reference tests/numbers tests/problems tests/oracle/network/module tests/doors/test_command.py tests/doors/test_protocol.py
 
 .PHONY: help conformance test thorough lowest bench compare kill-matrix clean
 

@@ -22,6 +22,8 @@ from reference.updates import averaged
 
 from ..certified import radius_used, random
 
+pytestmark = pytest.mark.sampled(2)
+
 DTYPES = ("float32", "float64")
 
 

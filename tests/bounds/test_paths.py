@@ -23,6 +23,8 @@ from conformance.text.edits import Edit, planted, standing
 from conformance.text.labels import label
 from reference import L1, Activation, HalfSquaredError, Identity, Layer, ReLU, Tanh
 
+pytestmark = pytest.mark.sampled(2)
+
 DTYPES = ("float32", "float64")
 SEEDS = range(20)
 JUMPING: dict[Any, Activation] = {reference.Softplus: reference.Softplus(1, 1), reference.ELU: reference.ELU(0.5)}

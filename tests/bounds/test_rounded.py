@@ -1,5 +1,7 @@
 """`Rounded` is sound: what programs compute in other orders and by other formulas stays within the radius.
 
+pytestmark = pytest.mark.sampled(2)
+
 The truth is the ball's; the programs are float32 and float64 evaluations of random expressions.
 """
 

@@ -12,6 +12,8 @@ import pytest
 import conformance
 from conformance import Report
 
+pytestmark = pytest.mark.sampled(3)
+
 PROGRAMS = Path(__file__).parent / "programs"
 MOST = 3
 """Lines of adapter beside the call."""
@@ -205,6 +207,21 @@ def asked(recipe: Recipe, old: str = "", new: str = "") -> Report:
 def test_a_recipe_is_three_lines_beside_the_call(name: str) -> None:
     tokens = tokenize.generate_tokens(io.StringIO(RECIPES[name].write).readline)
     assert sum(token.type == tokenize.NEWLINE for token in tokens) - 1 <= MOST + ("def " in RECIPES[name].write)
+
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize("recipe", RECIPES.values(), ids=list(RECIPES))
+def test_a_recipe_is_told_as_it_is_run(recipe: Recipe) -> None:
+    """Whole on its page, and its last call in the README's table."""
+    page, readme = (ROOT / "conformance" / "guide" / "RECIPES.md").read_text(), (ROOT / "README.md").read_text()
+    assert f"## {recipe.has[0].upper()}{recipe.has[1:]}\n" in page
+    assert f"programs/{recipe.program}.py)" in page
+    assert f"```python\n{recipe.write.strip()}\n```" in page
+    call = max(recipe.write.rpartition(f"\n{door}(") for door in ("probe", "probe_trainer"))
+    row = f"| {recipe.has} | `{call[1].strip()}{' '.join(call[2].split())}` |"
+    assert row.replace("|W|", r"\|W\|") in readme
 
 
 @pytest.mark.parametrize("name", RECIPES)

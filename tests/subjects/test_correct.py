@@ -18,6 +18,8 @@ from conformance.subjects.reference import reference_answer
 from conformance.subjects.routes import forward_mode, numbers, sample_by_sample
 from reference import CrossEntropy, HalfSquaredError, Identity, Layer, Sigmoid, Softmax, Tanh
 
+pytestmark = pytest.mark.sampled(2)
+
 EXAMPLES = settings(
     max_examples=10,
     phases=(Phase.generate, Phase.shrink),

@@ -28,6 +28,8 @@ from reference.activations import log1p_exp
 
 from ..certified import radius_used
 
+pytestmark = pytest.mark.sampled(2)
+
 
 def leaf(*numbers: float, dtype: torch.dtype = torch.float64) -> torch.Tensor:
     return torch.tensor([numbers], dtype=dtype, requires_grad=True)

@@ -28,6 +28,8 @@ from reference import (
     forward,
 )
 
+pytestmark = pytest.mark.sampled(2)
+
 SEARCH = settings(max_examples=2000, phases=(Phase.generate,), derandomize=True, database=None, deadline=None)
 
 RARE = tuple(

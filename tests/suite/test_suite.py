@@ -131,6 +131,7 @@ def test_a_violation_is_small_and_reproduces(monkeypatch: pytest.MonkeyPatch, vi
     assert counted == {Key(name, reach, j.equation, j.layer, j.dtype): j.wrong for name, reach, j in again}
 
 
+@pytest.mark.thorough
 def test_a_violation_that_shows_only_once_is_still_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "CANDIDATES", 3)
     wrong, shown = faulty("hidden-derivative-missing"), 0

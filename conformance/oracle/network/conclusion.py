@@ -23,10 +23,14 @@ NAMED = 3
 
 
 class Conclusion(NamedTuple):
-    """The findings, the first of which says what explains every number, and the violations as they then read."""
+    """The findings, the first of which says what explains every number, and the violations as they then read.
+
+    ``explained`` says that something explains every number, so that how few bits they show is no matter of precision.
+    """
 
     findings: list[Finding]
     violations: list[Violation]
+    explained: bool = False
 
 
 def concluded(
@@ -50,27 +54,28 @@ def concluded(
         return as_it_was
     first, *rest = findings
     batches = [e for e in wrong if len(e.of.problem.x) > 1] or wrong
-    convention = explained_by(batches[0], all_of, style)
+    convention = explained_by(batches, all_of, style)
     if convention:
         first = first._replace(explanation=f"{convention}  {first.explanation}")
-        return as_it_was._replace(findings=[first, *rest])
-    right = (e for e in all_of if not e.wrong and not e.doubtful)
-    mistakes = fitting(wrong, right, [(finding.equation, finding.layer) for finding in findings])
+        return as_it_was._replace(findings=[first, *rest], explained=True)
+    right = [e for e in all_of if not e.wrong and not e.doubtful]
+    places = [(finding.equation, finding.layer) for finding in findings]
+    mistakes = fitting(wrong, right, places, extreme=first.kind == "extreme")
     names = tuple(dict.fromkeys(mistake.name for mistake in mistakes))[:NAMED]
     if not names:
-        return _of_several(violations) or as_it_was
+        return _of_several(violations, right) or as_it_was
     said = mistakes[0].said if len(names) == 1 else f"{mistakes[0].said}  It fits as well: {', '.join(names[1:])}."
     if mistakes[0].changed:
         changed = _of_change(first, mistakes[0], violations[0], said)._replace(faults=names)
-        return Conclusion([changed], [_by_gradients(violation) for violation in violations])
+        return Conclusion([changed], [_by_gradients(violation) for violation in violations], explained=True)
     first = first._replace(explanation=f"{first.explanation}  {said}", faults=names)
-    return as_it_was._replace(findings=[first, *rest])
+    return as_it_was._replace(findings=[first, *rest], explained=True)
 
 
-def _of_several(violations: Sequence[Violation]) -> Conclusion | None:
+def _of_several(violations: Sequence[Violation], right: Sequence[Evidence]) -> Conclusion | None:
     """A finding for each of several mistakes that together give every number; None where there are no two."""
     numbers = [v for v in violations if not any(j.wrong and not np.isfinite(j.got) for j in v.accused)]
-    parts = several(v.evidence for v in numbers) if len(numbers) == len(violations) else []
+    parts = several((v.evidence for v in numbers), right) if len(numbers) == len(violations) else []
     if len({(part.equation, part.layer) for part in parts}) < 2:
         return None
     alike: dict[tuple[str, str, str], list[Part]] = {}
@@ -83,7 +88,7 @@ def _of_several(violations: Sequence[Violation]) -> Conclusion | None:
         shown = [Named(v, j._replace(factor=np.nan)) for v in named for p in same for j in _shown_by(v, p)]
         if shown:
             findings.append(_of_part(same[0], of_named(shown)))
-    return Conclusion(findings, named) if len(findings) > 1 else None
+    return Conclusion(findings, named, explained=True) if len(findings) > 1 else None
 
 
 def _shown_by(violation: Violation, part: Part) -> list[Judgement]:

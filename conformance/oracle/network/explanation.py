@@ -309,4 +309,5 @@ def summary(report: Report) -> Iterator[str]:
     named = {finding.equation for finding in report.findings}
     if len(named) != 1 and not any(np.isfinite(finding.factor) for finding in report.findings):
         said = (precision.said(dtype, bits) for dtype, bits in report.effective_bits.items())
-        yield from (f"{sentence}  The rest may be no more than that." for sentence in said if sentence)
+        rest = "  The rest may be no more than that." if report.findings else ""
+        yield from (f"{sentence}{rest}" for sentence in said if sentence)

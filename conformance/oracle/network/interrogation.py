@@ -110,14 +110,15 @@ def answered(
     of_numbers: list[Finding] = []
     for violations in (wrong, doubted):
         of_numbers += explained(violations, _contrast(violations, ask, domain))
-    of_numbers, wrong = concluded(of_numbers, wrong, [o.found for o in judged], domain.style)
+    of_numbers, wrong, is_explained = concluded(of_numbers, wrong, [o.found for o in judged], domain.style)
     findings += of_numbers
     broken = [outcome for outcome in extremes if outcome.violated]
     unanswered = sum(outcome.question.kind == "extreme" for outcome in failed)
     if not findings:
-        beyond = _violations(broken, domain)[0]
-        findings = concluded(explained(beyond), beyond, [o.found for o in extremes], domain.style).findings
-    bits = None if domain.half else precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
+        beyond, both = _violations(broken, domain)[0], [o.found for o in (*ordinary, *extremes)]
+        findings = concluded(explained(beyond), beyond, both, domain.style).findings
+    quiet = is_explained or domain.half
+    bits = None if quiet else precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
     report = Report(
         subject,
         by_equation_and_layer(_counted(judged, [*wrong, *doubted])),
@@ -212,7 +213,8 @@ def _earlier(wrong: Sequence[Outcome], outcomes: Sequence[Outcome]) -> Finding |
     shown = []
     for after in [o for o in wrong[:REPEATS] if o.found.of.narrower is None]:  # in half precision too much fits
         problem = after.question.problem
-        for before in outcomes[: outcomes.index(after)]:
+        place = next(k for k, outcome in enumerate(outcomes) if outcome is after)
+        for before in outcomes[:place]:
             x, y = before.question.problem.x, before.question.problem.y
             alike = (x.shape, y.shape) == (problem.x.shape, problem.y.shape) and not np.array_equal(x, problem.x)
             if alike and fits_all(Mistake("", "", _of_samples(x, y)), [Held.of(after.found)]):

@@ -311,7 +311,7 @@ def judged(found: Evidence, promised: bool = False, style: Style = OURS) -> Repo
     accused = found.wrong or (promised and found.doubtful)
     wrong = [Violation(question, found, found.explained(), ())] if accused else []
     violations = attributed(wrong)
-    findings, violations = concluded(explained(violations), violations, [found], style)
+    findings, violations, is_explained = concluded(explained(violations), violations, [found], style)
     counted = found.counted
     if violations:
         counted = tuple(violations[0].counted)
@@ -319,7 +319,8 @@ def judged(found: Evidence, promised: bool = False, style: Style = OURS) -> Repo
         estimated = {(j.equation, j.layer): j for j in estimate.suspected(found.of, answer) if j.suspect}
         counted = tuple(estimated.get((j.equation, j.layer), j) if j.undecided else j for j in counted)
     findings += [estimate.finding(j) for j in counted if j.suspect and not violations]
-    bits = None if found.of.narrower else precision.effective_bits([(found.of, answer)])
+    quiet = is_explained or found.of.narrower
+    bits = None if quiet else precision.effective_bits([(found.of, answer)])
     return Report(
         Subject("the answer given"),
         by_equation_and_layer(counted),

@@ -1,5 +1,6 @@
 """The run: somebody is asked what `probe` asks, then random problems, and all that comes of it is one report."""
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle
 from pathlib import Path
@@ -102,11 +103,6 @@ def run(of: Opened, plan: Plan, folder: Path, steps: Steps) -> Iterator[Report]:
     folder : path
         Where the problems of findings are saved.
     steps : Steps
-
-    Raises
-    ------
-    OSError
-        If a problem cannot be saved.
     """
     watched = Watched(of.ask, monotonic() + plan.seconds, steps.asked)
     total = Report(of.who, {}, profile=plan.profile, seed=plan.seed, complete=False, known=plan.known)
@@ -238,7 +234,11 @@ class _Saving:
             else:
                 with self.of.program.patience():
                     problem = self._shrunk(problem, finding, domain)
-        return finding._replace(problem=results.saved(problem, self.folder))
+        try:
+            return finding._replace(problem=results.saved(problem, self.folder))
+        except OSError as error:  # what is wrong is no less wrong for that
+            print(f"The problem cannot be saved: {error}", file=sys.stderr)
+            return finding
 
     def _shrunk(self, problem: Problem, finding: Finding, domain: Domain) -> Problem:
         def fails(smaller: Problem) -> bool:

@@ -53,6 +53,8 @@ def judged(console: Console, of: Opened, plan: Plan, report_to: Path | None, aga
     OSError
         If something cannot be written.
     """
+    if report_to:
+        report_to.mkdir(parents=True, exist_ok=True)  # before anything is asked
     check_smoke(of)
     folder, interrupted = report_to or Path(), False
     total = Report(of.who, {}, profile=plan.profile, seed=plan.seed, complete=False, known=plan.known)

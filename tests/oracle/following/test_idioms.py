@@ -12,6 +12,8 @@ from conformance.oracle.operation.operation import check_pullback
 
 from .idioms import IDIOMS, REFUSED
 
+pytestmark = pytest.mark.sampled(2)
+
 Z = np.array([[0.5, -1.25, 0.75, 2.0], [-0.375, 1.5, 0.25, -2.5], [1.75, 0.3125, -0.625, 1.125]], np.float32)
 """Away from every kink of the idioms, and without ties."""
 

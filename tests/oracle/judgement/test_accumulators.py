@@ -9,10 +9,12 @@ import torch
 from torch.nn import functional as F
 
 from conformance.judge.report import Report
-from conformance.judge.verdict import CONFORMS, UNDECIDED, WRONG
+from conformance.judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG
 from conformance.oracle.operation.operation import by_autograd, check_loss, check_pullback
 
 from ..operation.operations import accused, generic, of_softmax, softmax, tensor
+
+pytestmark = pytest.mark.sampled(3)
 
 HALF = ("float16", "bfloat16")
 
@@ -66,6 +68,7 @@ def in_blocks(kind: torch.dtype) -> Any:
     return pullback
 
 
+@pytest.mark.thorough
 def test_a_million_terms_of_one_sign() -> None:
     b, x = tensor(generic("float32", (2,)), "bfloat16"), torch.zeros((10**6, 1), dtype=torch.bfloat16)
     judged = [check_pullback(lambda b: x + b, in_blocks(kind), b, accumulator="float32") for kind in KINDS]
@@ -116,7 +119,10 @@ FORWARDS: dict[str, tuple[Any, tuple[tuple[int, ...], ...]]] = {
 @pytest.mark.parametrize("name", FORWARDS)
 @pytest.mark.parametrize("dtype", HALF)
 def test_float32_sums_are_not_accused(dtype: str, name: str) -> None:
-    """By PyTorch in the format, which adds these up in float32, and in float32 throughout."""
+    """By PyTorch in the format, which adds these up in float32, and in float32 throughout.
+
+    But for one: of a convolution in float16 PyTorch adds up in the format what a pixel takes part in, and is suspect.
+    """
     f, shapes = FORWARDS[name]
     inputs = [tensor(generic("float32", shape, seed, 0.5), dtype) for seed, shape in enumerate(shapes)]
 
@@ -126,6 +132,9 @@ def test_float32_sums_are_not_accused(dtype: str, name: str) -> None:
     for pullback in (None, wide):
         for seed in range(3):
             report = check_pullback(f, pullback, inputs, accumulator="float32", seed=seed)
+            if pullback is None and (dtype, name) == ("float16", "convolution"):
+                assert report.verdict == SUSPECT
+                continue
             assert (accused(report), report.verdict in (CONFORMS, UNDECIDED)) == ([], True)
 
 

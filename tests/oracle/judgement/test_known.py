@@ -15,6 +15,8 @@ from conformance.judge.report import mark
 from conformance.problems.schemas import MODELS
 from reference import Adam
 
+pytestmark = pytest.mark.sampled(3)
+
 URL = "https://example.org/issues/7"
 
 X = np.array([[0.5, -1.25, 2.0], [0.25, 1.5, -0.75]])

@@ -20,6 +20,8 @@ from conformance.oracle.recording.linear import factor
 
 from ..operation.operations import accused, generic, tensor
 
+pytestmark = pytest.mark.sampled(3)
+
 PLACES = torch.from_numpy(np.random.default_rng(7).integers(0, 5, 90))
 
 FORWARDS: dict[str, tuple[Any, tuple[tuple[int, ...], ...]]] = {

@@ -12,6 +12,8 @@ from conformance.oracle.operation.operation import by_autograd, check_pullback
 
 from ..operation.operations import accused, generic, tensor
 
+pytestmark = pytest.mark.sampled(3)
+
 
 def layernorm(x: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     return F.layer_norm(x, (24,), w, b)

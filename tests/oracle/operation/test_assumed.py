@@ -18,6 +18,8 @@ from conformance.problems.layouts import broadcast, layouts, like, numbers, repe
 
 from .operations import DTYPES, generic, tensor
 
+pytestmark = pytest.mark.sampled(3)
+
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 @precise

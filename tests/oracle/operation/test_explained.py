@@ -17,6 +17,8 @@ from conformance.oracle.operation.operation import check_loss, check_pullback
 
 from .operations import generic, linear, naive_sigmoid, of_linear, of_softmax, scaled, softmax, tensor
 
+pytestmark = pytest.mark.sampled(3)
+
 # A question to hold in hand.
 
 

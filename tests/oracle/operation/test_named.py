@@ -15,6 +15,8 @@ from conformance.oracle.operation import explaining
 
 from .faulty import FAULTS, Fault
 
+pytestmark = pytest.mark.sampled(3)
+
 TABLE = Path(explaining.__file__).with_name("NAMED.md")
 
 SAMPLED = 6

@@ -28,6 +28,8 @@ from .operations import (
     tensor,
 )
 
+pytestmark = pytest.mark.sampled(3)
+
 # PyTorch.
 
 

@@ -29,6 +29,8 @@ from .operations import (
     softmax,
 )
 
+pytestmark = pytest.mark.sampled(3)
+
 
 def layernorm_by_var(x: Array) -> Array:
     return (x - np.mean(x, axis=1, keepdims=True)) / np.sqrt(np.var(x, axis=1, keepdims=True) + 1e-5)

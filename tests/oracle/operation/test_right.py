@@ -20,6 +20,8 @@ from reference import ACTIVATIONS
 
 from .operations import DTYPES, accused, generic, naive_sigmoid, tensor
 
+pytestmark = pytest.mark.sampled(3)
+
 KINKS = (0, -0.0, 0.5, -0.5, 1, -1, 3, -3, 6, 20)
 
 

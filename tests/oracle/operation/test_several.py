@@ -12,6 +12,8 @@ from conformance.oracle.operation.operation import by_autograd, check_pullback
 
 from .operations import accused, generic, sigmoid
 
+pytestmark = pytest.mark.sampled(3)
+
 
 def lstm(x: Array, h: Array, c: Array, W: Array) -> tuple[Array, Array]:
     z = np.concatenate([x, h], axis=1) @ W

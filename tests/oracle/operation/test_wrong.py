@@ -25,6 +25,8 @@ from .operations import (
     tensor,
 )
 
+pytestmark = pytest.mark.sampled(3)
+
 
 def test_a_mistake_that_ones_hide_is_found() -> None:
     x = generic("float32", (3, 6))

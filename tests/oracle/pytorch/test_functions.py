@@ -11,6 +11,8 @@ from conformance.oracle.operation.operation import by_autograd, check_pullback
 from .forwards import FORWARDS, Forward, drawn
 from .mistakes import MISTAKES
 
+pytestmark = pytest.mark.sampled(3)
+
 NAMES = (
     "layer_norm", "rms_norm", "causal attention", "conv2d", "max_pool2d", "cross_entropy", "gelu", "batch_norm",
     "embedding", "lstm_cell", "swiglu", "group_norm", "logsumexp", "focal", "einsum", "cumsum", "rope", "topk",

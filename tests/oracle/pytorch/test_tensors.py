@@ -20,6 +20,8 @@ from conformance.oracle.pytorch.tensors import _graph, record_tensors
 from .forwards import FORWARDS, S, drawn
 from .mistakes import MISTAKES
 
+pytestmark = pytest.mark.sampled(3)
+
 
 @cache
 def called(name: str) -> frozenset[str]:

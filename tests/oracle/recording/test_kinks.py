@@ -11,6 +11,8 @@ from conformance.judge.verdict import UNDECIDED, WRONG
 from conformance.oracle.operation.operation import check_pullback
 from conformance.oracle.recording import kinks
 
+pytestmark = pytest.mark.sampled(2)
+
 
 def by(*gradients: Any) -> Any:
     """A pullback that gives multiples of a cotangent of one number."""

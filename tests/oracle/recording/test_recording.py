@@ -17,6 +17,8 @@ from conformance.oracle.recording import graph, sums
 from conformance.oracle.recording.enclosed import OPERATIONS, Enclosed
 from conformance.oracle.recording.reverse import pull_back
 
+pytestmark = pytest.mark.sampled(2)
+
 POINTS = (-40.0, -9.5, -2.25, -1.0, -0.75, -(2.0**-20), 2.0**-30, 0.375, 0.9375, 1.0, 1.5, 6.25, 30.0)
 RADII = (0.0, 2.0**-60, 2.0**-24, 0.0625, 0.5)
 

@@ -57,7 +57,8 @@ def test_the_pullback_in_the_format_itself_is_not_accused(kind: str, dtype: str,
         assert not [remark for remark in report.remarks if "cannot be followed" in remark], f"{number}: {of.name}"
         verdicts.append(report.verdict)
     # Some derivatives are zero but for roundings, as that of the mean of a softmax; of bfloat16 many are not known.
-    assert verdicts.count(CONFORMS) >= DECIDED[dtype] * len(verdicts)
+    if whole:  # two tell nothing of shares
+        assert verdicts.count(CONFORMS) >= DECIDED[dtype] * len(verdicts)
 
 
 @pytest.mark.parametrize("dtype", WIDER)

@@ -14,6 +14,8 @@ from reference import SGD, UPDATES, Adadelta, Adagrad, Adam, Adamax, AdamW, NAda
 
 from .programs import BY_HAND, OPTAX
 
+pytestmark = pytest.mark.sampled(4)
+
 DTYPES = ("float32", "float64")
 
 RULES: tuple[Rule, ...] = (

@@ -180,6 +180,8 @@ def main(how: str, when: int) -> None:
         elif request["cmd"] == "stop":
             if how == "stop ignored":
                 time.sleep(1000)
+            if how == "endless at stop":
+                without_end("0" * 2**16, 10**9)
             sys.exit(4 if how == "status" else 0)
         else:
             asked += 1
@@ -188,6 +190,8 @@ def main(how: str, when: int) -> None:
                 WIRE[how](line)
             else:
                 say(line)
+    if how == "a child that stays":  # nor does it heed that nobody asks any more
+        time.sleep(1000)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,8 @@ from conformance.subjects.programs import program
 from conformance.subjects.reference import reference_answer
 from tests.subjects.programs.test_programs import QUICK, problem
 
+pytestmark = pytest.mark.sampled(2)
+
 TOKENS = (
     b"NaN", b"Infinity", b"-Infinity", b"null", b"true", b'"', b"{", b"}", b"[", b"]", b",", b":", b"1e999", b"-0.0",
     b"\\u0000", b"\\ud800", b"\xff", b"\x00", b'"id":', b'"error": ', b'"unsupported": "", ', b"[[[[", b" ", b"9" * 400,

@@ -23,6 +23,8 @@ from conformance.subjects.programs.program import IN_A_ROW, IN_ALL, Program
 from conformance.subjects.reference import reference_answer
 from reference import HalfSquaredError, Sigmoid
 
+pytestmark = pytest.mark.sampled(2)
+
 SCRIPT = Path(__file__).with_name("scripted.py")
 QUICK = Limits(start=20.0, answer=20.0, stop=0.5)
 IMPATIENT = Limits(start=20.0, answer=0.5, stop=0.5)
@@ -166,9 +168,11 @@ def test_what_the_program_refuses_is_refused(how: str, kind: str) -> None:
         ("ended after", "it ended with status 0 after its answer"),
         ("status", "it ended with status 4 after stop"),
         ("stop ignored", "it did not end within 0.5 seconds of stop"),
+        ("endless at stop", "it did not end within 0.5 seconds of stop"),
     ],
 )
 def test_what_is_wrong_after_an_answer_is_a_complaint_about_it(how: str, said: str) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with closing(scripted(how)) as program:
         group = group_of(program)
         program.ask(problem())
@@ -179,6 +183,7 @@ def test_what_is_wrong_after_an_answer_is_a_complaint_about_it(how: str, said: s
         assert complaint.problem is not None
         assert complaint.problem.x.shape == (3, 4)
     assert gone(group)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000
 
 
 def test_a_late_answer_is_not_taken_for_the_next_one() -> None:

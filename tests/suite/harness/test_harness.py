@@ -204,6 +204,17 @@ def test_junit_has_a_test_for_each_equation(tmp_path: Path) -> None:
     assert [case.get("name") for case in suite if case.find("failure") is not None] == ["protocol"]
 
 
+def test_a_problem_that_cannot_be_saved_is_no_less_wrong(tmp_path: Path) -> None:
+    (tmp_path / "problems").write_text("in the way")
+    done, report = run("no derivative", 1, tmp_path)
+    assert done.exit_code == 1
+    assert "The problem cannot be saved: " in done.stderr
+    assert {finding["problem"] for finding in report["findings"]} == {""}
+    done = asked("run", "--subject", "literal", "--report", str(tmp_path / "problems"))
+    assert (done.exit_code, done.stdout) == (2, "")
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_one_equation_alone(tmp_path: Path) -> None:
     done, report = run("no derivative", 1, tmp_path, "--only", "B4")
     assert done.exit_code == 0
@@ -276,7 +287,7 @@ def test_what_a_program_calls_itself_may_be_anything(tmp_path: Path) -> None:
         (f"{HERE}:in_float32", 1, "float32"),
         (f"{HERE}:refusing", 2, "neither of two tiny problems"),
         (f"{HERE}:raising", 2, "KeyError: 'weights'"),
-        (f"{HERE}:of_one_shape", 2, "dW, layer 1: expected shape (3, 2), got (1, 1)"),
+        (f"{HERE}:of_one_shape", 2, "dW of layer 1 has shape (1, 1), expected (3, 2)"),
         (f"{HERE}:NUMBER", 2, "expected a function"),
         (f"{HERE}:none", 2, "expected 'none' in"),
         ("no.such.module:f", 2, "expected the package no, found none"),

@@ -33,24 +33,31 @@ class Alternative(NamedTuple):
     restored: Callable[[Evidence], tuple[Lifted, GivenAnswer]]
 
 
-def explained_by(wrong: Evidence, all_of: Sequence[Evidence], style: Style = OURS) -> str:
+def explained_by(batches: Sequence[Evidence], all_of: Sequence[Evidence], style: Style = OURS) -> str:
     """Under which convention every answer is right, in a sentence; or "".
 
     Parameters
     ----------
-    wrong : Evidence
-        A small question's, which shows that something is off.
+    batches : sequence of Evidence
+        Of wrong answers, the smallest questions first.
     all_of : sequence of Evidence
-        Of all answers, ``wrong`` among them.
+        Of all answers, these among them.
     style : Style
         What is declared, and taken off already.
     """
+    wrong = next(filter(_shows, batches), batches[0])
     if not any(j.wrong and j.equation in ("B3", "B4") for j in wrong.accused):
         return ""  # what is volunteered is off, and not the gradients
     for alternative in _alternatives(wrong, style):
         if _decided(*alternative.restored(wrong)) and all(_conforms(*alternative.restored(one)) for one in all_of):
             return alternative.said
     return ""
+
+
+def _shows(e: Evidence) -> bool:
+    """Whether a gradient of each layer stands out from its bound, unlike those of softmax over a single output."""
+    found = (gradient for gradient, _ in e.of.along_paths(e.of.states))
+    return all(bool((abs(gradient.W.mid) > gradient.W.rad).any()) for gradient in found)
 
 
 def _conforms(of: Lifted, answer: GivenAnswer) -> bool:

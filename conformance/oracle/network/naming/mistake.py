@@ -68,7 +68,10 @@ def in_float64(problem: Problem) -> Problem:
 
 
 def fits_all(mistake: Mistake, answers: Sequence[Held]) -> bool:
-    """Whether the mistake gives every number of every answer, and not the truth in all of them."""
+    """Whether the mistake gives every number of every answer, and not the truth in all of them.
+
+    Of zeros and NaN alone nothing is told: too much else ends in them.
+    """
     differs = False
     for held in answers:
         try:
@@ -78,6 +81,7 @@ def fits_all(mistake: Mistake, answers: Sequence[Held]) -> bool:
             return False
         if len(given) != len(held.got):
             return False
+        telling = any((np.isfinite(part) & (part != 0)).any() for part in held.got)
         # The last layer first: there it shows with least work, and whatever is wrong above is wrong below.
         parts = list(zip(held.got, given, held.truth, held.bound, held.usual, strict=True))[::-1]
         for got, mistaken, truth, bound, usual in parts:
@@ -87,7 +91,8 @@ def fits_all(mistake: Mistake, answers: Sequence[Held]) -> bool:
                 within = allowed(bound, mistaken, usual)
                 alike = (got == mistaken) | (np.isnan(got) & np.isnan(mistaken))
                 fits = (abs(got - mistaken) <= within) | alike | ~np.isfinite(bound)
-                differs = differs or bool((~(abs(mistaken - truth) <= within))[np.isfinite(bound)].any())
+                off = ~(abs(mistaken - truth) <= within) & np.isfinite(bound)
+                differs = differs or (telling and bool(off.any()))
             if not fits.all():
                 return False
     return differs

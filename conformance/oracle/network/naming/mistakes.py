@@ -26,7 +26,7 @@ CONFIRMED_BY = 12
 
 
 def fitting(
-    wrong: Iterable[Evidence], right: Iterable[Evidence], named: Iterable[tuple[str, int]]
+    wrong: Iterable[Evidence], right: Iterable[Evidence], named: Iterable[tuple[str, int]], extreme: bool = False
 ) -> list[Mistake]:
     """The mistakes that fit every number of the wrong answers, best first; of the first kind that has one.
 
@@ -38,6 +38,8 @@ def fitting(
         Of answers that conform.
     named : iterable of (str, int)
         The equations that are named, with their layers; only lines of one of them are tried.
+    extreme : bool
+        Whether the wrong answers are those at the ends of the range: then a mistake must give the right ones too.
     """
     found, places = list(wrong), set(named)
     answers = [Held.of(e) for e in found[:LOOKED_AT]]
@@ -50,8 +52,10 @@ def fitting(
             fits = [mistake for mistake in fits if not more or fits_all(mistake, [*answers[:1], *more])]
         if fits:
             # What is right where the answers are comes before what shows in some questions alone.
-            beside = [Held.of(e) for e in list(right)[:CONFIRMED_BY]] if len(fits) > 1 else []
-            return _distinct([m for m in fits if fits_all(m, [answers[0], *beside])] or fits)
+            beside = [Held.of(e) for e in list(right)[:CONFIRMED_BY]] if len(fits) > 1 or extreme else []
+            throughout = [m for m in fits if fits_all(m, [*answers, *beside])]
+            if throughout or not extreme:
+                return _distinct(throughout or fits)
     return []
 
 

@@ -25,7 +25,7 @@ FEWEST = 4
 """Numbers, at least, that must share a factor."""
 
 EACH = 3
-"""Wrong answers to single samples, and to batches, that are looked at, the smallest."""
+"""Wrong answers to single samples, and to batches, that are looked at, the smallest; and right ones."""
 
 
 class Part(NamedTuple):
@@ -95,18 +95,17 @@ class _Down:
             return bool(((abs(got - mistaken) <= within) | ~np.isfinite(bound)).all())
 
 
-def several(wrong: Iterable[Evidence]) -> list[Part]:
+def several(wrong: Iterable[Evidence], right: Iterable[Evidence] = ()) -> list[Part]:
     """The mistakes that together give every number, in the order of the computation; none where they do not.
 
     Parameters
     ----------
     wrong : iterable of Evidence
         Of wrong answers, the smallest questions first.
+    right : iterable of Evidence
+        Of right ones: what gives other numbers there hangs on something that no line says.
     """
-    found = list(wrong)
-    single = [e for e in found if len(e.of.problem.x) == 1][:EACH]
-    batches = [e for e in found if len(e.of.problem.x) > 1][:EACH]
-    answers = [_Down.of(Held.of(e)) for e in (*single, *batches)]
+    answers = [_Down.of(Held.of(e)) for found in (wrong, right) for e in _looked_at(found)]
     if not answers or not all(np.isfinite(part).all() for a in answers for part in a.held.got):
         return []
     parts: list[Part] = []
@@ -119,6 +118,13 @@ def several(wrong: Iterable[Evidence]) -> list[Part]:
                 return []
             parts += chosen
     return parts
+
+
+def _looked_at(found: Iterable[Evidence]) -> list[Evidence]:
+    """Some answers to single samples, and some to batches."""
+    answers = list(found)
+    single, batches = ([e for e in answers if (len(e.of.problem.x) == 1) == alone] for alone in (True, False))
+    return [*single[:EACH], *batches[:EACH]]
 
 
 def _layer(answer: _Down, key: int) -> int:

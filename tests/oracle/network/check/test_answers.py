@@ -16,6 +16,8 @@ from reference import (
 
 from ..answers import REPORTED, problem
 
+pytestmark = pytest.mark.sampled(2)
+
 Change = Callable[[list[tuple[Any, Any]]], Any]
 
 REFUSED: list[tuple[Change, type[Exception], str]] = [

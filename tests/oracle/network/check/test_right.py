@@ -41,6 +41,8 @@ from ..answers import (
     scaled,
 )
 
+pytestmark = pytest.mark.sampled(2)
+
 SLOW = {"loops", "backwards", "pairwise", "compensated", "shuffled", "fused-multiply-add"}
 """Programs that take a step of Python for each product."""
 

@@ -30,6 +30,8 @@ from reference import (
 
 from ..answers import REPORTED, accused, by_dtype, problem, scaled
 
+pytestmark = pytest.mark.sampled(2)
+
 
 def named(report: Report) -> list[tuple[str, int]]:
     return [(finding.equation, finding.layer) for finding in report.findings]

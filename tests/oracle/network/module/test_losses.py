@@ -31,6 +31,8 @@ from reference import (
     Softmax,
 )
 
+pytestmark = pytest.mark.sampled(3)
+
 K = 5
 
 MODULES: dict[type[Any], Any] = {

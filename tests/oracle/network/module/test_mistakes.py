@@ -12,6 +12,8 @@ from conformance import probe_torch
 
 from .networks import MeanOfBias, Net, NoDerivative, UntransposedBelow, layered, product
 
+pytestmark = pytest.mark.sampled(3)
+
 mse: Any = F.mse_loss
 mean_of_bias: Any = MeanOfBias.apply
 untransposed_below: Any = UntransposedBelow.apply

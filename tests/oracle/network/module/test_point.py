@@ -13,6 +13,8 @@ from conformance import probe_torch
 
 from .networks import NoDerivative
 
+pytestmark = pytest.mark.sampled(3)
+
 OWN = "At your own x and y, with the module's own parameters: "
 
 

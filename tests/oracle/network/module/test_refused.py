@@ -11,6 +11,8 @@ from conformance import probe_torch
 
 from .networks import Net, layered
 
+pytestmark = pytest.mark.sampled(3)
+
 PLACE = r"test_refused\.py:\d+: "
 
 

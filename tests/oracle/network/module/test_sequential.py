@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from conformance import probe_torch
 from reference import ACTIVATIONS, Activation, Identity, Tanh
 
+pytestmark = pytest.mark.sampled(3)
+
 
 class Own(nn.Module):
     """An activation of somebody's own, by an ``autograd.Function``."""

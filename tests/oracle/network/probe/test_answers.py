@@ -27,6 +27,8 @@ from ..functions import (
     spoiled,
 )
 
+pytestmark = pytest.mark.sampled(2)
+
 NONE: dict[str, tuple[Callable[..., Any], str]] = {
     "returns nothing": (lambda network, x, y: None, r"expected a list of (dW, db)"),
     "too few layers": (lambda network, x, y: right(network, x, y)[1:], "expected a list of (dW, db), one for each of"),

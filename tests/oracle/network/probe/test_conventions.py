@@ -12,6 +12,8 @@ from reference import HalfSquaredError, Layer, forward, loss_and_gradients
 from tests.oracle.network.answers import problem
 from tests.oracle.network.functions import Gradients, by_dtype, right
 
+pytestmark = pytest.mark.sampled(2)
+
 LAMBDA = 1 / 100
 
 

@@ -14,6 +14,8 @@ from conformance.oracle.network.asking.questions import FACTORS, OF_ONE_SHAPE, Q
 from reference import HalfSquaredError, LeakyReLU, Sigmoid, Tanh, forward
 from tests.oracle.network.functions import Gradients, by_dtype, right
 
+pytestmark = pytest.mark.sampled(2)
+
 Condition = Callable[[Network, Array], bool]
 
 

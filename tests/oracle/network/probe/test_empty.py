@@ -13,6 +13,8 @@ from conformance.subjects.reference import reference_answer
 from reference import HalfSquaredError, Sigmoid, Tanh
 from tests.oracle.network.functions import Gradients, by_dtype, right
 
+pytestmark = pytest.mark.sampled(2)
+
 
 def replaced(gradients: Gradients, by: float, field: int | None) -> Gradients:
     """The gradients, one field of them or both, times NaN or infinity."""

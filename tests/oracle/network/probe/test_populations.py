@@ -37,6 +37,8 @@ from reference.losses import REQUIRED_HEAD
 
 from ..functions import DTYPES
 
+pytestmark = pytest.mark.sampled(2)
+
 HIDDEN: tuple[type[Activation], ...] = tuple(ACTIVATIONS.values())
 OF: tuple[type[Loss], ...] = tuple(LOSSES.values())
 FREE = (Sigmoid(), Tanh(), Identity(), Softplus(), LogSoftmax(), Softmax(), SiLU())

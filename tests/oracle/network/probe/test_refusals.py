@@ -12,6 +12,8 @@ from reference import CrossEntropy
 from tests.oracle.network.answers import problem
 from tests.oracle.network.functions import right
 
+pytestmark = pytest.mark.sampled(2)
+
 GIVEN = problem(batch=3)
 RIGHT = reference_answer(GIVEN)
 PLAIN = [(W.tolist(), b.tolist()) for W, b in RIGHT.gradients]

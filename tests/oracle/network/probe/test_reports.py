@@ -44,6 +44,8 @@ from ..functions import (
     spoiled,
 )
 
+pytestmark = pytest.mark.sampled(2)
+
 
 def reports() -> Iterator[Report]:
     """A report of each kind."""

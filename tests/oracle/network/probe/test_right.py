@@ -46,6 +46,8 @@ from ..functions import (
     right,
 )
 
+pytestmark = pytest.mark.sampled(2)
+
 HIDDEN = (Tanh(), Sigmoid(), ReLU(), LeakyReLU(), ELU(), Softplus(), SiLU(), Softsign(), GELUTanh())
 HEADS = (
     (Sigmoid(), HalfSquaredError()),

@@ -20,6 +20,8 @@ from reference import (
 
 from ..functions import SLOW, Gradients, by_dtype, named, right
 
+pytestmark = pytest.mark.sampled(2)
+
 
 def sgd(network: Network, x: Array, y: Array, eta: float) -> Gradients:
     """One step of gradient descent."""

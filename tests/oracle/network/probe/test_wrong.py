@@ -45,6 +45,8 @@ from ..functions import (
     spoiled,
 )
 
+pytestmark = pytest.mark.sampled(2)
+
 
 class Wrong(NamedTuple):
     """A change of right gradients, and the equation that it violates."""

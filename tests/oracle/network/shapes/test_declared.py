@@ -12,6 +12,8 @@ from reference import CrossEntropy, Layer, Sigmoid, Softmax
 from ..answers import by_dtype, problem
 from .programs import MISTAKES, OF_BIASES, STYLES, arranged, paired, program, stored
 
+pytestmark = pytest.mark.sampled(4)
+
 SMALL: dict[str, Any] = {"width": (1, 16), "layers": (1, 3), "problems": 30}
 """Few questions and small ones: shapes are what is asked here."""
 

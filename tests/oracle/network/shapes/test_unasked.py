@@ -14,6 +14,8 @@ from ..answers import problem
 from ..functions import right
 from .programs import MISTAKES, STYLES, program
 
+pytestmark = pytest.mark.sampled(4)
+
 SMALL: dict[str, Any] = {"width": (1, 16), "layers": (1, 3), "problems": 30}
 
 SAID: dict[str, tuple[dict[str, Any], str]] = {

@@ -19,6 +19,8 @@ from conformance.problems.wire import Malformed, parse_problem
 from conformance.suite import suite
 from reference import ACTIVATIONS, LOSSES, UPDATES
 
+pytestmark = pytest.mark.sampled(2)
+
 EXTREMES: list[Any] = [
     0.0, -0.0, 1.0, -1.0, 2.5, 5e-324, -5e-324, 1e-300, 1e300, 1e-40, 1e40, -1e300, "Infinity", "-Infinity",
     [], [1.0], [1.0, -2.0, 0.5], [0.0, 0.0, 0.0], [1e300, 1.0, 5e-324],

@@ -6,9 +6,7 @@ import re
 import shutil
 import subprocess
 import sys
-import tomllib
 from collections.abc import Callable
-from importlib import metadata
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -18,14 +16,9 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-import conformance
 import reference
-from conformance import GivenAnswer
 from conformance.command import app
-from conformance.extras import BRINGS
 from conformance.judge.verdict import EXIT_STATUS
-from conformance.problems import files
-from conformance.problems.problem import Architecture, fill
 from conformance.subjects.faults import FAULTS
 from conformance.subjects.reference import reference_answer
 from conformance.suite import report, run, suite
@@ -34,11 +27,11 @@ from conformance.suite.profiles import PROFILES
 from conformance.suite.shards import SIZE, Broken, run_in_shards
 from conformance.suite.suite import REACHES, Shard
 from conformance.text.edits import altered, copied, planted
-from reference import Epoch, HalfSquaredError, Sigmoid, Tanh
+from reference import Epoch
 from reference.command.app import app as examples
 from reference.command.figures import ENDINGS, digits_figure, draw
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 
 
 def command(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -174,6 +167,7 @@ def test_a_wrong_subject_is_found_shrunk_shown_saved_and_replayed(
     assert "Verdict: CONFORMS" in right.output
 
 
+@pytest.mark.thorough
 @pytest.mark.usefixtures("wrong_reference")
 def test_a_problem_that_cannot_be_saved_is_no_less_wrong(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -196,6 +190,7 @@ def test_a_file_that_is_no_problem_is_said_to_be_none(tmp_path: Path) -> None:
         assert "Traceback" not in done.output
 
 
+@pytest.mark.thorough
 def test_a_violation_in_a_worker_ends_the_run_and_is_replayed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole: bool
 ) -> None:
@@ -270,114 +265,6 @@ def test_bad_arguments_of_the_examples_are_a_usage_error(arguments: tuple[str, .
     done = CliRunner().invoke(examples, arguments)
     assert done.exit_code == 2, done.output
     assert isinstance(done.exception, SystemExit)
-
-
-def lacking(tmp_path: Path, package: str, *arguments: str) -> Any:
-    """Python with those arguments, in an environment that lacks a package."""
-    (tmp_path / f"{package}.py").write_text(f"raise ModuleNotFoundError('no {package}', name='{package}')")
-    script = f"import sys, runpy; sys.path.insert(0, {str(tmp_path)!r}); sys.argv[1:] = {list(arguments[1:])!r}; "
-    return command("-c", script + f"runpy.run_module({arguments[0]!r}, run_name='__main__')")
-
-
-@pytest.mark.parametrize(
-    ("module", "package", "extra", "arguments"),
-    [
-        ("conformance", "torch", "torch", ("run",)),
-        ("conformance", "hypothesis", "suite", ("run",)),
-        ("conformance", "matplotlib", "plot", ("check", "problem.json", "right.json", "--plot", "here.png")),
-        ("conformance", "pydantic", "oracle", ("check", "problem.json", "right.json")),
-        ("conformance", "typer", "oracle", ("check", "problem.json", "right.json")),
-        ("conformance", "safetensors", "suite", ("check", "problem.json", "right.safetensors")),
-        ("reference", "matplotlib", "plot", ("digits", "--plot", "here.png")),
-        ("reference", "typer", "command", ("digits",)),
-        ("reference", "sklearn", "command", ("digits",)),
-    ],
-)
-def test_a_missing_extra_is_named_not_traced(
-    module: str, package: str, extra: str, arguments: tuple[str, ...], answered: Path, tmp_path: Path
-) -> None:
-    given = [str(answered / a) if a.endswith((".json", ".safetensors", ".png")) else a for a in arguments]
-    done = lacking(tmp_path, package, module, *given)
-    assert done.returncode == 2
-    expected = f"python -m {module}: expected the package {package}, found none; "
-    assert done.stderr == f"{expected}pip install 'backpropagation-reference[{extra}]' brings it\n"
-
-
-def test_a_name_of_the_suite_says_which_extra_it_lacks(tmp_path: Path) -> None:
-    (tmp_path / "flint.py").write_text("raise ModuleNotFoundError('no flint', name='flint')")
-    script = f"import sys; sys.path.insert(0, {str(tmp_path)!r}); from conformance import check_pullback"
-    done = command("-c", script)
-    said = "conformance.check_pullback: expected the package flint, found none; pip install 'backpropagation-reference"
-    assert f"ModuleNotFoundError: {said}[oracle]' brings it" in done.stderr
-
-
-def test_each_extra_brings_what_is_said_of_it() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    extras = project["optional-dependencies"]
-    installed = metadata.packages_distributions()
-    for extra, packages in BRINGS.items():
-        named = {re.split(r"[\[>=]", requirement)[0] for requirement in extras[extra]} - {project["name"]}
-        brought = {installed[package][0].lower() for package in packages}
-        assert {each.replace("_", "-") for each in brought} == named
-
-
-@pytest.mark.parametrize("module", ["conformance.command", "conformance.oracle.network.oracle"])
-def test_the_oracle_starts_without_pytorch_and_what_else_the_suite_takes(module: str) -> None:
-    done = command("-c", f"import sys; import {module}; print(*{{m.partition('.')[0] for m in sys.modules}})")
-    assert not set(done.stdout.split()) & {*BRINGS["torch"], *BRINGS["plot"], *BRINGS["suite"], *BRINGS["bench"]}
-
-
-def test_the_suite_lists_its_public_names() -> None:
-    assert dir(conformance) == sorted(conformance.__all__)
-    assert not [name for name in conformance.__all__ if not hasattr(conformance, name)]
-    assert conformance.__version__ == reference.__version__
-
-
-def test_import_reference_brings_numpy_alone() -> None:
-    script = (
-        "import sys; import reference; "
-        "third = {m.partition('.')[0] for m in sys.modules} - set(sys.stdlib_module_names); "
-        "print(sorted(m for m in third if not m.startswith('_')))"
-    )
-    done = command("-I", "-c", script)
-    found = set(re.findall(r"'(\w+)'", done.stdout))
-    assert {"numpy", "reference"} <= found
-    assert not found & {"torch", "scipy", "hypothesis", "sklearn", "rich", "typer", "conformance"}
-
-
-def test_every_public_name_is_listed_by_one_module_alone() -> None:
-    assert len(reference.__all__) == len(set(reference.__all__))
-    assert {"SGD", "Sigmoid", "HalfSquaredError", "activation", "train", "value_and_gradients"} < set(reference.__all__)
-    assert not [name for name in reference.__all__ if not hasattr(reference, name)]
-
-
-def test_the_package_requires_numpy_alone_and_pins_stand_in_one_file() -> None:
-    required = metadata.requires("backpropagation-reference") or []
-    assert [r for r in required if "extra ==" not in r] == ["numpy>=2.0"]
-    pins = dict(re.findall(r"^([\w-]+)==([\w.]+)$", (ROOT / "tests/requirements.txt").read_text(), re.M))
-    assert pins["torch"] == "2.13.0"
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    for extra in project["optional-dependencies"].values():
-        for requirement in extra:
-            name = re.split(r"[\[>=]", requirement)[0]
-            assert "==" not in requirement
-            assert name in pins or name == project["name"]
-    assert reference.__version__ == metadata.version("backpropagation-reference")
-
-
-@pytest.fixture
-def answered(tmp_path: Path) -> Path:
-    """A folder with a problem, right answers in every format, and a wrong one."""
-    generic = ("generic", "generic", "generic")
-    sigmas = (Tanh(), Tanh(), Sigmoid())
-    problem = fill(Architecture((3, 5, 4, 2), sigmas, HalfSquaredError(), "mean", 4, "float64", generic, 7, 0.1))
-    files.write_problem(tmp_path / "problem.json", problem)
-    for ending in ("json", "npz", "safetensors"):
-        files.write_answer(tmp_path / f"right.{ending}", GivenAnswer(reference_answer(problem).gradients))
-    (fault,) = (fault for fault in FAULTS if fault.name == "hidden-derivative-missing")
-    wrong = reference_answer(problem, planted(*fault.edits))
-    files.write_answer(tmp_path / "wrong.json", GivenAnswer(wrong.gradients, trace=wrong.trace))
-    return tmp_path
 
 
 def checked(folder: Path, *arguments: str) -> Any:
