@@ -21,7 +21,7 @@ from scipy import special
 
 from ..arrays import Array
 from ..numbers.enclosure import Unbounded
-from .assumptions import DIVISION, KAPPA, erfc_units
+from .assumptions import DIVISION, KAPPA, LONG, PARTS_OF_LONG, PARTS_OF_SHORT, erfc_units
 
 Value = TypeVar("Value", Array, "Rounded")
 EPSILON = float(np.finfo(np.float64).eps)
@@ -46,7 +46,7 @@ class Format(NamedTuple):
 
     def lost(self, n: int) -> float:
         """The relative error of n roundings in a sum; with an accumulator those in that, few in the format."""
-        plain, few = gamma(n, self.u), 2 if n <= 64 else 4  # of the sum and of 1/B; of parts that kernels make of many
+        plain, few = gamma(n, self.u), PARTS_OF_SHORT if n <= LONG else PARTS_OF_LONG
         return plain if self.accumulator is None else min(plain, gamma(n, self.accumulator) + gamma(few, self.u))
 
 

@@ -144,7 +144,7 @@ def _robustness(asked: int, wrong: int) -> Robustness | None:
 
 def _outcome(question: Question, ask: Ask, domain: Domain) -> Outcome:
     """Ask and judge; what is refused in an unusual layout is asked again in the usual one."""
-    question = in_half(question, domain.half) if domain.half else question
+    question = in_half(question) if domain.half else question
     outcome = _asked(question, ask)
     if outcome.failed and not outcome.unsupported and question.layout:
         usual = _asked(question._replace(layout=""), ask)

@@ -342,7 +342,7 @@ def _at(
     asked = asked._replace(objective=asked.objective._replace(flat=flat))
     targets = targets.reshape(len(targets), -1).astype(kind)
     problem = Problem(network, rows, targets, asked.objective.loss, asked.objective.reduction, 1.0)  # type: ignore[arg-type]
-    problem = check_problem(rounded(problem, domain.half) if domain.half else problem)
+    problem = check_problem(rounded(problem) if domain.half else problem)
     given = answer(asked, problem)
     check_shapes(problem, given)
     return judged(evidence(lifted(problem, domain.conventions, domain.narrower), given))

@@ -143,7 +143,7 @@ def _gradient(p: Any) -> Array:
 
 
 def array(tensor: Tensor) -> Array:
-    """A tensor's numbers, copied; those of half precision in float32."""
+    """A tensor's numbers, copied; those of bfloat16 in float32."""
     plain = tensor.detach().cpu()
-    copied: Array = (plain.float() if plain.dtype in (torch.bfloat16, torch.float16) else plain).numpy().copy()
+    copied: Array = (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy().copy()
     return copied

@@ -197,7 +197,7 @@ def test_a_point_of_ones_own_is_asked_in_its_format() -> None:
 @given(st.lists(st.floats(-(2.0**40), 2.0**40, width=32), min_size=1))
 def test_numbers_of_bfloat16_are_the_nearest(numbers: list[float]) -> None:
     given = np.array(numbers, np.float32)
-    assert np.array_equal(nearest(given, "bfloat16"), torch.tensor(given).bfloat16().float().numpy())
+    assert np.array_equal(nearest(given), torch.tensor(given).bfloat16().float().numpy())
 
 
 def test_a_sum_loses_what_its_accumulator_loses_and_little_more() -> None:
@@ -207,7 +207,7 @@ def test_a_sum_loses_what_its_accumulator_loses_and_little_more() -> None:
     assert np.isinf(plain.lost(300))
     assert gamma(4, plain.u) < wide.lost(300) < 4.1 * plain.u
     rng = np.random.default_rng(0)
-    x, W = (nearest(rng.standard_normal(shape), "bfloat16") for shape in ((3, 50), (50, 7)))
+    x, W = (nearest(rng.standard_normal(shape)) for shape in ((3, 50), (50, 7)))
     bound: Any = Rounded(x, 0.0, wide) @ Rounded(W, 0.0, wide)
     got = (torch.tensor(x).bfloat16() @ torch.tensor(W).bfloat16()).float().numpy()
     assert (abs(got - bound.mid) <= bound.rad).all()
