@@ -24,7 +24,7 @@ from ..numbers.enclosure import Unbounded
 from ..problems.problem import Problem
 from ..text.labels import label
 from . import assumptions
-from .rounded import EPSILON, Rounded, exact, gamma
+from .rounded import EPSILON, Format, Rounded, exact, gamma
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class Widened:
         Whatever the slope is at a kink, it is one number between those on its sides for all that passes through the
         unit, and off by roundings besides.
         """
-        around, ends, one = self._around(z), kinks(self.sigma), exact(np.ones(z.shape, z.dtype))
+        around, ends, one = self._around(z), kinks(self.sigma), exact(np.ones(z.shape, z.dtype), z.format)
         slopes: list[tuple[Rounded, Array]] = []
         with np.errstate(all="ignore"):
             low, high = around.mid - around.rad, around.mid + around.rad
@@ -164,9 +164,11 @@ UNDECLARED = Conventions()
 """Nothing is declared: at every kink anything between the one-sided derivatives is right."""
 
 
-def admitted(network: Network, conventions: Conventions = OWN) -> tuple[Layer[Rounded], ...]:
+def admitted(
+    network: Network, conventions: Conventions = OWN, format: Format | None = None
+) -> tuple[Layer[Rounded], ...]:
     """The network with exact parameters and widened activations, to be run on `Rounded`."""
-    return tuple(Layer(exact(W), exact(b), held(sigma, conventions)) for W, b, sigma in network)
+    return tuple(Layer(exact(W, format), exact(b, format), held(sigma, conventions)) for W, b, sigma in network)
 
 
 KINKS: dict[type[Activation], Callable[[Any], tuple[float, ...]]] = {

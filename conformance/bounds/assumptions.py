@@ -41,6 +41,9 @@ def erfc_units(kappa: int, size: Array) -> Array:
 DIVISION = 3
 """The error of a division, in units u."""
 
+PARTS_OF_SHORT, PARTS_OF_LONG, LONG = 2, 4, 64
+"""Roundings to its format that a sum added up in a wider one takes: of up to so many terms, and of more."""
+
 MOVING = 4
 """How far, in units u of |m| + |x|, a moving average may be off beyond its own roundings."""
 
@@ -72,6 +75,12 @@ ASSUMPTIONS = {
         KAPPA_HALF,
         "NumPy and PyTorch compute them in float32 and round once.",
         "1.0 over all numbers of either format, NumPy and PyTorch",
+    ),
+    "half-precision-sums": Assumption(
+        "in bfloat16 modules a sum is added up in float32, and rounds to bfloat16 twice, or four times beyond 64 terms",
+        PARTS_OF_LONG,
+        "Once as it is, once for a 1/B that is taken of it; kernels may split a long one, and round the parts.",
+        "1 u for PyTorch's products on a CPU, up to 3000 terms; no GPU was asked",
     ),
     "division": Assumption(
         "a quotient errs by 3 u of its value at most",

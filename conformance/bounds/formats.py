@@ -24,6 +24,12 @@ NAMED_FORMATS: dict[str, Format] = {
 """The formats in which an operation can be judged."""
 
 
+def held_in_float32(name: str) -> Format:
+    """The half-precision format of that name, its numbers held in float32 and its sums added up in that."""
+    format = NAMED_FORMATS[name]._replace(dtype=np.dtype(np.float32), name=name)
+    return accumulating(format, "float32")
+
+
 def format_of(x: Any) -> Format:
     """The format of an array or tensor of a dtype in `NAMED_FORMATS`."""
     return NAMED_FORMATS[dtype_name(x)]

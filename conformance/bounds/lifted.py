@@ -22,27 +22,29 @@ from .rounded import Format, Rounded, exact
 class Lifted:
     """A problem with what it admits.
 
-    At kinks the ``conventions`` hold.  What is derived is made when it is first looked at, and kept: a problem that
+    At kinks the ``conventions`` hold.  The format judged is that of the problem's arrays, or the ``narrower`` one whose
+    numbers they hold.  What is derived is made when it is first looked at, and kept: a problem that
     nobody looks at again is as small as it was.
     """
 
     problem: Problem
     conventions: Conventions
+    narrower: Format | None = None
 
     @cached_property
     def network(self) -> Network[Rounded]:
         """Exact parameters and widened activations."""
-        return admitted(self.problem.network, self.conventions)
+        return admitted(self.problem.network, self.conventions, self.narrower)
 
     @cached_property
     def x(self) -> Rounded:
         """The samples (B, n_0), exact."""
-        return exact(self.problem.x)
+        return exact(self.problem.x, self.narrower)
 
     @cached_property
     def y(self) -> Rounded:
         """The targets (B, n_L), exact."""
-        return exact(self.problem.y)
+        return exact(self.problem.y, self.narrower)
 
     @property
     def format(self) -> Format:
@@ -98,7 +100,7 @@ class Lifted:
         return path_bounds(self.network, self.head(*states[-1]), states, self.x, terms, down_to_x)
 
 
-def lifted(problem: Problem, conventions: Conventions = OWN) -> Lifted:
+def lifted(problem: Problem, conventions: Conventions = OWN, narrower: Format | None = None) -> Lifted:
     """A problem on `Rounded`.
 
     Parameters
@@ -107,5 +109,7 @@ def lifted(problem: Problem, conventions: Conventions = OWN) -> Lifted:
         In float32 or float64.
     conventions : Conventions
         What is held to at kinks; the reference's own by default.
+    narrower : Format, optional
+        Whose numbers the problem's arrays hold (`conformance.bounds.formats.held_in_float32`).
     """
-    return Lifted(problem, conventions)
+    return Lifted(problem, conventions, narrower)

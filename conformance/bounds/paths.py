@@ -110,7 +110,7 @@ def _gradient(W: Rounded, a: Rounded, delta: Spread, format: Format) -> Gradient
     B = len(delta.mid)
     with np.errstate(all="ignore"):
         carried = _magnitude(delta.mid).T @ a.rad
-        lost = carried + gamma(B + 1, format.u) * at_most[0], gamma(B, format.u) * at_most[1]
+        lost = carried + format.lost(B + 1) * at_most[0], format.lost(B) * at_most[1]
     of_W, of_b = (
         _representable(Spread(m, P, e + by), format) for m, P, e, by in zip(mid, at_most, error, lost, strict=True)
     )
@@ -135,7 +135,7 @@ def _below(W: Rounded, delta: Spread, format: Format) -> Spread:
     at_work = int(delta.P.any(axis=0).sum())  # a product with an exact zero, and adding it, is exact
     with np.errstate(all="ignore"):
         mid, at_most, error = pulled(W.mid, delta.mid), pulled(size, delta.P), pulled(size, delta.eta)
-        return _representable(Spread(mid, at_most, error + gamma(at_work + 1, format.u) * at_most), format)
+        return _representable(Spread(mid, at_most, error + format.lost(at_work + 1) * at_most), format)
 
 
 class Side(NamedTuple):
@@ -150,7 +150,7 @@ class Side(NamedTuple):
 
 def _slope(sigma: Activation, z: Rounded, a: Rounded) -> tuple[Rounded, Side]:
     """sigma' of units that do not mix, and what its radius is made of."""
-    slope: Rounded = sigma.pullback(z, a, exact(np.ones(z.shape, z.dtype)))
+    slope: Rounded = sigma.pullback(z, a, exact(np.ones(z.shape, z.dtype), z.format))
     branches = sigma.branches(z, a) if isinstance(sigma, Widened) else []
     if not branches:
         return slope, Side(np.zeros(z.shape), slope.rad)
@@ -171,7 +171,8 @@ def _pulled_back(sigma: Activation, z: Rounded, a: Rounded, g: Spread, format: F
         n = z.shape[1]
         units = np.eye(n, dtype=format.dtype)
         slopes = [
-            (slice(k, k + 1), sigma.pullback(z, a, exact(np.broadcast_to(units[k], z.shape))), None) for k in range(n)
+            (slice(k, k + 1), sigma.pullback(z, a, exact(np.broadcast_to(units[k], z.shape), format)), None)
+            for k in range(n)
         ]
     else:
         slopes = [(slice(None), *_slope(sigma, z, a))]

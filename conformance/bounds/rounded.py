@@ -21,7 +21,7 @@ from scipy import special
 
 from ..arrays import Array
 from ..numbers.enclosure import Unbounded
-from .assumptions import DIVISION, KAPPA, erfc_units
+from .assumptions import DIVISION, KAPPA, LONG, PARTS_OF_LONG, PARTS_OF_SHORT, erfc_units
 
 Value = TypeVar("Value", Array, "Rounded")
 EPSILON = float(np.finfo(np.float64).eps)
@@ -30,9 +30,9 @@ EPSILON = float(np.finfo(np.float64).eps)
 class Format(NamedTuple):
     """A floating-point format to be judged.
 
-    ``u`` is its unit roundoff, ``tiny`` its smallest normal and ``largest`` its largest number; midpoints are
-    computed in ``wide``, whose own rounding is counted in ``u``.  ``kappa`` is the error of its library functions.
-    ``accumulator`` is the unit roundoff in which a sum is added up before it is rounded once, where that is declared.
+    ``u`` is its unit roundoff, ``tiny`` its smallest normal and ``largest`` its largest number; midpoints are computed
+    in ``wide``, whose own rounding is counted in ``u``.  ``kappa`` is the error of library functions, ``accumulator``
+    the unit roundoff in which a sum is added up before it is rounded, if declared, ``name`` its name, if no dtype's.
     """
 
     dtype: np.dtype[Any]
@@ -42,6 +42,12 @@ class Format(NamedTuple):
     largest: float
     kappa: int = KAPPA
     accumulator: float | None = None
+    name: str = ""
+
+    def lost(self, n: int) -> float:
+        """The relative error of n roundings in a sum; with an accumulator those in that, few in the format."""
+        plain, few = gamma(n, self.u), PARTS_OF_SHORT if n <= LONG else PARTS_OF_LONG
+        return plain if self.accumulator is None else min(plain, gamma(n, self.accumulator) + gamma(few, self.u))
 
 
 def _format(dtype: type[np.floating[Any]], wide: type[np.floating[Any]]) -> Format:
@@ -179,34 +185,28 @@ class Order(NamedTuple):
         return bool(self.yes.all())
 
 
-def exact(array: Array) -> Rounded:
-    """The numbers of a float32 or float64 array, taken as they are.
-
-    Raises
-    ------
-    TypeError
-        If the dtype is another.
-    """
+def exact(array: Array, format: Format | None = None) -> Rounded:
+    """The numbers of a float32 or float64 array as they are, TypeError of others; their own format if none is given."""
     if array.dtype not in FORMATS:
         raise TypeError(f"Rounded: expected float32 or float64, got {array.dtype}")
-    return Rounded(array, np.zeros(array.shape), FORMATS[array.dtype])
+    return Rounded(array, np.zeros(array.shape), format or FORMATS[array.dtype])
 
 
-def observed(array: Array) -> Rounded:
+def observed(array: Array, format: Format | None = None) -> Rounded:
     """Numbers that a program reports: it may have gone on with what they were before they were rounded.
 
     A program that computes in wider registers, or divides by the batch size at the very end, is right.
     """
-    numbers = exact(array)
+    numbers = exact(array, format)
     return numbers.widened(numbers.format.u * _magnitude(numbers.mid))
 
 
-def held_wider(array: Array) -> Rounded:
-    """As `observed`; what is reported as zero or subnormal may have been a number that underflowed only in the report.
+def held_wider(array: Array, format: Format | None = None) -> Rounded:
+    """As `observed`, for a and delta: what is reported as zero or subnormal may have underflowed only in the report.
 
-    It is for a and delta.  Of z a reported zero is taken as zero: that is where the kinks are.
+    Of z a reported zero is taken as zero: that is where the kinks are.
     """
-    numbers = observed(array)
+    numbers = observed(array, format)
     return numbers.widened(np.where(_magnitude(numbers.mid) < numbers.format.tiny, numbers.format.tiny, 0.0))
 
 
@@ -277,8 +277,8 @@ def _matmul(x: Rounded, y: Rounded) -> Rounded:
     if y.rad.any():
         brought = brought + (p + x.rad) @ y.rad
     # n products and n - 1 additions, but each product joins a sum: n roundings reach a term at most.
-    rounding = gamma(n, format.u) * (absolute + brought)
-    return Rounded(x.mid @ y.mid, _up(brought + rounding, n), format, n + 1, absolute, brought)
+    rad, mid = _up(brought + format.lost(n) * (absolute + brought), n), x.mid @ y.mid
+    return Rounded(mid, rad, format, *((n + 1, absolute, brought) if format.accumulator is None else ()))
 
 
 def _domain(what: str, x: Rounded, inside: Array, value: Value) -> Value:

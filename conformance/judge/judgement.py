@@ -90,7 +90,7 @@ def compare(equation: str, layer: int, got: Array | Rounded, expected: Rounded) 
     return Judgement(
         equation,
         layer,
-        str(format.dtype),
+        format.name or str(format.dtype),
         elements=margin.size,
         wrong=wrong,
         undecided=int(np.count_nonzero(wide)),

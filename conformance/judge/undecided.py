@@ -42,7 +42,8 @@ def _of_network(undecided: Sequence[Place], tallies: Mapping[Place, Tally]) -> s
     ]
     float32 = any(tallies[key].worst.dtype == "float32" for key in undecided)
     traced = any(equation == "F1" for equation, _ in tallies)
-    ways = ["float64"] * float32 + ["trace="] * (not traced) + ["fewer layers"]
+    half = any(tallies[key].worst.dtype in ("bfloat16", "float16") for key in undecided)
+    ways = ["float32"] * half + ["float64"] * float32 + ["trace="] * (not traced) + ["fewer layers"]
     return f"{' and '.join(said)} undecided, which {' or '.join(ways)} would decide"
 
 

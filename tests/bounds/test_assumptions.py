@@ -11,8 +11,19 @@ import torch
 
 from conformance.arrays import Array
 from conformance.bounds import assumptions
-from conformance.bounds.assumptions import ASSUMPTIONS, DIVISION, KAPPA, MOMENTA, MOVING, PARTS, erfc_units
-from conformance.bounds.rounded import Rounded, exact, observed
+from conformance.bounds.assumptions import (
+    ASSUMPTIONS,
+    DIVISION,
+    KAPPA,
+    MOMENTA,
+    MOVING,
+    PARTS,
+    PARTS_OF_LONG,
+    PARTS_OF_SHORT,
+    erfc_units,
+)
+from conformance.bounds.formats import held_in_float32
+from conformance.bounds.rounded import Rounded, exact, gamma, observed
 from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls
 from conformance.numbers.enclosure import Unbounded
@@ -48,6 +59,24 @@ def test_library_functions(dtype: str) -> None:
             units = erfc_units(KAPPA, abs(argument)) if name == "erfc" else KAPPA + 0 * abs(argument)
             for value, ball, most in zip(values[normal], truth[normal], units[normal], strict=True):
                 assert abs(ball - float(value)) <= float(most) * unit(dtype) * abs(ball)
+
+
+@pytest.mark.parametrize(
+    ("n", "parts"), [(5, PARTS_OF_SHORT), (64, PARTS_OF_SHORT), (65, PARTS_OF_LONG), (784, PARTS_OF_LONG)]
+)
+def test_half_precision_sums(n: int, parts: int) -> None:
+    """PyTorch's are within, with a mean taken of them; one that is added up in bfloat16 is not."""
+    format, rng = held_in_float32("bfloat16"), np.random.default_rng(n)
+    assert n < parts or gamma(parts, format.u) < format.lost(n) < 1.1 * gamma(parts, format.u)
+    x, W = (torch.tensor(rng.uniform(0.5, 1, shape)).bfloat16() for shape in ((9, n), (n, 7)))
+    truth = x.double() @ W.double() / 9
+    off = abs((x @ W / 9).double() - truth) / truth
+    assert off.max() <= format.lost(n)
+    added = torch.zeros(9, 7).bfloat16()
+    for k in range(n):
+        added = added + x[:, k : k + 1] * W[k : k + 1]
+    assert n < 64 or (abs((added / 9).double() - truth) / truth).max() > format.lost(n)
+
 
 
 @pytest.mark.parametrize("dtype", DTYPES)

@@ -30,7 +30,7 @@ class Functions(NamedTuple):
 def of_domain(domain: Domain) -> Functions:
     """What is asked of a subject."""
     heads = "+".join(f"{_named(sigma)}+{_named(loss)}" for sigma, loss in domain.heads)
-    return Functions(domain.dtype, _joined(domain.hidden), heads)
+    return Functions(domain.claimed, _joined(domain.hidden), heads)
 
 
 def of_problem(problem: Problem) -> Functions:

@@ -27,6 +27,7 @@ from ...subjects.programs.process import NoAnswer
 from ...subjects.shapes.taken import check_shapes
 from .. import asking
 from .asking.domain import Domain
+from .asking.half import in_half
 from .asking.orientation import in_own_arrays
 from .asking.questions import Question, questions
 from .asking.unasked import Restyled, unasked
@@ -56,7 +57,10 @@ def interrogated(
     count : int, optional
         Of questions.
     """
-    return answered(ask, domain, subject, questions(domain, seed, count), known, restyled)._replace(seed=seed)
+    asked = questions(domain, seed, count)
+    if domain.half:  # the ends of its range are others
+        asked = [question for question in asked if question.kind == "ordinary"]
+    return answered(ask, domain, subject, asked, known, restyled)._replace(seed=seed)
 
 
 def answered(
@@ -113,7 +117,8 @@ def answered(
     if not findings:
         beyond, both = _violations(broken, domain)[0], [o.found for o in (*ordinary, *extremes)]
         findings = concluded(explained(beyond), beyond, both, domain.style).findings
-    bits = None if is_explained else precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
+    quiet = is_explained or domain.half
+    bits = None if quiet else precision.effective_bits([(o.found.of, o.answer) for o in ordinary])
     report = Report(
         subject,
         by_equation_and_layer(_counted(judged, [*wrong, *doubted])),
@@ -139,10 +144,12 @@ def _robustness(asked: int, wrong: int) -> Robustness | None:
 
 def _outcome(question: Question, ask: Ask, domain: Domain) -> Outcome:
     """Ask and judge; what is refused in an unusual layout is asked again in the usual one."""
+    question = in_half(question) if domain.half else question
     outcome = _asked(question, ask)
     if outcome.failed and not outcome.unsupported and question.layout:
         usual = _asked(question._replace(layout=""), ask)
         outcome = usual if not usual.failed else outcome
+        question = outcome.question
     if outcome.failed:
         return outcome
     found = _evidence(question.problem, outcome.answer, domain)
@@ -154,7 +161,7 @@ def _outcome(question: Question, ask: Ask, domain: Domain) -> Outcome:
 
 
 def _evidence(problem: Problem, answer: GivenAnswer, domain: Domain) -> Evidence:
-    return evidence(lifted(problem, domain.conventions), answer)
+    return evidence(lifted(problem, domain.conventions, domain.narrower), answer)
 
 
 def _asked(question: Question, ask: Ask) -> Outcome:
@@ -204,7 +211,7 @@ def _state(outcomes: Sequence[Outcome], ask: Ask) -> Finding | None:
 def _earlier(wrong: Sequence[Outcome], outcomes: Sequence[Outcome]) -> Finding | None:
     """A finding where wrong answers are the gradients of an earlier question's samples, in this question's network."""
     shown = []
-    for after in wrong[:REPEATS]:
+    for after in [o for o in wrong[:REPEATS] if o.found.of.narrower is None]:  # in half precision too much fits
         problem = after.question.problem
         place = next(k for k, outcome in enumerate(outcomes) if outcome is after)
         for before in outcomes[:place]:

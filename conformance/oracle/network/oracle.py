@@ -25,7 +25,7 @@ from ...subjects.callables import Ask, asking
 from ...subjects.shapes.handed import handed, in_our_shapes
 from ...subjects.shapes.misfit import Misfit
 from ...subjects.shapes.objective import documented
-from ...subjects.shapes.style import Shaped, Style, style_of
+from ...subjects.shapes.style import OURS, Shaped, Style, style_of
 from ...subjects.shapes.taken import answer_of, apart_from_loss, check_shapes, layers_of
 from .asking.domain import Declared, Method, domain_of, one_of
 from .asking.orientation import in_own_arrays
@@ -35,7 +35,7 @@ from .explanation import Violation, attributed, explained, summary
 from .identity import identified, of_domain, of_problem
 from .interrogation import interrogated
 from .judging import estimate
-from .judging.evidence import equations_of, evidence
+from .judging.evidence import Evidence, equations_of, evidence
 from .training import Trained, inferred, not_in_proportion, of_updates, steps_in_a_row
 
 
@@ -289,9 +289,25 @@ def check(
     answer = answer_of(problem, answer, style)
     check_shapes(problem, answer)
     answer = documented(answer, problem, style)
-    found = evidence(lifted(problem, held_to), answer)
-    question = Question("", problem)
     promised = one_of("method", method, ("any", "backpropagation")) == "backpropagation"
+    report = judged(evidence(lifted(problem, held_to), answer), promised, style)
+    report = identified(report._replace(subject=Subject(name or "the answer given")), of_problem(problem), known)
+    return report._replace(remarks=tuple(summary(report)))
+
+
+def judged(found: Evidence, promised: bool = False, style: Style = OURS) -> Report:
+    """The report on one answer, from what was found about it; nobody's name and no remark stand there yet.
+
+    Parameters
+    ----------
+    found : Evidence
+    promised : bool
+        Whether the documented recursion is promised, so that each equation alone may accuse.
+    style : Style
+        In which the answer came.
+    """
+    problem, answer = found.of.problem, found.answer
+    question = Question("", problem)
     accused = found.wrong or (promised and found.doubtful)
     wrong = [Violation(question, found, found.explained(), ())] if accused else []
     violations = attributed(wrong)
@@ -303,17 +319,16 @@ def check(
         estimated = {(j.equation, j.layer): j for j in estimate.suspected(found.of, answer) if j.suspect}
         counted = tuple(estimated.get((j.equation, j.layer), j) if j.undecided else j for j in counted)
     findings += [estimate.finding(j) for j in counted if j.suspect and not violations]
-    bits = None if is_explained else precision.effective_bits([(found.of, answer)])
-    report = Report(
-        Subject(name or "the answer given"),
+    quiet = is_explained or found.of.narrower
+    bits = None if quiet else precision.effective_bits([(found.of, answer)])
+    return Report(
+        Subject("the answer given"),
         by_equation_and_layer(counted),
         tuple(in_own_arrays(finding, style) for finding in findings),
         asked=1,
         effective_bits={str(problem.dtype): bits} if bits else {},
         expected=equations_of(found.of, answer),
     )
-    report = identified(report, of_problem(problem), known)
-    return report._replace(remarks=tuple(summary(report)))
 
 
 def check_problem(problem: Problem) -> Problem:

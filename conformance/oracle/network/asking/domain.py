@@ -12,6 +12,8 @@ from reference.checks import check_activation, check_loss, check_network
 from reference.gradients import Reduction
 
 from ....bounds.admitted import UNDECLARED, Conventions, declared
+from ....bounds.formats import held_in_float32
+from ....bounds.rounded import Format
 from ....subjects.shapes.style import OURS, Style, Styled, style_of
 
 Targets = Literal["any", "distribution", "one-hot"]
@@ -32,7 +34,8 @@ class Domain(NamedTuple):
     derivatives at kinks that it declares.  ``targets`` says what y is; where it says nothing, rows that sum to one are
     judged, and what others show is a remark.  The ``method`` "backpropagation" promises the documented recursion,
     rescaled by powers of two at most: then each equation alone, on the subject's own numbers, may accuse.  The
-    ``style`` is that in which it takes problems and returns gradients.
+    ``style`` is that in which it takes problems and returns gradients.  ``half`` names the half-precision format in
+    which it computes, if it does: the arrays of a ``dtype`` of float32 hold its numbers.
     """
 
     hidden: Sequence[Activation]
@@ -47,6 +50,17 @@ class Domain(NamedTuple):
     targets: Targets | None = None
     method: Method = "any"
     style: Style = OURS
+    half: str = ""
+
+    @property
+    def claimed(self) -> str:
+        """The format in which it claims to compute."""
+        return self.half or self.dtype
+
+    @property
+    def narrower(self) -> Format | None:
+        """What is judged, where that is not the format of the arrays."""
+        return held_in_float32(self.half) if self.half else None
 
 
 class Declared(Styled, total=False):
@@ -114,7 +128,8 @@ def domain_of(
     style = style_of(indices=targets == "indices", **styled)
     return Domain(
         sigmas, [(head, of)], [reduction], dtype, fixed, conventions=declared(conventions),
-        targets="one-hot" if style.indices else targets, method=method, style=style, **limits,
+        targets="one-hot" if style.indices else targets, method=method, style=style,
+        layers=limits["layers"], width=limits["width"], batch=limits["batch"],
     )  # fmt: skip
 
 

@@ -235,7 +235,7 @@ def _factors(domain: Domain) -> dict[str, tuple[Any, ...]]:
     factors["samples"] = tuple(dict.fromkeys(_clipped(B, domain.batch) for B in factors["samples"]))
     factors["head"] = tuple(range(len(domain.heads)))
     factors["reduction"] = tuple(domain.reductions)
-    if any(_parameters(sigma) for sigma in domain.hidden):
+    if any(map(_parameters, domain.hidden)) and not domain.half:  # in which it may not show which it holds to
         factors["parameters"] = ("declared", "other")
     if domain.widths is not None:
         return {name: of for name, of in factors.items() if name not in ("layers", "hidden", "inputs", "outputs")}

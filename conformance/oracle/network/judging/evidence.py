@@ -59,13 +59,13 @@ def evidence(of: Lifted, answer: GivenAnswer) -> Evidence:
     """Judge an answer, in the shapes of its problem, by both bounds."""
     alone, finite = detection(of, answer), _all_finite(answer)
     if alone is not None and not alone.violated and finite:
-        return Evidence(Lifted(of.problem, of.conventions), answer, (), alone)
+        return Evidence(Lifted(of.problem, of.conventions, of.narrower), answer, (), alone)
     accused = (*from_trace(of, answer), *from_x(of, answer))
     if not finite:
         seen = {(j.equation, j.layer) for j in accused if j.wrong}
         accused += tuple(j for j in _not_numbers(of, answer) if (j.equation, j.layer) not in seen)
     # Many answers are held at once, and few looked at again: the problem is handed on as small as it was.
-    return Evidence(Lifted(of.problem, of.conventions), answer, accused, alone)
+    return Evidence(Lifted(of.problem, of.conventions, of.narrower), answer, accused, alone)
 
 
 def equations_of(of: Lifted, answer: GivenAnswer) -> tuple[tuple[str, int], ...]:

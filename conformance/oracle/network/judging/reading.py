@@ -58,13 +58,13 @@ class State(NamedTuple):
     seen: bool
 
 
-def gradients(answer: GivenAnswer) -> tuple[Parameters[Rounded], ...]:
+def gradients(of: Lifted, answer: GivenAnswer) -> tuple[Parameters[Rounded], ...]:
     """The gradients as they count: rounded when they were reported, unless they come with a radius of their own."""
-    return tuple(Parameters(_known(W), _known(b)) for W, b in answer.gradients)
+    return tuple(Parameters(_known(of, W), _known(of, b)) for W, b in answer.gradients)
 
 
-def _known(numbers: Array | Rounded) -> Rounded:
-    return numbers if isinstance(numbers, Rounded) else observed(numbers)
+def _known(of: Lifted, numbers: Array | Rounded) -> Rounded:
+    return numbers if isinstance(numbers, Rounded) else observed(numbers, of.format)
 
 
 def from_x(of: Lifted, answer: GivenAnswer) -> Iterator[Judgement]:
@@ -87,7 +87,7 @@ def from_trace(of: Lifted, answer: GivenAnswer) -> Iterator[Judgement]:
     """
     if answer.trace is None:
         return
-    states, a_prev = [(observed(z), held_wider(a)) for z, a, _ in answer.trace], of.x
+    states, a_prev = [(observed(z, of.format), held_wider(a, of.format)) for z, a, _ in answer.trace], of.x
     for l, (z, a) in enumerate(states, start=1):
         yield compare("F1", l, z, of.weighted_sum(l, a_prev))
         yield compare("F2", l, a, of.activation(l, z))
@@ -111,16 +111,19 @@ def readings(of: Lifted, answer: GivenAnswer) -> Iterator[Reading]:
     The first detects, if `detection` has one; the others take less from the subject and are for naming what it finds.
     """
     if answer.trace is not None:
-        states = [State(observed(z), held_wider(a), held_wider(delta), True) for z, a, delta in answer.trace]
+        states = [
+            State(observed(z, of.format), held_wider(a, of.format), held_wider(delta, of.format), True)
+            for z, a, delta in answer.trace
+        ]
         yield _reading("its trace", of, answer, states, traced=True)
     if len(of.problem.x) > 1:
         return
     if biased(answer):
-        deltas = [_row(b) for _, b in gradients(answer)]
+        deltas = [_row(b) for _, b in gradients(of, answer)]
         yield _reading("its gradients", of, answer, list(_recovered(of, answer, deltas)))
         states = [State(z, a, delta, seen=False) for (z, a), delta in zip(of.states, deltas, strict=True)]
         yield _reading("x and its dL/db", of, answer, states)
-    of_W = [_delta_of(W, step.a_prev, b) for (W, b), step in zip(gradients(answer), of.steps, strict=True)]
+    of_W = [_delta_of(W, step.a_prev, b) for (W, b), step in zip(gradients(of, answer), of.steps, strict=True)]
     states = [State(z, a, delta, seen=False) for (z, a), delta in zip(of.states, of_W, strict=True)]
     yield _reading("x and its dL/dW", of, answer, states)
 
@@ -160,7 +163,7 @@ def explanation(of: Lifted, answer: GivenAnswer, accused: Sequence[Judgement]) -
     found = [reading for reading in readings(of, answer) if reading.violated]
     if not biased(answer):  # what dL/db shows of a delta is missing: dL/dW stands for it, or is off by itself
         found += [reading for reading in (Reading("x", tuple(accused)),) if reading.violated]
-    each = multiples(accused, len(of.network))
+    each = multiples(accused, len(of.network), max(SAME_FACTOR, 4 * of.format.u))
     if each is not None and each.violated and (found or len(each.violated) > 1):
         found.append(each)
 
@@ -193,9 +196,10 @@ SAME_FACTOR = 2.0**-10
 """How near two factors are that are one: each is off by the floor of its gradient, below 1e-3 in narrow networks."""
 
 
-def multiples(accused: Sequence[Judgement], L: int) -> Reading | None:
+def multiples(accused: Sequence[Judgement], L: int, same: float = SAME_FACTOR) -> Reading | None:
     """The reading of gradients that are each a multiple of the truth: which of the factors come from one mistake.
 
+    Factors are one where they are so near, relatively.
     A factor of both gradients of a layer is its delta's, and all below have it too; any other is a mistake of its own.
     None where a gradient is no multiple, or has too few numbers to tell.
     """
@@ -208,12 +212,12 @@ def multiples(accused: Sequence[Judgement], L: int) -> Reading | None:
     above, named = 1.0, []
     for l in range(L, 0, -1):
         W, b = factor["B3", l], factor["B4", l]
-        if abs(W / b - 1) < SAME_FACTOR and abs(b / above - 1) >= SAME_FACTOR:
+        if abs(W / b - 1) < same and abs(b / above - 1) >= same:
             named.append(of["B4", l]._replace(equation="B1" if l == L else "B2", factor=b / above))
             above = b
             continue
         for equation, own in (("B3", W), ("B4", b)):
-            if abs(own / above - 1) >= SAME_FACTOR:
+            if abs(own / above - 1) >= same:
                 named.append(of[equation, l]._replace(factor=own / above))
     keys = {(j.equation, j.layer) for j in named}
     following = [
@@ -239,7 +243,7 @@ def _row(b: Rounded) -> Rounded:
 
 def _recovered(of: Lifted, answer: GivenAnswer, deltas: Sequence[Rounded]) -> Iterator[State]:
     """z, a and delta of every layer; below a blind layer a is what the forward pass makes of the one before."""
-    known, a = gradients(answer), of.x
+    known, a = gradients(of, answer), of.x
     for l, delta in enumerate(deltas, start=1):
         z = of.weighted_sum(l, a)
         above = known[l] if l < len(known) else None

@@ -21,22 +21,30 @@ from reference.losses import INDEXED
 
 from ....arrays import Array, Network
 from ....bounds.admitted import declared
+from ....bounds.lifted import lifted
 from ....judge.known import Known, checked
 from ....judge.report import Report, Subject
 from ....judge.verdict import CONFORMS, merged
 from ....problems.problem import Problem
+from ....subjects.shapes.taken import check_shapes
 from ..asking.domain import Domain, Targets
+from ..asking.half import rounded
 from ..identity import identified, of_domain
 from ..interrogation import interrogated
-from ..oracle import check, check_problem
+from ..judging.evidence import evidence
+from ..oracle import check_problem, judged
 from .activations import nearest
 from .chain import ALONE, Between, Chain, chain
 from .losses import Head, Objective, declared_objective, objective
-from .subject import Asked, answer, network_of, restored, without_bias
+from .subject import Asked, answer, array, network_of, restored, without_bias
 from .trace import Call, line_of, recorded
 
 SAMPLES = 3
 """Samples of the run that is written down."""
+
+
+HALF = {torch.bfloat16: "bfloat16"}
+"""Formats of half precision whose modules are asked, by name."""
 
 
 class Said(NamedTuple):
@@ -69,8 +77,10 @@ def probe_torch(
     ----------
     module : torch.nn.Module
         Any whose forward pass is a chain of linear layers and activations, however they are written: modules,
-        functions, methods, an ``autograd.Function`` of one's own; float32 or float64, on any device.  A layer without a
-        bias is asked with one that is added behind it, since mistakes hide where b is 0; its dL/db is PyTorch's.
+        functions, methods, an ``autograd.Function`` of one's own; float32, float64 or bfloat16, on any device.  A layer
+        without a bias is asked with one that is added behind it, since mistakes hide where b is 0; its dL/db is
+        PyTorch's.  In bfloat16 sums are taken to be added up in float32; it tells what is off by more than some
+        percent, in small networks, and what no bound decides is UNDECIDED.
     loss : callable
         A loss of ``torch.nn`` or ``torch.nn.functional``, or one's own, called as ``loss(output, y)`` with y of the
         output's shape and dtype or, if it takes no such targets, class indices (B,); a scalar.
@@ -127,16 +137,18 @@ def probe_torch(
         sigmas = _sigmas(parts, said)
         widths = (parts.linear[0].widths[0], *(layer.widths[1] for layer in parts.linear))
         shape = tuple(parts.between[-1].result.shape[1:])
-        of = _objective(loss, equation, reduction, Head(sigmas[-1], widths[-1], dtype, device, shape), y)
-        kind = str(dtype).removeprefix("torch.")
+        wide = torch.float32 if dtype in HALF else dtype  # in which a loss tells more of what it is
+        of = _objective(loss, equation, reduction, Head(sigmas[-1], widths[-1], wide, device, shape), y)
+        half, kind = HALF.get(dtype, ""), "float32" if dtype in HALF else str(dtype).removeprefix("torch.")
         check_loss(_network(widths, sigmas), np.dtype(kind), of.loss, of.reduction)
         domain = Domain(
             sigmas[:-1] or (reference.Identity(),), [(sigmas[-1], of.loss)], [of.reduction],  # type: ignore[list-item]
             kind, widths=widths, conventions=declared(conventions), targets="one-hot" if of.indexed else targets,
+            half=half,
         )  # fmt: skip
         subject = Subject(type(getattr(module, "_orig_mod", module)).__name__, f"PyTorch {torch.__version__}", "python")
         asked = Asked(module, parts, loss, of, sample)
-        at_point = None if x is None or y is None else _at(asked, own, sigmas, x, y, conventions)
+        at_point = None if x is None or y is None else _at(asked, own, sigmas, x, y, domain)
         at_point = None if at_point is None else identified(at_point, of_domain(domain), expected)
         report = interrogated(lambda problem: answer(asked, problem), domain, subject, seed, known=expected)
     report = report._replace(remarks=(_taken_as(widths, sigmas, of), *report.remarks))
@@ -202,10 +214,10 @@ def _format(module: nn.Module) -> tuple[torch.dtype, Any]:
         named = sorted(f"{str(dtype).removeprefix('torch.')} on {device}" for dtype, device in kinds)
         raise TypeError(f"module: expected parameters of one dtype on one device, got {' and '.join(named)}")
     ((dtype, device),) = kinds
-    if dtype not in (torch.float32, torch.float64):
+    if dtype not in (torch.float32, torch.float64, *HALF):
         got = str(dtype).removeprefix("torch.")
         raise TypeError(
-            f"module: expected float32 or float64 parameters, got {got}; ask module.float(), and each kernel "
+            f"module: expected bfloat16, float32 or float64 parameters, got {got}; ask module.float(), and each kernel "
             "in that format with check_pullback"
         )
     return dtype, device
@@ -314,7 +326,7 @@ def _network(widths: Sequence[int], sigmas: Sequence[Activation]) -> Network:
 
 
 def _at(
-    asked: Asked, own: Mapping[str, Tensor], sigmas: Sequence[Activation], x: Any, y: Any, conventions: Any
+    asked: Asked, own: Mapping[str, Tensor], sigmas: Sequence[Activation], x: Any, y: Any, domain: Domain
 ) -> Report:
     """The judgement on the module's own parameters and somebody's own batch."""
     with torch.no_grad():
@@ -330,11 +342,14 @@ def _at(
     asked = asked._replace(objective=asked.objective._replace(flat=flat))
     targets = targets.reshape(len(targets), -1).astype(kind)
     problem = Problem(network, rows, targets, asked.objective.loss, asked.objective.reduction, 1.0)  # type: ignore[arg-type]
-    return check(problem, answer(asked, check_problem(problem)), conventions=conventions)
+    problem = check_problem(rounded(problem) if domain.half else problem)
+    given = answer(asked, problem)
+    check_shapes(problem, given)
+    return judged(evidence(lifted(problem, domain.conventions, domain.narrower), given))
 
 
 def _numbers(given: Any) -> Array:
-    return given.detach().cpu().numpy() if isinstance(given, Tensor) else np.asarray(given)
+    return array(given) if isinstance(given, Tensor) else np.asarray(given)
 
 
 def _are_indices(targets: Array) -> bool:

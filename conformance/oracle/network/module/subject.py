@@ -67,20 +67,20 @@ def answer(asked: Asked, problem: Problem) -> GivenAnswer:
     A parameter that gets no gradient has one of 0, as for any optimizer.  To a layer without a bias the problem's b is
     added behind it, and dL/db is read there.
     """
-    device = asked.chain.linear[0].weight.device
+    device, dtype = asked.chain.linear[0].weight.device, asked.chain.linear[0].weight.dtype
     added: dict[nn.Parameter, nn.Parameter] = {}
     for layer, (W, b, _) in zip(asked.chain.linear, problem.network, strict=True):
         _set(layer.weight, W.T if layer.stored_in_out else W)
         if layer.bias is None:
-            added[layer.weight] = nn.Parameter(torch.tensor(b, device=device))
+            added[layer.weight] = nn.Parameter(torch.tensor(b, dtype=dtype, device=device))
         else:
             _set(layer.bias, b.reshape(layer.bias.shape))
     inside = {layer.weight: added[layer.weight] for layer in asked.chain.linear if without_bias(layer, asked.module)}
-    x = torch.tensor(problem.x.reshape(-1, *asked.sample), device=device, requires_grad=True)
+    x = torch.tensor(problem.x.reshape(-1, *asked.sample), dtype=dtype, device=device, requires_grad=True)
     with _given_biases(asked.module, inside):  # a checkpoint runs forward again on its way back
         with _behind({W: b for W, b in added.items() if W not in inside}, asked.module):
             output = asked.module(x)
-        value = value_of(asked.loss, output, torch.tensor(problem.y, device=device), asked.objective)
+        value = value_of(asked.loss, output, torch.tensor(problem.y, dtype=dtype, device=device), asked.objective)
         value = value if asked.objective.factor == 1 else value * asked.objective.factor
         value.backward()
     gradients = []
@@ -143,6 +143,7 @@ def _gradient(p: Any) -> Array:
 
 
 def array(tensor: Tensor) -> Array:
-    """A tensor's numbers, copied."""
-    copied: Array = tensor.detach().cpu().numpy().copy()
+    """A tensor's numbers, copied; those of bfloat16 in float32."""
+    plain = tensor.detach().cpu()
+    copied: Array = (plain.float() if plain.dtype == torch.bfloat16 else plain).numpy().copy()
     return copied

@@ -142,11 +142,11 @@ def _turned(e: Evidence) -> tuple[Lifted, GivenAnswer]:
     """Problem and answer with square weights the other way round."""
     network = tuple(layer._replace(W=layer.W.T) for layer in e.of.problem.network)
     answer = e.answer._replace(gradients=tuple(Parameters(W.T, b) for W, b in e.answer.gradients), trace=None)
-    return lifted(e.of.problem._replace(network=network), e.of.conventions), answer
+    return lifted(e.of.problem._replace(network=network), e.of.conventions, e.of.narrower), answer
 
 
 def _reduced(e: Evidence, reduction: Reduction) -> Lifted:
-    return lifted(e.of.problem._replace(reduction=reduction), e.of.conventions)
+    return lifted(e.of.problem._replace(reduction=reduction), e.of.conventions, e.of.narrower)
 
 
 def _outputs(e: Evidence) -> int:

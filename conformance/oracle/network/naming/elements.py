@@ -107,6 +107,9 @@ def which(wrong: Iterable[tuple[Evidence, str, int]]) -> str:
     wrong : iterable of (Evidence, equation, layer)
         What is named in each wrong answer: (B3) and (B4) themselves, (B1) and (B2) by the dL/db that shows them.
     """
+    wrong = list(wrong)
+    if any(e.of.narrower for e, *_ in wrong):  # in half precision too much is undecided for a rule to hold exactly
+        return ""
     gradients = [g for g in (_gradient(*one) for one in wrong) if g is not None]
     if not all(g.wrong.any() for g in gradients):
         return ""

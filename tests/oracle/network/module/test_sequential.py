@@ -196,6 +196,7 @@ def broken(change: Callable[[Any], object]) -> Any:
         (nn.Sequential(nn.Linear(4, 5), nn.Tanh(), nn.SELU()), nn.MSELoss(), "nn.Tanh then nn.SELU is none of the ref"),
         (broken(lambda net: net[0].float()), nn.MSELoss(), "parameters of one dtype on one device"),
         (broken(lambda net: net.half()), nn.MSELoss(), "got float16; ask module.float"),
+        (broken(lambda net: net[0].bfloat16()), nn.MSELoss(), "got bfloat16 on cpu and float"),
         (sequential(nn.Tanh(), nn.ReLU()), nn.BCELoss(), "BCELoss takes what a Sigmoid gives; expected it last"),
         (nn.Sequential(nn.Linear(4, 5), nn.Softmax(dim=1)), nn.CrossEntropyLoss(), "logits; leave out the Softmax"),
         (
