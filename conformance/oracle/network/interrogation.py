@@ -8,6 +8,7 @@ small network, and otherwise a remark; a subject that declares the method of bac
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import takewhile
 
 import numpy as np
 
@@ -211,7 +212,7 @@ def _earlier(wrong: Sequence[Outcome], outcomes: Sequence[Outcome]) -> Finding |
     shown = []
     for after in wrong[:REPEATS]:
         problem = after.question.problem
-        for before in outcomes[: outcomes.index(after)]:
+        for before in takewhile(lambda o: o is not after, outcomes):  # noqa: B023  (used at once)
             x, y = before.question.problem.x, before.question.problem.y
             alike = (x.shape, y.shape) == (problem.x.shape, problem.y.shape) and not np.array_equal(x, problem.x)
             if alike and fits_all(Mistake("", "", _of_samples(x, y)), [Held.of(after.found)]):
