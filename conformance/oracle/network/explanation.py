@@ -149,10 +149,11 @@ def _named(violation: Violation, in_batches_only: bool) -> list[Judgement]:
         return violation.reading.violated
     missing = _not_numbers(violation.accused)
     wrong = missing or [j for j in violation.accused if j.wrong]
-    volunteered = [j for j in wrong if j.equation not in ("B3", "B4")]
     of_W, of_b = ({j.layer: j for j in wrong if j.equation == equation} for equation in ("B3", "B4"))
     if not biased(violation.evidence.answer) and list(of_W) == list(range(len(of_W), 0, -1)) and len(of_W) > 1:
         of_b = of_W  # all down from one layer: that is its delta
+    led = {0} if 1 in of_W and 1 in of_b else set()  # dL/dx follows from a delta of layer 1 that is off
+    volunteered = [j for j in wrong if j.equation not in ("B3", "B4") and j.layer not in led]
     if not of_W or not of_b:
         return sorted(wrong, key=evaluation_order)
     L = len(violation.question.problem.network)
@@ -175,7 +176,7 @@ def of_named(shown: Sequence[Named], contrast: str = "", forward_too: bool = Fal
     layers = sorted({f.judgement.layer for f in shown if f.violation is violation} - {j.layer})
     also = f"Likewise in layer{'s' if len(layers) > 1 else ''} {', '.join(map(str, layers))}." if layers else ""
     told = which([(v.evidence, j.equation, layer) for v, layer in _first_layers(shown)[:LOOKED_AT]])
-    sentences += [told, also, _follows(violation), contrast]
+    sentences += [told, also, _follows(violation, j), contrast]
     if j.equation == "B1" and forward_too:
         line = _line(j, violation.question.problem)
         sentences.append(f"The last layer's a is not reported, so that its (F1) and (F2) cannot be told from ({line}).")
@@ -273,8 +274,10 @@ def _factor(j: Judgement, problem: Problem) -> str:
     return f"All of them are {name} times what is expected." if name else ""
 
 
-def _follows(violation: Violation) -> str:
-    off = sorted({layer for _, layer in violation.following})
+def _follows(violation: Violation, j: Judgement) -> str:
+    """What a wrong line makes wrong besides: of a cotangent all from its layer down, of dL/dW and dL/db nothing."""
+    reach = {"B2": j.layer, "B3": -1, "B4": -1}.get(j.equation, len(violation.question.problem.network))
+    off = sorted({layer for _, layer in violation.following if layer <= reach})
     if not off:
         return ""
     layers = f"layer {off[0]}" if len(off) == 1 else f"layers {', '.join(map(str, off))}"

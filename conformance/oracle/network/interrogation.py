@@ -155,9 +155,14 @@ def _outcome(question: Question, ask: Ask, domain: Domain) -> Outcome:
     found = _evidence(question.problem, outcome.answer, domain)
     if found.wrong and question.declared:
         held_to = _evidence(question.declared, outcome.answer, domain)
-        if not held_to.wrong:
+        if _off(held_to) < _off(found):  # a mistake besides shows in both
             question, found = question._replace(problem=question.declared), held_to
     return outcome._replace(question=question, judgements=found.accused, evidence=found)
+
+
+def _off(found: Evidence) -> int:
+    """How many numbers are wrong."""
+    return sum(j.wrong for j in found.accused)
 
 
 def _evidence(problem: Problem, answer: GivenAnswer, domain: Domain) -> Evidence:

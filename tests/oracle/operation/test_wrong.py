@@ -37,6 +37,27 @@ def test_a_mistake_that_ones_hide_is_found() -> None:
     assert "-100 times the truth" in report.findings[0].explanation
 
 
+@pytest.mark.parametrize("seed", range(4))
+def test_a_sign_that_few_cotangents_show_is_found(seed: int) -> None:
+    """Sums of two numbers, of which all cotangents that are drawn may make positive ones."""
+
+    def positive_part(x: Array, g: Array) -> Array:
+        return np.maximum(np.cumsum(g[..., ::-1], -1)[..., ::-1], 0)
+
+    x = np.random.default_rng(seed).standard_normal((2, 2))
+    assert check_pullback(lambda x: np.cumsum(x, -1), positive_part, x).verdict == WRONG
+
+
+def test_errors_that_are_all_of_one_size_are_no_format_s() -> None:
+    def larger(z: Array, g: Array) -> Array:
+        right = naive_sigmoid(z, g)
+        return right * (1 + 1e-3 * np.sign(right))
+
+    report = check_pullback("sigmoid", larger, generic("float64", (17, 8)))
+    assert report.verdict == WRONG
+    assert "format" not in report.findings[0].explanation
+
+
 def central_differences(z: Array, g: Array) -> Array:
     h = 1e-6
     return g * (sigmoid(z + h) - sigmoid(z - h)) / (2 * h)

@@ -220,8 +220,9 @@ def multiples(accused: Sequence[Judgement], L: int, same: float = SAME_FACTOR) -
             if abs(own / above - 1) >= same:
                 named.append(of[equation, l]._replace(factor=own / above))
     keys = {(j.equation, j.layer) for j in named}
+    led = {*of} | {("B2", 0) for j in accused if j.layer == 0 and abs(j.factor / above - 1) < SAME_FACTOR}
     following = [
-        j._replace(wrong=0, margin=0.0, spread={}) if key in of and j.wrong else j
+        j._replace(wrong=0, margin=0.0, spread={}) if key in led and j.wrong else j
         for j in accused
         if (key := (j.equation, j.layer)) not in keys
     ]

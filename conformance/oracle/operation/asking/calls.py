@@ -126,12 +126,17 @@ Outcome = asking.Outcome[Call, Gradients, None]
 # Asking.
 
 
+REVERSED = -0.7
+"""Times the first cotangent: of few numbers, those drawn may all give one sign; by -1 roundings would be alike."""
+
+
 def cotangents(operation: Operation, seed: int) -> list[Array]:
     """The cotangents asked: none of an operation that takes none."""
     if operation.output is None:
         return []
     rng = generator(seed)
     drawn = [np.asarray(rng.standard_normal(operation.output)) for _ in range(COTANGENTS)]
+    drawn.insert(1, np.asarray(REVERSED * drawn[0]))
     if operation.format.accumulator is not None:  # sums of one sign tell the most of how they are added up
         drawn.insert(0, np.asarray(abs(drawn[-1])))
     return drawn

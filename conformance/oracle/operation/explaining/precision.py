@@ -30,6 +30,12 @@ ENOUGH = 8
 """How many errors, at least, show whether they fall to both sides, as those of roundings do."""
 
 
+SPREAD = 1.5
+"""How many times the lower quartile of relative errors the upper one is at least.
+
+Of a rounding, spread evenly, three; of a formula such as a factor of 1.001 for one sign and 0.999 for the other, one.
+"""
+
 SYSTEMATIC = 0.9
 """Correlation of relative errors from one cotangent to the next from which on they are a formula's, not roundings."""
 
@@ -55,10 +61,12 @@ def bits_of(answers: Sequence[Seen]) -> float | None:
     narrow = any(bits <= p + NEAR and p < claimed and _has(s.got[at], p) for p in NEAREST)
     alike = relative.size >= ENOUGH and abs(margins).max() <= ALIKE * np.median(abs(margins))
     beside = min((relative > 0).sum(), (relative < 0).sum()) * ENOUGH >= relative.size
+    lower, upper = np.quantile(abs(relative), (0.25, 0.75))
+    spread = upper >= SPREAD * lower
     of_format = typical < FINE or any(abs(bits - p) <= NEAR for p in NEAREST)
     if narrow:
         return bits
-    return bits if alike and beside and of_format and not any(_alike(s, other) for other in others) else None
+    return bits if alike and beside and spread and of_format and not any(_alike(s, other) for other in others) else None
 
 
 def _alike(p: Seen, q: Seen) -> bool:

@@ -84,7 +84,7 @@ WRONG: list[tuple[str, Any, Any, tuple[str, int], str]] = [
     ("by numpy", Net(layered(lambda z: torch.tanh(z.data))), mse, ("B2", 2), "test_mistakes.py:"),
     ("without gradient", Net(without_gradient), mse, ("B2", 1), "no gradient"),
     ("altered in place", Net(stale), mse, ("B3", 2), ""),
-    ("mean forgotten", Net(layered(torch.tanh)), ForgottenMean.apply, ("B1", 3), "B = 3 times"),
+    ("mean forgotten", Net(layered(torch.tanh)), ForgottenMean.apply, ("batch", 3), "B = 3 times"),
     ("rounded on the way", Net(layered(lambda z: torch.tanh(z).half().to(z.dtype), product)), mse, ("F", 1), ""),
 ]  # fmt: skip
 

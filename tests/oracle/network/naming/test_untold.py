@@ -12,6 +12,7 @@ from conformance.oracle.network.judging.evidence import evidence
 from conformance.oracle.network.naming.mistake import Held, Mistake, fits_all
 from conformance.problems.problem import GivenAnswer, Parameters, Problem
 from reference import (
+    ELU,
     BinaryCrossEntropy,
     CrossEntropy,
     HalfSquaredError,
@@ -20,6 +21,8 @@ from reference import (
     Sigmoid,
     Softmax,
     Tanh,
+    forward,
+    input_gradient,
     value_and_gradients,
 )  # fmt: skip
 
@@ -120,3 +123,53 @@ def test_a_mistake_that_shows_at_the_ends_alone_must_give_the_ordinary_numbers()
     report = probe(left_out, hidden=Tanh(), output=Softmax(), loss=CrossEntropy(), targets="distribution")
     assert (report.verdict, report.robustness and report.robustness.verdict) == ("CONFORMS", "WRONG"), f"\n{report}"
     assert not report.findings[0].faults, report.findings[0].explanation
+
+
+def with_below(change: Any) -> Any:
+    """Gradients with dL/dx, changed."""
+
+    def given(network: Any, x: Any, y: Any) -> GivenAnswer:
+        _, found = value_and_gradients(network, x, y, HalfSquaredError(), "sum")
+        layers = [(gradient.W, gradient.b) for gradient in found]
+        layers, below = change(layers, input_gradient(network, found))
+        return GivenAnswer(tuple(Parameters(*pair) for pair in layers), input_gradient=below)
+
+    return given
+
+
+def test_dl_dx_that_follows_from_a_delta_is_no_mistake_of_its_own() -> None:
+    def doubled(layers: Any, below: Any) -> Any:
+        """Each hidden delta."""
+        (dW, db), (dW2, db2), last = layers
+        return [(4 * dW, 4 * db), (2 * dW2, 2 * db2), last], 4 * below
+
+    report = probe(with_below(doubled), widths=(3, 5, 5, 2), batch=(3, 40))
+    assert [(finding.equation, finding.layer) for finding in report.findings] == [("B2", 2)], f"\n{report}"
+
+
+def test_of_a_gradient_that_is_wrong_nothing_follows() -> None:
+    """The delta of the first layer of two is doubled, and its dL/dW is off besides."""
+
+    def changed(layers: Any, below: Any) -> Any:
+        (dW, db), last = layers
+        return [(2 * dW + 0.01, 2 * db), last], 2 * below
+
+    report = probe(with_below(changed), widths=(3, 5, 4))
+    said = {finding.equation: finding.explanation for finding in report.findings}
+    assert set(said) == {"B2", "B3"}, f"\n{report}"
+    assert ["follow from it" in said[equation] for equation in ("B2", "B3")] == [True, False], f"\n{report}"
+
+
+def test_a_program_with_parameters_of_its_own_and_a_mistake_is_accused_of_the_mistake() -> None:
+    """Some questions have other parameters in the network, which it does not look at."""
+
+    def own(network: Any, x: Any, y: Any) -> GivenAnswer:
+        *hidden, last = network
+        layers = (*(Layer(W, b, ELU(0.5)) for W, b, _ in hidden), last)
+        _, found = value_and_gradients(layers, x, y, HalfSquaredError(), "sum")
+        output = forward(layers, x)[-1].a
+        parts = tuple(Parameters(gradient.W * (1.5 if l == 0 else 1), gradient.b) for l, gradient in enumerate(found))
+        return GivenAnswer(parts, output=output)
+
+    report = probe(own, hidden=ELU(0.5), widths=(3, 5, 4))
+    assert [(finding.equation, finding.layer) for finding in report.findings] == [("B3", 1)], f"\n{report}"
