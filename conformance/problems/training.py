@@ -64,7 +64,8 @@ def name_of(rule: Rule) -> str:
 def _parameters(rule: Rule) -> dict[str, Any]:
     """The rule's parameters; one that is 0 or false is left out."""
     of: Any = rule
-    return {field.name: value for field in fields(of) if (value := getattr(rule, field.name))}
+    given = {field.name: getattr(rule, field.name) for field in fields(of)}
+    return {name: value if isinstance(value, bool) else float(value) for name, value in given.items() if value}
 
 
 def training_json(training: Training, id: int = 1) -> str:

@@ -191,9 +191,9 @@ def _as_well(of_steps: Sequence[Shown], of_rule: Shown) -> bool:
 def _remarks(shown: Sequence[Shown], as_well: Shown | None) -> Iterator[str]:
     rules = dict.fromkeys(said(each.walk.training.rule) for each in shown if each.walk.after)
     if rules:
-        yield f"Trainings of several batches: {', '.join(rules)}."
+        yield f"Trainings of several batches: {'; '.join(rules)}."
     refused = dict.fromkeys(said(each.walk.training.rule) for each in shown if each.unsupported)
     if refused:
-        yield f"Trainings that are not supported: {', '.join(refused)}."
+        yield f"Trainings that are not supported: {'; '.join(refused)}."
     if as_well is not None:
         yield f"Wrong as plain steps are: {said(as_well.walk.training.rule)}.  So no other rule was asked."
