@@ -67,6 +67,7 @@ class Watched:
 
     Attributes
     ----------
+    until : float
     breaks : list of Complaint
         Where there was no answer at all, and on what problem.
     ended : str
@@ -74,7 +75,7 @@ class Watched:
     """
 
     def __init__(self, of: Opened, until: float, told: Callable[[], object]) -> None:
-        self._of, self._until, self._told = of, until, told
+        self._of, self.until, self._told = of, until, told
         self.breaks: list[Complaint] = []
         self.ended = ""
 
@@ -89,7 +90,7 @@ class Watched:
         return self._watched(lambda: train(training), training)
 
     def _watched(self, ask: Callable[[], T], what: Problem | Training) -> T:
-        if monotonic() > self._until:
+        if monotonic() > self.until:
             self.ended = "the time was over"
             raise Ended(self.ended)
         try:
@@ -283,7 +284,8 @@ class _Saving:
             return finding
         problem = finding.question.problem
         once = (HUNG, "The exchange: ", "The same question", "Asked the same question")  # slow, or not of one question
-        if self.left > 0 and not any(said in finding.explanation for said in once):
+        in_time = monotonic() < self.watched.until
+        if self.left > 0 and in_time and not any(said in finding.explanation for said in once):
             self.left -= 1
             if self.of.program is None:
                 problem = self._shrunk(problem, finding, domain)
@@ -317,7 +319,7 @@ class _Saving:
         def fails(smaller: Problem) -> bool:
             return still(finding, asked_again(self.of, smaller, domain, finding.kind))
 
-        return shrunk(problem, fails, domain) if fails(problem) else problem
+        return shrunk(problem, fails, domain, self.watched.until) if fails(problem) else problem
 
 
 def asked_again(of: Opened, problem: Problem, domain: Domain, kind: str = "ordinary") -> Report:
