@@ -121,6 +121,41 @@ def test_what_depends_on_chance_is_said_to_be_so(tmp_path: Path) -> None:
     assert {each["equation"] for each in report["findings"]} == {"state"}
 
 
+FAILING = {
+    "died": "A training (sgd, 3 batches): it ended with status 3 when it was asked",
+    "a layer too few": "A training (sgd, 2 batches): layers: expected a list of 2, one for each layer, got 0",
+    "an error": "A training (adam, 1 batch): error: no memory",
+}
+
+
+@pytest.mark.parametrize("how", FAILING)
+def test_a_training_that_fails_is_a_finding_of_the_exchange(how: str, tmp_path: Path) -> None:
+    done, report = run(tmp_path, how)
+    assert (done.exit_code, report["complete"]) == (1, True), done.output
+    assert {(each["equation"], each["explanation"]) for each in report["findings"]} == {("protocol", FAILING[how])}
+    assert report["problems"]["failed"] > 0
+    path = str(tmp_path / report["findings"][0]["problem"])
+    assert asked("replay", path, "--command", command(how)).exit_code == 1
+    assert asked("replay", path, "--command", command("right")).exit_code == 0
+
+
+@pytest.mark.parametrize("commands", [(), BOTH])
+def test_a_wrapper_whose_training_is_wrong_in_form_is_not_judged(commands: tuple[str, ...]) -> None:
+    done = asked("run", "--command", command("no layers", *commands))
+    assert done.exit_code == 2
+    assert "layers: expected a list of 1, one for each layer, got 0" in done.stderr
+    assert '  sent: {"cmd": "train", "id": ' in done.stderr
+    assert "So the wrapper is wrong, and not the mathematics: nothing was judged." in done.stderr
+
+
+def test_a_training_cannot_be_replayed_by_who_does_not_train(tmp_path: Path) -> None:
+    _, report = run(tmp_path, "betas swapped")
+    path = str(tmp_path / report["findings"][0]["problem"])
+    done = asked("replay", path, "--command", command("right", "gradients"))
+    assert done.exit_code == 2
+    assert "it is a training, and trainer does not declare 'train'" in done.stderr
+
+
 def reference_of(training: Training) -> Any:
     network: Any = training.network
     state = begin(training.rule, network)
@@ -169,7 +204,7 @@ def test_what_is_kept_between_requests_is_state() -> None:
     assert shown.finding.equation == "state"
 
 
-def test_a_trainer_that_fails_is_a_finding_of_the_exchange() -> None:
+def test_a_failure_is_said_with_its_training() -> None:
     domain = domain_of(hidden="tanh", width=(1, 16))
 
     def failing(training: Training) -> Any:
