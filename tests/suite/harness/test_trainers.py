@@ -201,7 +201,7 @@ def test_what_is_kept_between_requests_is_state() -> None:
 
     shown = judged(drifting, next(plain(domain, 0)), domain)
     assert shown.finding is not None
-    assert shown.finding.equation == "state"
+    assert (shown.finding.equation, shown.finding.verdict) == ("state", "SUSPECT")
 
 
 def test_a_failure_is_said_with_its_training() -> None:

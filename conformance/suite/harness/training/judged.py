@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from ....judge.judgement import Judgement
 from ....judge.report import Finding, Report, Subject, unnumbered
-from ....judge.verdict import UNDECIDED, by_equation_and_layer
+from ....judge.verdict import SUSPECT, UNDECIDED, by_equation_and_layer
 from ....oracle.asking import Failure
 from ....oracle.network.asking.domain import Domain
 from ....oracle.network.identity import identified, of_domain
@@ -119,7 +119,8 @@ def judged(train: Train, training: Training, domain: Domain) -> Shown:
             "something is kept from one request to the next, or its numbers depend on chance.  That imitates every "
             "other mistake, so nothing else is named."
         )
-        return shown._replace(judgements=(), finding=unnumbered("ordinary", "state", text))
+        # Nothing bounds how far roundings that differ from time to time lead apart in several steps.
+        return shown._replace(judgements=(), finding=unnumbered("ordinary", "state", text, verdict=SUSPECT))
     return shown
 
 
