@@ -152,13 +152,16 @@ def verify_command(
     declares: Declares = None,
     only: Only = None,
     report_to: Annotated[Path | None, typer.Option("--report", help="A folder for report.json and junit.xml.")] = None,
+    known: Annotated[
+        Path | None, typer.Option("--known", help="A file of failures that are expected, with an address each.")
+    ] = None,
 ) -> None:
     """Judge answers to the problems of generate; without their file, they are drawn again from the same options."""
     from .suite.harness import commands
     from .suite.harness.run import Plan
 
     count = _profile(profile).problems if problems is None else problems
-    sys.exit(commands.verify(given, declares, Plan(profile, count, seed, tuple(only or ())), report_to))
+    sys.exit(commands.verify(given, declares, Plan(profile, count, seed, tuple(only or ())), known, report_to))
 
 
 def _profile(name: str) -> Profile:

@@ -51,7 +51,7 @@ def read_problem(path: StrPath) -> Problem:
     """
     _by_extension(path, "a problem", (".json",))
     with _named(path):
-        return wire.parse_problem(_text(path))
+        return wire.parse_problem(text_of(path))
 
 
 def read_answer(path: StrPath, problem: Problem) -> GivenAnswer:
@@ -78,7 +78,7 @@ def read_answer(path: StrPath, problem: Problem) -> GivenAnswer:
     extension = _by_extension(path, "an answer", (".json", *STORES))
     with _named(path):
         if extension == ".json":
-            return wire.parse_answer(_text(path), problem)
+            return wire.parse_answer(text_of(path), problem)
         store = STORES[extension]
         content = _content(path, _room(problem))
         if _looks_like(content) != store.kind:
@@ -128,20 +128,21 @@ def save_problem(folder: StrPath, problem: Problem) -> Path:
     TypeError, ValueError
         If `conformance.problems.wire.problem_json` refuses the problem.
     """
-    return _saved(Path(folder) / "problems", _line(wire.problem_json(problem)))
+    return saved(Path(folder) / "problems", _line(wire.problem_json(problem)))
 
 
 def save_answer(folder: StrPath, answer: GivenAnswer) -> Path:
     """Write an answer to ``answers`` in a folder likewise; raises as `save_problem`."""
-    return _saved(Path(folder) / "answers", _line(wire.answer_json(answer)))
+    return saved(Path(folder) / "answers", _line(wire.answer_json(answer)))
 
 
 def save_arrays(folder: StrPath, arrays: dict[str, Array]) -> Path:
     """Write arrays by name to ``examples`` in a folder likewise, as .npz; raises `OSError`."""
-    return _saved(Path(folder) / "examples", _packed_npz(arrays), ".npz")
+    return saved(Path(folder) / "examples", _packed_npz(arrays), ".npz")
 
 
-def _saved(folder: Path, content: bytes, extension: str = ".json") -> Path:
+def saved(folder: Path, content: bytes, extension: str = ".json") -> Path:
+    """Write a file into a folder, named by its own contents; raises `OSError`."""
     path = folder / f"{hashlib.sha256(content).hexdigest()[:12]}{extension}"
     folder.mkdir(parents=True, exist_ok=True)
     _write(path, content)
@@ -341,7 +342,8 @@ def _each_once(arrays: Iterable[tuple[str, _T]]) -> list[tuple[str, _T]]:
     return listed
 
 
-def _text(path: StrPath) -> bytes:
+def text_of(path: StrPath) -> bytes:
+    """The text of a file; raises `Malformed` where it is none, and `OSError` where it cannot be read."""
     content = _content(path, LARGEST)
     if _looks_like(content) != "text":
         raise Malformed(f"expected JSON, got {_looks_like(content)}")

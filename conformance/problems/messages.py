@@ -118,20 +118,30 @@ class UpdateRule(Message):
     name: str
 
 
-class TrainRequest(Network):
-    """The request for the parameters after one update a batch, in order."""
+class Train(Network):
+    """The request for the parameters after one update a batch, in order, as a file holds it."""
 
     cmd: Literal["train"]
-    id: int
-    batches: list[Batch]
+    batches: Annotated[list[Batch], Field(min_length=1)]
     update: UpdateRule
 
 
-class TrainAnswer(Message):
-    """The answer to `train`: the parameters after the last update."""
+class TrainRequest(Train):
+    """The request for the parameters after one update a batch, in order."""
 
     id: int
-    layers: list[Parameters]
+
+
+class Trained(Message):
+    """The parameters after the last update."""
+
+    layers: Annotated[list[Parameters], Field(fail_fast=True)]
+
+
+class TrainAnswer(Trained):
+    """The answer to `train`."""
+
+    id: int
 
 
 class StartRequest(Message):

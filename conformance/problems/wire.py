@@ -19,7 +19,7 @@ import reference
 from reference import ACTIVATIONS, LOSSES, Layer
 from reference.checks import check_batch, check_loss, check_network
 
-from ..arrays import Array
+from ..arrays import Array, Network
 from . import messages
 from .problem import GivenAnswer, Parameters, Problem, State
 
@@ -149,30 +149,9 @@ def parse_answer(text: str | bytes, problem: Problem, id: int | None = None) -> 
     Refused
         If it says that there is none: ``unsupported`` or ``error``.
     """
-    document = _document(text, _off_midpoints if problem.dtype == np.float32 else float)
-    if id is not None:
-        _check_id(document, id)
-    if isinstance(document, dict):
-        for kind in ("error", "unsupported"):
-            why = document.get(kind)
-            if why is not None:
-                said, issue = why if isinstance(why, str) else _said(why), document.get("issue")
-                raise Refused(kind, f"{said} ({issue})" if isinstance(issue, str) else said)
-    response, dtype, network = _validated(messages.Answer, document), problem.dtype, problem.network
-    B, L = len(problem.x), len(network)
-
-    def layers(name: str, given: list[Any]) -> list[Any]:
-        if len(given) != L:
-            raise Malformed(f"{name}: expected a list of {L}, one for each layer, got {len(given)}")
-        return given
-
-    gradients = tuple(
-        Parameters(
-            _shaped(f"gradients[{l}].W", given.W, network[l].W.shape, dtype),
-            _shaped(f"gradients[{l}].b", given.b, network[l].b.shape, dtype),
-        )
-        for l, given in enumerate(layers("gradients", response.gradients))
-    )
+    dtype, network = problem.dtype, problem.network
+    response, B = _validated(messages.Answer, _answered(text, dtype, id)), len(problem.x)
+    gradients = _parameters("gradients", response.gradients, network)
     volunteered = {
         name: None if given is None else _shaped(name, given, shape, dtype)
         for name, given, shape in (
@@ -182,13 +161,49 @@ def parse_answer(text: str | bytes, problem: Problem, id: int | None = None) -> 
     }
     trace = tuple(
         State(*(_shaped(f"trace[{l}].{name}", z, (B, len(network[l].b)), dtype) for name, z in given))
-        for l, given in enumerate(layers("trace", response.trace) if response.trace is not None else ())
+        for l, given in enumerate(_of_layers("trace", response.trace, network) if response.trace is not None else ())
     )
     return GivenAnswer(
         gradients,
         _rounded(response.loss, dtype) if "loss" in response.model_fields_set else None,  # null is NaN
         **volunteered,
         trace=trace or None,
+    )
+
+
+def parse_trained(text: str | bytes, network: Network, id: int | None = None) -> Network:
+    """The network after its training, of an answer to ``train``; as `parse_answer` reads it, and raises."""
+    response = _validated(messages.Trained, _answered(text, network[0].W.dtype, id))
+    after = zip(_parameters("layers", response.layers, network), network, strict=True)
+    return tuple(Layer(W, b, sigma) for (W, b), (_, _, sigma) in after)
+
+
+def _answered(text: str | bytes, dtype: np.dtype[Any], id: int | None) -> Any:
+    """The value of an answer's text, which is one to what was asked, and no refusal."""
+    document = _document(text, _off_midpoints if dtype == np.float32 else float)
+    if id is not None:
+        _check_id(document, id)
+    if isinstance(document, dict):
+        for kind in ("error", "unsupported"):
+            why = document.get(kind)
+            if why is not None:
+                said, issue = why if isinstance(why, str) else _said(why), document.get("issue")
+                raise Refused(kind, f"{said} ({issue})" if isinstance(issue, str) else said)
+    return document
+
+
+def _of_layers(name: str, given: list[Any], network: Network) -> list[Any]:
+    if len(given) != len(network):
+        raise Malformed(f"{name}: expected a list of {len(network)}, one for each layer, got {len(given)}")
+    return given
+
+
+def _parameters(name: str, given: list[messages.Parameters], network: Network) -> tuple[Parameters[Array], ...]:
+    """Weights and biases, or their gradients, in the shapes of the network's."""
+    pairs = zip(_of_layers(name, given, network), network, strict=True)
+    return tuple(
+        Parameters(_shaped(f"{name}[{l}].W", of.W, W.shape, W.dtype), _shaped(f"{name}[{l}].b", of.b, b.shape, b.dtype))
+        for l, (of, (W, b, _)) in enumerate(pairs)
     )
 
 

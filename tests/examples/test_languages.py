@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -15,10 +16,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import conformance
 from conformance import Problem, probe_trainer
 from conformance.arrays import Array, Network
+from conformance.command import app
 from conformance.oracle.network.asking.declaration import domains
 from conformance.problems.messages import TrainAnswer
 from conformance.problems.problem import Architecture, fill
@@ -109,6 +112,57 @@ def test_its_steps_conform(name: str) -> None:
         )
         assert judged.verdict == "CONFORMS", judged
         assert {"U1", "U2"} <= {equation for equation, _ in judged.tallies}
+
+
+@each_program
+def test_its_trainings_conform(name: str, tmp_path: Path) -> None:
+    """By the harness: gradients, by steps as well, and several batches in a request."""
+    command = shlex.join(PROGRAMS[name]())
+    asked = ("run", "--command", command, "--profile", "quick", "--problems", "5", "--report", str(tmp_path))
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 0, done.output
+    assert "Trainings of several batches: sgd." in done.output
+    found = {of["equation"]: of for of in json.loads((tmp_path / "report.json").read_text())["equations"]}
+    for equation in ("U1", "U2"):
+        assert found[equation]["undecided"] < found[equation]["elements"] / 8
+
+
+PLANTED = {
+    "momentum": (
+        "  for (const { x, y } of batches) {",
+        "  let kept;\n  for (const { x, y } of batches) {",
+        "lossAndGradients(layers, x, y, loss).gradients, eta)",
+        "(kept = lossAndGradients(layers, x, y, loss).gradients.map(({ W, b }, l) => ({ "
+        "W: kept ? each((g, v) => g + 0.9 * v, W, kept[l].W) : W, "
+        "b: kept ? b.map((g, j) => g + 0.9 * kept[l].b[j]) : b }))), eta)",
+    ),
+    "rate changes": ("    checkBatch(layers, { x, y });\n    layers", "    eta *= 0.95;\n    layers"),
+    "an earlier batch": ("lossAndGradients(layers, x, y, loss).gradients, eta)",
+                         "lossAndGradients(layers, batches[0].x, batches[0].y, loss).gradients, eta)"),
+    "weights decayed": ("w - eta * dw, W,", "0.99 * w - eta * dw, W,"),
+}  # fmt: skip
+"""Edits of the program in JavaScript, by the mistake that they make."""
+
+
+@pytest.mark.parametrize("mistake", PLANTED)
+def test_a_mistake_in_its_training_is_named(mistake: str, tmp_path: Path) -> None:
+    node("mynet.mjs")
+    text = (EXAMPLES / "javascript" / "mynet.mjs").read_text()
+    if mistake == "rate changes":  # from the second batch on
+        loop = "  for (const { x, y } of batches) {"
+        text = text.replace(loop, f"  eta /= 0.95;\n{loop}")
+    for old, new in zip(PLANTED[mistake][::2], PLANTED[mistake][1::2], strict=True):
+        assert old in text
+        text = text.replace(old, new)
+    (tmp_path / "mynet.mjs").write_text(text)
+    shutil.copy(EXAMPLES / "javascript" / "wire.mjs", tmp_path)
+    command = shlex.join(("node", str(tmp_path / "mynet.mjs")))
+    asked = ("run", "--command", command, "--profile", "quick", "--problems", "5", "--report", str(tmp_path))
+    done = CliRunner().invoke(app, asked)
+    assert done.exit_code == 1, done.output
+    first = json.loads((tmp_path / "report.json").read_text())["findings"][0]
+    assert first["equation"] in ("U1", "U2"), first
+    assert first["faults"][0] == mistake, first
 
 
 def small(dtype: str, seed: int = 0, reduction: Reduction = "mean", batch: int = 3) -> Problem:

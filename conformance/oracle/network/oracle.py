@@ -21,9 +21,8 @@ from ...judge.known import Known, checked
 from ...judge.report import Report, Subject
 from ...judge.verdict import CONFORMS, NOT_ASKED, UNDECIDED, by_equation_and_layer, merged
 from ...problems.problem import GivenAnswer, Problem
-from ...subjects.callables import Ask, asking
+from ...subjects.callables import asking
 from ...subjects.shapes.handed import handed, in_our_shapes
-from ...subjects.shapes.misfit import Misfit
 from ...subjects.shapes.objective import documented
 from ...subjects.shapes.style import OURS, Shaped, Style, style_of
 from ...subjects.shapes.taken import answer_of, apart_from_loss, check_shapes, layers_of
@@ -36,7 +35,7 @@ from .identity import identified, of_domain, of_problem
 from .interrogation import interrogated
 from .judging import estimate
 from .judging.evidence import Evidence, equations_of, evidence
-from .training import Trained, inferred, not_in_proportion, of_updates, steps_in_a_row
+from .training import Trained, by_steps, not_in_proportion, of_updates, steps_in_a_row
 
 
 def probe(
@@ -185,8 +184,8 @@ def probe_trainer(
     findings = findings or not_in_proportion(train, domain, seed)  # what is kept is no matter of the rate
     findings = [in_own_arrays(finding, domain.style) for finding in findings]
     report = interrogated(
-        _by_steps(train, domain.style), domain, subject, seed, _count(problems),
-        restyled=lambda style: _by_steps(_steps(trainer, style), style),
+        by_steps(train, domain.style), domain, subject, seed, _count(problems),
+        restyled=lambda style: by_steps(_steps(trainer, style), style),
     )  # fmt: skip
     if report.verdict == NOT_ASKED:
         return report
@@ -215,27 +214,6 @@ def _steps(trainer: Callable[..., Any], style: Style) -> Trained:
         )
 
     return train
-
-
-def _by_steps(train: Trained, style: Style) -> Ask:
-    """A trainer as a subject that answers with the gradients behind one step, by the first rate that it takes."""
-
-    def ask(problem: Problem) -> GivenAnswer:
-        refusal: Exception | None = None
-        for exponent in RATES:
-            try:
-                return inferred(problem, train(problem, 2.0**exponent), 2.0**exponent, style)
-            except (NotImplementedError, Misfit):
-                raise
-            except Exception as error:  # whatever it says of a rate that is too large for it
-                refusal = error
-        raise refusal or ValueError("no learning rate was taken")
-
-    return ask
-
-
-RATES = (40, 20, 0)
-"""Powers of two that a trainer is given as its learning rate, until it takes one."""
 
 
 @np.errstate(all="ignore")  # where the truth overflows, as the judge sees

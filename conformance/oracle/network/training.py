@@ -5,7 +5,7 @@ be.  So some steps are taken one after the other, each from the weights that the
 and each step's gradient is judged at the weights from which it was taken.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +19,8 @@ from ...judge.judgement import Judgement
 from ...judge.report import Finding, digits_apart, found
 from ...judge.verdict import WRONG
 from ...problems.problem import GivenAnswer, Parameters, Problem
+from ...problems.wire import Malformed, Refused
+from ...subjects.callables import Ask, Ended
 from ...subjects.shapes.objective import documented
 from ...subjects.shapes.style import Style
 from ...subjects.shapes.taken import unknown
@@ -53,6 +55,29 @@ class Step(NamedTuple):
     evidence: Evidence
 
 
+def by_steps(train: Trained, style: Style) -> Ask:
+    """A trainer as a subject that answers with the gradients behind one step, by the first rate that it takes."""
+
+    def ask(problem: Problem) -> GivenAnswer:
+        refusal: Exception | None = None
+        for exponent in LARGE_RATES:
+            try:
+                return inferred(problem, train(problem, 2.0**exponent), 2.0**exponent, style)
+            except (NotImplementedError, Malformed, Ended):  # which are no matter of the rate
+                raise
+            except Exception as error:  # whatever it says of a rate that is too large for it
+                if isinstance(error, Refused) and error.kind == "unsupported":
+                    raise
+                refusal = error
+        raise refusal or ValueError("no learning rate was taken")
+
+    return ask
+
+
+LARGE_RATES = (40, 20, 0)
+"""Powers of two that a trainer is given as its learning rate, until it takes one."""
+
+
 def inferred(problem: Problem, after: Network, eta: float, style: Style) -> GivenAnswer:
     """The gradients behind one plain step, with the roundings of the product and the difference in their radii.
 
@@ -75,7 +100,7 @@ def not_in_proportion(train: Trained, domain: Domain, seed: int) -> list[Finding
     domain : Domain
     seed : int
     """
-    problem = _several(domain, seed).problem
+    problem = several(domain, seed).problem
     try:
         larger, smaller, again = (_shown(train, problem, eta, domain) for eta in (*RATES, RATES[0]))
     except Exception:  # what it cannot take at all is found by the questions
@@ -107,7 +132,7 @@ def _shown(train: Trained, problem: Problem, eta: float, domain: Domain) -> Show
     return Shown(problem, eta, got, rad + np.concatenate([part.ravel() for pair in leading[::-1] for part in pair]))
 
 
-def _several(domain: Domain, seed: int) -> Question:
+def several(domain: Domain, seed: int) -> Question:
     """The first ordinary question with several samples."""
     asked = [q for q in questions(domain, seed) if q.kind == "ordinary" and q.again is None and not q.layout]
     return next((q for q in asked if len(q.problem.x) > 1 and len(q.widths) > 2), asked[0])
@@ -122,30 +147,66 @@ def steps_in_a_row(train: Trained, domain: Domain, seed: int) -> tuple[list[Find
     domain : Domain
     seed : int
     """
-    taken: list[Step] = []
     try:
-        for step in _taken(train, _several(domain, seed), domain, seed):
-            taken.append(step)
-            if step.evidence.wrong and not _like_first(taken):
-                break
+        taken = until_wrong(_taken(train, several(domain, seed), domain, seed))
     except Exception:  # what it cannot take at all is found by the questions
         return [], []
+    return kept(taken, "Of steps in a row, each from the weights that the one before returned,")
+
+
+def until_wrong(steps: Iterable[Step]) -> list[Step]:
+    """The steps up to the first that is wrong otherwise than the very first."""
+    taken: list[Step] = []
+    for step in steps:
+        taken.append(step)
+        if step.evidence.wrong and not _like_first(taken):
+            break
+    return taken
+
+
+def kept(taken: Sequence[Step], of_what: str) -> tuple[list[Finding], list[Judgement]]:
+    """What is kept from step to step, as `until_wrong` gives them: a finding, and all judgements.
+
+    Parameters
+    ----------
+    taken : sequence of Step
+    of_what : str
+        Which steps they are, as a sentence begins.
+    """
     if not taken:
         return [], []
     if taken[0].evidence.wrong and len(taken) == 1:  # a first step that is wrong is no matter of what is kept
         return _of_sizes(taken[0]), []
-    updates = {"B3": "U1", "B4": "U2"}
-    judged = [
-        j._replace(equation=updates[j.equation])
-        for step in taken
-        for j in (step.evidence.accused if step.evidence.wrong else step.evidence.counted)
-        if j.equation in updates
-    ]
+    judged = [j for step in taken for j in judgements_of(step)]
     if not taken[-1].evidence.wrong or _like_first(taken):
         return [], [] if taken[0].evidence.wrong else judged
     if taken[0].evidence.wrong and not list(_fitting(taken)):
         return [], []
-    return [_finding(taken)], judged
+    return [_finding(taken, of_what)], judged
+
+
+def judgements_of(step: Step) -> list[Judgement]:
+    """The judgements of a step, as those of (U1) and (U2)."""
+    of = step.evidence
+    counted = of.accused if of.wrong else of.counted
+    return [j._replace(equation=UPDATED[j.equation]) for j in counted if j.equation in UPDATED]
+
+
+UPDATED = {"B3": "U1", "B4": "U2"}
+"""The equations of a step, by those of the gradients that it shows."""
+
+
+def no_plain_step(step: Step) -> Finding:
+    """A finding about a step that is wrong, with what explains it without any step before."""
+    j = max((j for j in step.evidence.accused if j.wrong), key=lambda j: j.margin)
+    label, fitting = UPDATED.get(j.equation, "U1"), list(_combined(step, _alone(step), 0.0))[:1]
+    said = (
+        f"({label}) The step is no plain step of gradient descent: layer {j.layer}, {j.wrong:,} of {j.elements:,} "
+        f"elements; at {list(j.element)} the gradient behind it is {j.got:.9g}, expected {j.expected:.9g} within "
+        f"{j.bound:.1g}."
+    )
+    said += "".join(f"  {sentence}" for _, sentence in fitting)
+    return found("ordinary", j._replace(equation=label), said, tuple(name for name, _ in fitting))
 
 
 def _like_first(taken: Sequence[Step]) -> bool:
@@ -186,8 +247,7 @@ def _taken(train: Trained, question: Question, domain: Domain, seed: int) -> Ite
     rng, problem = np.random.default_rng((seed, STEPS)), question.problem
     for _ in range(STEPS):
         after = train(problem, RATE)
-        answer = inferred(problem, after, RATE, domain.style)
-        yield Step(problem, answer.gradients, evidence(lifted(problem, domain.conventions), answer))
+        yield step_of(problem, after, RATE, domain)
         # Other samples of the same kind: the rows in another order, x with other signs.
         order = rng.permutation(len(problem.x))
         signs = rng.choice((-1, 1), problem.x.shape).astype(problem.dtype)
@@ -195,16 +255,22 @@ def _taken(train: Trained, question: Question, domain: Domain, seed: int) -> Ite
         problem = problem._replace(network=network, x=problem.x * signs, y=problem.y[order])
 
 
-def _finding(taken: Sequence[Step]) -> Finding:
+def step_of(problem: Problem, after: Network, eta: float, domain: Domain) -> Step:
+    """A step that was taken, with what is found about the gradients that it implies."""
+    answer = inferred(problem, after, eta, domain.style)
+    return Step(problem, answer.gradients, evidence(lifted(problem, domain.conventions), answer))
+
+
+def _finding(taken: Sequence[Step], of_what: str) -> Finding:
     j = max((j for j in taken[-1].evidence.accused if j.wrong), key=lambda j: j.margin)
-    label, fitting = "U1" if j.equation == "B3" else "U2", list(_fitting(taken))[:1]
+    label, fitting = UPDATED.get(j.equation, "U1"), list(_fitting(taken))[:1]
     first = "is" if len(taken) == 2 else f"{len(taken) - 1} are"
     r = _multiple(taken[0])
     right = f"right but for a factor of {digits_apart(r, 4)}" if taken[0].evidence.wrong else "right"
     said = (
-        f"({label}) Of steps in a row, each from the weights that the one before returned, the first {first} {right} "
-        f"and the next is not: layer {j.layer}, {j.wrong:,} of {j.elements:,} elements; at {list(j.element)} the "
-        f"gradient behind it is {j.got:.9g}, expected {j.expected:.9g} within {j.bound:.1g}.  "
+        f"({label}) {of_what} the first {first} {right} and the next is not: layer {j.layer}, {j.wrong:,} of "
+        f"{j.elements:,} elements; at {list(j.element)} the gradient behind it is {j.got:.9g}, expected "
+        f"{j.expected:.9g} within {j.bound:.1g}.  "
         + (fitting[0][1] if fitting else "Something is kept from one step to the next.")
     )
     return found("ordinary", j._replace(equation=label), said, tuple(name for name, _ in fitting))
@@ -215,27 +281,56 @@ def _fitting(taken: Sequence[Step]) -> Iterator[tuple[str, str]]:
     last, before = taken[-1], taken[-2]
     got, bound = _flat(last.gradients)
     earlier, earlier_radius = _expected(before.evidence)
-    truth, radius = _expected(last.evidence)
-    bound = bound + radius
+    bound = bound + _expected(last.evidence)[1]
     for n, step in enumerate(taken[:-1], start=1):
         again = flat(gradients_of(in_float64(last.problem._replace(x=step.problem.x, y=step.problem.y))))
         if (abs(got - again) <= SLACK * bound).all() or (abs(got - _flat(step.gradients)[0]) <= bound).all():
             yield "an earlier batch", f"It is the gradient of the samples of step {n}: this batch was not looked at."
-    for name, bases, sentence in (
-        ("rate changes", (truth,), "It is {0} times the gradient: the rate changes from step to step."),
-        ("weight decay", (truth, _weights(last.problem)), "It is {0} times the gradient plus {1} times the weights."),
+    truth = _expected(last.evidence)[0]
+    bases = (
+        *_bases(last),
         ("momentum", (truth, earlier),
          "It is {0} times the gradient plus {1} times that of the step before, as momentum adds."),
-        ("momentum", (truth, sum(_expected(step.evidence)[0] for step in taken[:-1])),
+        ("momentum", (truth, np.sum([_expected(step.evidence)[0] for step in taken[:-1]], axis=0)),
          "It is {0} times the gradient plus {1} times the sum of all before it: they are added up."),
         ("momentum", (truth, *(_expected(step.evidence)[0] for step in reversed(taken[:-1]))),
          "It is {0} times the gradient plus {1} times that of the step before, and so on, as momentum adds."),
-    ):  # fmt: skip
-        factors, *_ = np.linalg.lstsq(np.stack(bases, axis=1), got, rcond=None)
+    )  # fmt: skip
+    yield from _combined(last, bases, earlier_radius)
+
+
+Basis = tuple[str, tuple[Array, ...], str]
+"""A name, what is added up with a factor each, and a sentence for the factors."""
+
+
+def _alone(step: Step) -> tuple[Basis, ...]:
+    """Likewise, of a first step, of which nobody can say that its rate changes."""
+    (_, truth, _), *rest = _bases(step)
+    return (("multiple", truth, "It is {0} times the gradient."), *rest)
+
+
+def _bases(step: Step) -> tuple[Basis, ...]:
+    """What may be added up without any step before."""
+    truth = _expected(step.evidence)[0]
+    return (
+        ("rate changes", (truth,), "It is {0} times the gradient: the rate changes from step to step."),
+        ("weight decay", (truth, _weights(step.problem, 1)),
+         "It is {0} times the gradient plus {1} times the weights."),
+        ("weight decay", (truth, _weights(step.problem, 0)),
+         "It is {0} times the gradient plus {1} times the weights, not the biases."),
+    )  # fmt: skip
+
+
+def _combined(step: Step, bases: Iterable[Basis], besides: Array | float) -> Iterator[tuple[str, str]]:
+    """The names and sentences of what adds up to a step's gradients; ``besides`` is what else they may be off by."""
+    got, bound = _flat(step.gradients)
+    bound = bound + _expected(step.evidence)[1]
+    for name, basis, sentence in bases if np.isfinite(got).all() else ():
+        factors, *_ = np.linalg.lstsq(np.stack(basis, axis=1), got, rcond=None)
         with np.errstate(all="ignore"):
-            off = abs(got - np.stack(bases, axis=1) @ factors)
-            fits = (off <= 2 * (1 + abs(factors).sum()) * (bound + earlier_radius)).all()
-        if fits and np.isfinite(factors).all() and len(got) > 2 * len(bases):
+            off = abs(got - np.stack(basis, axis=1) @ factors)
+            fits = (off <= 2 * (1 + abs(factors).sum()) * (bound + besides)).all()
+        if fits and np.isfinite(factors).all() and len(got) > 2 * len(basis):
             numbers = [factor(float(r), KNOWN, NEAR) or digits_apart(float(r), 4) for r in factors]
             numbers = ["1" if abs(float(r) - 1) < NEAR else n for r, n in zip(factors, numbers, strict=True)]
             yield name, sentence.format(*numbers).replace("is 1 times the gradient plus", "is the gradient plus")
@@ -259,8 +354,9 @@ def _expected(e: Evidence) -> tuple[Array, Array]:
     return np.concatenate(mids), np.concatenate([part.rad.ravel() for part in parts])
 
 
-def _weights(problem: Problem) -> Array:
-    return np.concatenate([part.astype(np.float64).ravel() for W, b, _ in problem.network for part in (W, b)])
+def _weights(problem: Problem, of_biases: float) -> Array:
+    """All parameters, the biases times a number."""
+    return np.concatenate([p.astype(np.float64).ravel() for W, b, _ in problem.network for p in (W, of_biases * b)])
 
 
 UPDATES = ("signs", "sizes divided out", "norm is 1", "norm clipped", "clipped")

@@ -2,13 +2,23 @@
 
 import asyncio
 import json
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple, TypeVar
 
+from ...arrays import Network
 from ...problems.messages import StartAnswer
 from ...problems.problem import GivenAnswer, Problem
-from ...problems.wire import Malformed, Refused, Unrelated, parse_answer, parse_declaration, problem_json
+from ...problems.training import Training, training_json
+from ...problems.wire import (
+    Malformed,
+    Refused,
+    Unrelated,
+    parse_answer,
+    parse_declaration,
+    parse_trained,
+    problem_json,
+)
 from ..callables import Ended
 from .process import Limits, NoAnswer, Process, shown
 
@@ -19,13 +29,14 @@ SLACK, OF_A_NUMBER = 2**20, 64
 """Bytes of a line beside its numbers, and for each of these: no float64 needs more than 25 digits and signs."""
 
 T = TypeVar("T")
+Asked = TypeVar("Asked", Problem, Training)
 
 
 class Complaint(NamedTuple):
-    """What a program did wrong when nobody was waiting for an answer, and the problem that it had answered last."""
+    """What a program did wrong when nobody was waiting for an answer, and what it had answered last."""
 
     said: str
-    problem: Problem | None
+    problem: Problem | Training | None
 
 
 class Exchange(NamedTuple):
@@ -73,7 +84,7 @@ class Program:
             self.close()
             raise
 
-    _answered: Problem | None
+    _answered: Problem | Training | None
 
     def ask(self, problem: Problem) -> GivenAnswer:
         """The program's answer to a problem.
@@ -89,25 +100,36 @@ class Program:
         Ended
             If it is given up.
         """
+        return self._asked(problem, problem_json, _numbers(problem), lambda line, id: parse_answer(line, problem, id))
+
+    def train(self, training: Training) -> Network:
+        """The network after a training, by the program; raises as `ask`."""
+        numbers, network = sum(W.size + b.size for W, b, _ in training.network), training.network
+        return self._asked(training, training_json, numbers, lambda line, id: parse_trained(line, network, id))
+
+    def _asked(
+        self, what: Asked, said: Callable[[Asked, int], str], numbers: int, read: Callable[[bytes, int], T]
+    ) -> T:
+        """What is read from the line that answers, which may hold so many numbers."""
         self._check_not_given_up()
         self._id += 1
-        request = problem_json(problem, self._id)
+        request = said(what, self._id)
         try:
-            line = self._run(self._exchanged(request, SLACK + OF_A_NUMBER * _numbers(problem)))
+            line = self._run(self._exchanged(request, SLACK + OF_A_NUMBER * numbers))
         except NoAnswer as broken:
             self.exchange = Exchange(request, f"no answer: {broken}")
             self._break()
             raise
         self.exchange = Exchange(request, line.decode(errors="replace"))
         try:
-            answer = parse_answer(line, problem, self._id)
+            answer = read(line, self._id)
         except Unrelated as error:
             self._break()
             raise NoAnswer(f"{error}; it wrote {shown(line)}") from None
         except (Malformed, Refused):
-            self._in_a_row, self._answered = 0, problem
+            self._in_a_row, self._answered = 0, what
             raise
-        self._in_a_row, self._answered = 0, problem
+        self._in_a_row, self._answered = 0, what
         return answer
 
     @contextmanager

@@ -87,7 +87,9 @@ def generate(declares: Path | None, plan: Plan) -> int:
     return _put("generate", printing)
 
 
-def verify(given: Sequence[Path], declares: Path | None, plan: Plan, report_to: Path | None) -> int:
+def verify(
+    given: Sequence[Path], declares: Path | None, plan: Plan, known: Path | None, report_to: Path | None
+) -> int:
     """Judge the answers in the last of the files, to the problems in the first or, if it is alone, of the plan."""
 
     def judging() -> int:
@@ -96,7 +98,8 @@ def verify(given: Sequence[Path], declares: Path | None, plan: Plan, report_to: 
             raise CannotAsk("expected a file of problems, or none, and one of answers, standard input once")
         domains = declared_domains(declares)
         asked = read(lines_of(given[0])) if len(given) == 2 else generated(domains, plan)
-        report = verified(asked, lines_of(given[-1]), domains[0], plan, str(given[-1]))
+        expected = plan._replace(known=_known(known))
+        report = verified(asked, lines_of(given[-1]), domains[0], expected, str(given[-1]))
         if report_to is not None:
             report = results.with_problems(report, report_to)
             results.write(report, report_to)

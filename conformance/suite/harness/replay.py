@@ -4,16 +4,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from ...judge.verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG
+from ...judge.report import Report
+from ...judge.verdict import CONFORMS, EXIT_STATUS, UNDECIDED, WRONG, by_equation_and_layer
 from ...oracle.network.asking.domain import Domain
 from ...oracle.network.asking.questions import Question, is_small
 from ...oracle.network.interrogation import answered
-from ...problems import files
 from ...problems.problem import Problem
+from ...problems.training import Training, read
 from ...problems.wire import Malformed
 from .opening import CannotAsk, Opened
 from .smoke import tiny
 from .terminal import present
+from .training.judged import judged
 
 
 def replayed(console: Console, path: Path, of: Opened) -> int:
@@ -25,9 +27,11 @@ def replayed(console: Console, path: Path, of: Opened) -> int:
         If the file is no problem, or the subject does not take it.
     """
     try:
-        problem = files.read_problem(path)
+        problem = read(path)
     except (Malformed, OSError) as error:
         raise CannotAsk(str(error)) from None
+    if isinstance(problem, Training):
+        return _trained_again(console, path, problem, of)
     domain = of.domains[0]._replace(dtype=str(problem.dtype))
     widths = (problem.x.shape[1], *(len(b) for _, b, _ in problem.network))
     question = Question("the saved problem", problem, small=is_small(widths))
@@ -38,6 +42,22 @@ def replayed(console: Console, path: Path, of: Opened) -> int:
     verdict = report.verdict
     if verdict == CONFORMS and report.remarks and _doubtful(of, domain, problem):
         verdict = "SUSPECT"
+    return _concluded(console, path, of, verdict)
+
+
+def _trained_again(console: Console, path: Path, training: Training, of: Opened) -> int:
+    if of.train is None:
+        raise CannotAsk(f"{path}: it is a training, and {of.who.name} does not declare 'train'")
+    shown = judged(of.train, training, of.domains[0]._replace(dtype=str(training.dtype)))
+    if shown.unsupported:
+        raise CannotAsk(f"{path}: it says that it does not support the training")
+    findings = () if shown.finding is None else (shown.finding,)
+    report = Report(of.who, by_equation_and_layer(shown.judgements), findings, asked=1)
+    present(console, report)
+    return _concluded(console, path, of, report.verdict)
+
+
+def _concluded(console: Console, path: Path, of: Opened, verdict: str) -> int:
     said = {WRONG: "still failing", CONFORMS: "fixed", UNDECIDED: "nothing is decided"}.get(verdict, "still suspect")
     console.print(f"{verdict} {of.who.name}: {path}: {said}", highlight=False, soft_wrap=True, markup=False)
     return EXIT_STATUS[verdict]

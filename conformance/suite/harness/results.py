@@ -11,6 +11,7 @@ from ...judge.report import Finding, Report, by_phase
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED, WRONG
 from ...problems import files
 from ...problems.problem import Problem
+from ...problems.training import Training, save_training
 from ...text.labels import documented
 
 REPORT, JUNIT = "report.json", "junit.xml"
@@ -30,14 +31,15 @@ def write(report: Report, folder: Path) -> None:
         file.write(junit(report))
 
 
-def saved(problem: Problem, folder: Path) -> str:
-    """Save a problem; its place within the folder, as a report holds it.
+def saved(problem: Problem | Training, folder: Path) -> str:
+    """Save a problem or a training; its place within the folder, as a report holds it.
 
     Raises
     ------
     OSError
     """
-    return files.save_problem(folder, problem).relative_to(folder).as_posix()
+    path = save_training(folder, problem) if isinstance(problem, Training) else files.save_problem(folder, problem)
+    return path.relative_to(folder).as_posix()
 
 
 def with_problems(report: Report, folder: Path) -> Report:

@@ -1,12 +1,13 @@
-"""The run: somebody is asked what `probe` asks, then random problems, and all that comes of it is one report."""
+"""The run: somebody is asked what `probe` asks, then to train, then random problems; all of it is one report."""
 
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from itertools import cycle
 from pathlib import Path
 from time import monotonic
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
+from ...arrays import Network
 from ...judge.held import Question as Held
 from ...judge.known import Known
 from ...judge.report import Finding, Report, unnumbered
@@ -17,17 +18,23 @@ from ...oracle.network.asking.questions import QUESTIONS, Question, is_small, qu
 from ...oracle.network.explanation import summary
 from ...oracle.network.identity import identified, of_domain
 from ...oracle.network.interrogation import answered
+from ...oracle.network.training import LARGE_RATES, of_updates
 from ...problems.problem import GivenAnswer, Problem
-from ...subjects.callables import Ask, Ended
+from ...problems.training import Training, one_step
+from ...subjects.callables import Ended
 from ...subjects.programs.process import HUNG, NoAnswer
 from ...subjects.programs.program import Complaint
 from . import results
-from .opening import Opened
+from .opening import Opened, by_plain_steps
 from .shrinking import shrunk
 from .total import only, together
+from .training.judged import no_plain_steps, trained
 
 CHUNK = 25
 """Random problems that are asked and judged together: what they show is compared, and then forgotten."""
+
+BY_STEPS = 30
+"""Questions for gradients that are asked by steps of somebody who also answers with gradients."""
 
 SHRUNK = 6
 """Findings of a run whose problems are made smaller."""
@@ -44,12 +51,15 @@ class Plan(NamedTuple):
     known: tuple[Known, ...] = ()
 
 
+T = TypeVar("T")
+
+
 class Watched:
-    """A function that asks, as `Ask` is, and keeps what became of it.
+    """A function that asks, as `Ask` is, and one that asks for trainings; it keeps what became of it.
 
     Parameters
     ----------
-    ask : function
+    of : Opened
     until : float
         By `time.monotonic`; from then on it raises `Ended`.
     told : function
@@ -57,26 +67,36 @@ class Watched:
 
     Attributes
     ----------
+    until : float
     breaks : list of Complaint
         Where there was no answer at all, and on what problem.
     ended : str
         Why no more is asked.
     """
 
-    def __init__(self, ask: Ask, until: float, told: Callable[[], object]) -> None:
-        self._ask, self._until, self._told = ask, until, told
+    def __init__(self, of: Opened, until: float, told: Callable[[], object]) -> None:
+        self._of, self.until, self._told = of, until, told
         self.breaks: list[Complaint] = []
         self.ended = ""
 
     def __call__(self, problem: Problem) -> GivenAnswer:
         """The answer; raises what the subject does, and `Ended`."""
-        if monotonic() > self._until:
+        return self._watched(lambda: self._of.ask(problem), problem)
+
+    def train(self, training: Training) -> Network:
+        """The network after a training; raises likewise."""
+        train = self._of.train
+        assert train is not None
+        return self._watched(lambda: train(training), training)
+
+    def _watched(self, ask: Callable[[], T], what: Problem | Training) -> T:
+        if monotonic() > self.until:
             self.ended = "the time was over"
             raise Ended(self.ended)
         try:
-            return self._ask(problem)
+            return ask()
         except NoAnswer as error:
-            self.breaks.append(Complaint(str(error), problem))
+            self.breaks.append(Complaint(str(error), what))
             raise
         except Ended as error:
             self.ended = str(error)
@@ -104,7 +124,7 @@ def run(of: Opened, plan: Plan, folder: Path, steps: Steps) -> Iterator[Report]:
         Where the problems of findings are saved.
     steps : Steps
     """
-    watched = Watched(of.ask, monotonic() + plan.seconds, steps.asked)
+    watched = Watched(of, monotonic() + plan.seconds, steps.asked)
     total = Report(of.who, {}, profile=plan.profile, seed=plan.seed, complete=False, known=plan.known)
     saving = _Saving(of, watched, folder)
     open_to_draws, probed = [], True
@@ -112,13 +132,21 @@ def run(of: Opened, plan: Plan, folder: Path, steps: Steps) -> Iterator[Report]:
     for domain in of.domains:
         asked = questions(domain, plan.seed)
         steps.total(len(asked) - QUESTIONS)
-        part = answered(watched, domain, of.who, asked, plan.known)
+        no_steps = _no_plain_steps(of, watched, domain, plan, saving)
+        part = no_steps or answered(watched, domain, of.who, asked, plan.known)
         probed = probed and part.complete
+        if of.train is not None and not of.by_gradients:
+            part = part._replace(findings=of_updates(part.findings))
         part = _decided(only(part._replace(remarks=_apart(part)), plan.only), domain)
         total = together(total, saving.with_problems(part, domain))
         if not _wrong(part):
             open_to_draws.append(domain)
         yield total
+        if of.train is not None and not watched.ended:
+            part = _by_training(of, watched, domain, part, plan, saving)
+            probed = probed and part.complete
+            total = together(total, only(part, plan.only))
+            yield total
         if watched.ended:
             break
     drawn = 0
@@ -137,6 +165,33 @@ def run(of: Opened, plan: Plan, folder: Path, steps: Steps) -> Iterator[Report]:
     given_up = bool(watched.ended) and "given up" in watched.ended
     total = _concluded(total, of, plan, watched, drawn, saving)._replace(complete=probed and not given_up)
     yield total._replace(remarks=(*summary(total), *total.remarks))
+
+
+def _no_plain_steps(of: Opened, watched: Watched, domain: Domain, plan: Plan, saving: "_Saving") -> Report | None:
+    """A report where the steps of somebody who only trains show no gradients, or None."""
+    if of.train is None or of.by_gradients:
+        return None
+    return no_plain_steps(watched.train, domain, of.who, plan.seed, saving.of_training)
+
+
+def _by_training(of: Opened, watched: Watched, domain: Domain, part: Report, plan: Plan, saving: "_Saving") -> Report:
+    """What comes of trainings, unless the gradients behind their steps are wrong: no rule can be told of these."""
+    steps = Report(of.who, {})
+    if of.by_gradients and "sgd" in of.rules:
+        no_steps = no_plain_steps(watched.train, domain, of.who, plan.seed, saving.of_training)
+        steps = part = no_steps or _by_steps(of, watched, domain, plan, saving)
+    if not _wrong(part) and not watched.ended:
+        return together(steps, trained(watched.train, of.rules, domain, of.who, plan.seed, saving.of_training))
+    said = f"No update rule was judged of {domain.dtype} networks, whose plain steps are wrong."
+    return steps if watched.ended else steps._replace(remarks=(said,))
+
+
+def _by_steps(of: Opened, watched: Watched, domain: Domain, plan: Plan, saving: "_Saving") -> Report:
+    """What comes of questions for gradients that are asked by steps of somebody who also answers with gradients."""
+    asked = questions(domain, plan.seed, BY_STEPS)
+    part = answered(by_plain_steps(watched.train, domain), domain, of.who, asked, plan.known)
+    findings = (f._replace(explanation=f"By its steps: {f.explanation}") for f in of_updates(part.findings))
+    return saving.of_steps(part._replace(findings=tuple(findings), remarks=(), expected=()))
 
 
 def _apart(part: Report) -> tuple[str, ...]:
@@ -195,7 +250,7 @@ def _concluded(
             times = of.program.starts - 1
             remarks.append(f"The program was started afresh {times} time{'s' if times > 1 else ''}.")
     said = " ".join(f.explanation for f in total.findings if f.equation == "protocol")
-    findings = [_protocol(c) for c in _distinct(complaints) if c.said not in said]
+    findings = [_protocol(c, saving) for c in _distinct(complaints) if c.said not in said]
     part = Report(of.who, {}, tuple(findings), failed=len(findings), remarks=tuple(remarks))
     part = identified(part, of_domain(of.domains[0]), plan.known)
     return together(total, saving.with_problems(part, of.domains[0]))
@@ -205,8 +260,10 @@ def _distinct(complaints: Iterable[Complaint]) -> list[Complaint]:
     return list({complaint.said: complaint for complaint in complaints}.values())
 
 
-def _protocol(complaint: Complaint) -> Finding:
+def _protocol(complaint: Complaint, saving: "_Saving") -> Finding:
     finding = unnumbered("ordinary", "protocol", f"The exchange: {complaint.said}.")
+    if isinstance(complaint.problem, Training):
+        return saving.of_training(finding, complaint.problem)
     if complaint.problem is None:
         return finding
     return finding._replace(question=Held(*complaint.problem[:5], answer=None))
@@ -227,15 +284,33 @@ class _Saving:
             return finding
         problem = finding.question.problem
         once = (HUNG, "The exchange: ", "The same question", "Asked the same question")  # slow, or not of one question
-        if self.left > 0 and not any(said in finding.explanation for said in once):
+        in_time = monotonic() < self.watched.until
+        if self.left > 0 and in_time and not any(said in finding.explanation for said in once):
             self.left -= 1
             if self.of.program is None:
                 problem = self._shrunk(problem, finding, domain)
             else:
                 with self.of.program.patience():
                     problem = self._shrunk(problem, finding, domain)
+        return self._kept(finding, problem)
+
+    def of_steps(self, part: Report) -> Report:
+        """The same for questions that were asked by steps, each as a training of one."""
+
+        def saved(finding: Finding) -> Finding:
+            if not isinstance(finding.question, Held):
+                return finding
+            return self.of_training(finding, one_step(finding.question.problem, 2.0 ** LARGE_RATES[0]))
+
+        return part._replace(findings=tuple(map(saved, part.findings)))
+
+    def of_training(self, finding: Finding, training: Training) -> Finding:
+        """The finding, with the place of the file that replays the training that shows it."""
+        return self._kept(finding, training)
+
+    def _kept(self, finding: Finding, what: Problem | Training) -> Finding:
         try:
-            return finding._replace(problem=results.saved(problem, self.folder))
+            return finding._replace(problem=results.saved(what, self.folder))
         except OSError as error:  # what is wrong is no less wrong for that
             print(f"The problem cannot be saved: {error}", file=sys.stderr)
             return finding
@@ -244,7 +319,7 @@ class _Saving:
         def fails(smaller: Problem) -> bool:
             return still(finding, asked_again(self.of, smaller, domain, finding.kind))
 
-        return shrunk(problem, fails, domain) if fails(problem) else problem
+        return shrunk(problem, fails, domain, self.watched.until) if fails(problem) else problem
 
 
 def asked_again(of: Opened, problem: Problem, domain: Domain, kind: str = "ordinary") -> Report:

@@ -19,7 +19,9 @@ DIGITS = 3
 """Binary digits after the point to which numbers are rounded."""
 
 
-def shrunk(problem: Problem, fails: Callable[[Problem], bool], domain: Domain) -> Problem:
+def shrunk(
+    problem: Problem, fails: Callable[[Problem], bool], domain: Domain, latest: float = float("inf")
+) -> Problem:
     """The smallest problem found, in samples, layers, units and digits, that still fails.
 
     Parameters
@@ -30,8 +32,10 @@ def shrunk(problem: Problem, fails: Callable[[Problem], bool], domain: Domain) -
         Whether the subject fails a problem.
     domain : Domain
         Within whose limits the problem stays.
+    latest : float
+        By `time.monotonic`: no smaller problem is asked after it.
     """
-    until, tries = monotonic() + SECONDS, 0
+    until, tries = min(monotonic() + SECONDS, latest), 0
     tried = True
     while tried:
         tried = False

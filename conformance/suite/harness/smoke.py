@@ -6,6 +6,7 @@ from ...oracle.asking import Failure, reply
 from ...oracle.network.asking.domain import Domain
 from ...problems.drawn import moderate
 from ...problems.problem import Architecture, Problem, fill
+from ...problems.training import one_step
 from ...subjects.shapes.taken import check_shapes
 from .opening import CannotAsk, Opened
 
@@ -53,6 +54,8 @@ def check_smoke(asked: Opened) -> None:
 
         def call(problem: Problem = problem) -> None:
             check_shapes(problem, asked.ask(problem))
+            if asked.train is not None and "sgd" in asked.rules:
+                asked.train(one_step(problem, problem.eta))
 
         failed = reply(call, ()).failed
         answers += failed is None

@@ -180,7 +180,7 @@ def test_what_is_wrong_after_an_answer_is_a_complaint_about_it(how: str, said: s
         program.stop()
         (complaint,) = program.complaints
         assert complaint.said.startswith(said)
-        assert complaint.problem is not None
+        assert isinstance(complaint.problem, Problem)
         assert complaint.problem.x.shape == (3, 4)
     assert gone(group)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40_000
@@ -193,7 +193,7 @@ def test_a_late_answer_is_not_taken_for_the_next_one() -> None:
         program.ask(problem(1))
         assert program.starts == 2
         (complaint,) = program.complaints
-        assert complaint.problem is not None
+        assert isinstance(complaint.problem, Problem)
         np.testing.assert_array_equal(complaint.problem.x, problem().x)
 
 

@@ -15,10 +15,14 @@ from xml.etree import ElementTree as Xml
 import pytest
 from typer.testing import CliRunner, Result
 
+from conformance import Problem
 from conformance.command import app
+from conformance.oracle.network.asking.domain import domain_of
 from conformance.problems import files
 from conformance.problems.reports import Report
+from conformance.suite.harness.shrinking import shrunk
 from tests.subjects.programs.test_programs import SCRIPT, in_group
+from tests.subjects.programs.test_programs import problem as problem_of_programs
 
 HERE = "tests.suite.harness.functions"
 
@@ -255,6 +259,18 @@ def test_time_that_is_over_ends_the_draws_but_not_in_silence(tmp_path: Path) -> 
     assert report["remarks"][-2:] == ["Cut short: the time was over.", "0 of 20 random problems were drawn."]
 
 
+def test_no_problem_is_made_smaller_once_the_time_is_over() -> None:
+    problem, asked_for = problem_of_programs(), list[Problem]()
+
+    def fails(smaller: Problem) -> bool:
+        asked_for.append(smaller)
+        return True
+
+    assert shrunk(problem, fails, domain_of(), time.monotonic() - 1) is problem
+    assert not asked_for
+    assert shrunk(problem, fails, domain_of()).x.size < problem.x.size
+
+
 @pytest.mark.parametrize("name", ["reference", "literal", "torch", f"{HERE}:right", f"{HERE}:of_a_problem"])
 def test_who_is_asked_in_process_conforms(name: str, tmp_path: Path) -> None:
     done = asked("run", "--subject", name, "--profile", "quick", "--problems", "30", "--report", str(tmp_path))
@@ -438,6 +454,13 @@ def test_problems_become_lines_and_lines_answers(tmp_path: Path) -> None:
     (finding,) = json.loads((tmp_path / "report.json").read_text())["findings"]
     assert (finding["equation"], finding["faults"][0]) == ("B2", "hidden-derivative-missing")
     files.read_problem(tmp_path / finding["problem"])
+    known = tmp_path / "known.json"
+    known.write_text(json.dumps({"known": 1, "failures": [{"id": finding["id"], "url": "https://example.org/7"}]}))
+    for how, status in (("no derivative", "failed"), ("right", "passed")):
+        answers.write_text(answered[how])
+        done = asked("verify", str(problems), str(answers), "--report", str(tmp_path), "--known", str(known))
+        assert done.exit_code == 0, done.output
+        assert json.loads((tmp_path / "report.json").read_text())["known"][0]["status"] == status
     answers.write_text("junk\n")
     done = asked("verify", str(problems), str(answers))
     assert (done.exit_code, done.stdout) == (2, "")

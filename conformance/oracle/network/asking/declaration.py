@@ -6,7 +6,7 @@ from itertools import product
 import numpy as np
 
 import reference
-from reference import Activation, Layer, Loss
+from reference import UPDATES, Activation, Layer, Loss
 from reference.checks import check_loss, check_network
 
 from ....bounds.admitted import Conventions as Admitted
@@ -30,8 +30,10 @@ def domains(declaration: StartAnswer) -> tuple[Domain, ...]:
     Malformed
         If it names what is unknown, or nothing that can be asked.
     """
-    if "gradients" not in declaration.commands:
-        raise Malformed(f"commands: expected 'gradients' among them, got {declaration.commands}")
+    if not declaration.commands:
+        raise Malformed("commands: expected 'gradients' or 'train', got none")
+    if "gradients" not in declaration.commands and "sgd" not in declaration.updates:
+        raise Malformed(f"updates: expected 'sgd', whose steps show the gradients, got {declaration.updates}")
     for name in ("dtypes", "heads", "reductions"):
         if not getattr(declaration, name):
             raise Malformed(f"{name}: expected at least one, got none")
@@ -56,6 +58,22 @@ def domains(declaration: StartAnswer) -> tuple[Domain, ...]:
         base._replace(hidden=of_hidden, heads=of_heads, dtype=dtype)
         for dtype, (of_hidden, of_heads) in product(dict.fromkeys(declaration.dtypes), groups)
     )
+
+
+def rules(declaration: StartAnswer) -> tuple[str, ...]:
+    """The names of the update rules that a subject trains by, none where it does not train.
+
+    Raises
+    ------
+    Malformed
+        If one is unknown.
+    """
+    if "train" not in declaration.commands:
+        return ()
+    for i, name in enumerate(declaration.updates):
+        if name not in UPDATES:
+            raise Malformed(f"updates[{i}]: expected one of {', '.join(UPDATES)}, got {name!r:.60}")
+    return tuple(dict.fromkeys(declaration.updates))
 
 
 def _groups(

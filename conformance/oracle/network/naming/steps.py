@@ -108,11 +108,12 @@ def _kinds(shown: Sequence[Shown]) -> Iterator[Kind]:
     first = shown[0]
     p = flat(_parameters(in_float64(first.problem)))
     after = p - first.eta * first.got
-    factor = float(((after + first.eta * first.truth) * p).sum() / (p * p).sum())
-    factor = float(f"{factor:.5g}")
-    yield Kind(
-        "weights decayed", f"the weights are multiplied by {factor:g} besides, whatever eta is", _decayed(factor)
-    )
+    for whole, of in ((True, ""), (False, ", not the biases,")):
+        q = p if whole else flat([Parameters(W, 0 * b) for W, b in _parameters(in_float64(first.problem))])
+        factor = float(((after + first.eta * first.truth) * q).sum() / (q * q).sum())
+        factor = float(f"{factor:.5g}")
+        yield Kind("weights decayed", f"the weights{of} are multiplied by {factor:g} besides, whatever eta is",
+                   _decayed(factor, factor if whole else 1))  # fmt: skip
     c = float(max(abs(one_after).max() for one_after in (
         flat(_parameters(in_float64(one.problem))) - one.eta * one.got for one in shown)))  # fmt: skip
     c = float(f"{c:.9g}")
@@ -156,9 +157,9 @@ def _by_rate(of_W: Callable[[float], float], of_b: Callable[[float], float]) -> 
     return after
 
 
-def _decayed(factor: float) -> Stepped:
+def _decayed(of_W: float, of_b: float) -> Stepped:
     def after(problem: Problem, eta: float) -> Gradients:
-        smaller = _with(problem, [Parameters(factor * W, factor * b) for W, b, _ in problem.network])
+        smaller = _with(problem, [Parameters(of_W * W, of_b * b) for W, b, _ in problem.network])
         return _stepped(smaller, gradients_of(problem), eta)
 
     return after
