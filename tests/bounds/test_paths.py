@@ -23,7 +23,7 @@ from conformance.text.edits import Edit, planted, standing
 from conformance.text.labels import label
 from reference import L1, Activation, HalfSquaredError, Identity, Layer, ReLU, Tanh
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(3)
 
 DTYPES = ("float32", "float64")
 SEEDS = range(20)

@@ -14,6 +14,8 @@ import conformance
 import reference
 from conformance.extras import BRINGS
 
+pytestmark = pytest.mark.sampled(2)
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -32,6 +32,8 @@ from reference.gradients import Reduction
 
 from .programs import Program, report, running
 
+pytestmark = pytest.mark.sampled(3)
+
 EXAMPLES = Path(conformance.__file__).parent / "examples"
 SOURCES = {"c": "c/network.c", "javascript": "javascript/mynet.mjs"}
 WIRES = ("c/wire.c", "javascript/wire.mjs")

@@ -1,5 +1,7 @@
 """One text, every array library: on PyTorch's tensors and JAX's arrays, traced and compiled, within the same bounds.
 
+pytestmark = pytest.mark.sampled(2)
+
 The bound is that of the NumPy text run on `Rounded`; beside it, automatic differentiation through the text stays
 between the one-sided derivatives at every kink.
 """

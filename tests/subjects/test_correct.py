@@ -18,7 +18,7 @@ from conformance.subjects.reference import reference_answer
 from conformance.subjects.routes import forward_mode, numbers, sample_by_sample
 from reference import CrossEntropy, HalfSquaredError, Identity, Layer, Sigmoid, Softmax, Tanh
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 EXAMPLES = settings(
     max_examples=10,

@@ -28,7 +28,7 @@ from reference.activations import log1p_exp
 
 from ..certified import radius_used
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 
 def leaf(*numbers: float, dtype: torch.dtype = torch.float64) -> torch.Tensor:

@@ -23,7 +23,7 @@ from conformance.text.edits import Edit
 from reference import Activation, HalfSquaredError, Identity, Layer, Loss, Tanh
 from reference.losses import REQUIRED_HEAD
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 FORMS = (*ACTIVATIONS, *LOSSES)
 LOSS_TYPES = tuple(reference.LOSSES.values())

@@ -22,7 +22,7 @@ from reference import L1, CrossEntropy, HalfSquaredError, Identity, Softmax, Tan
 
 from ..examples.programs import report
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 FOUND = ("sklearn", "keras-float64")
 """Those with a finding."""

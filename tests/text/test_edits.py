@@ -14,6 +14,8 @@ from conformance.text import edits
 from conformance.text.edits import Edit, altered, loaded, planted, standing
 from conformance.text.labels import PACKAGE, labelled, modules
 
+pytestmark = pytest.mark.sampled(2)
+
 EVERY = {
     **{fault.name: fault.edits for fault in (*FAULTS, *UPDATE_FAULTS)},
     **{formula.name: formula.edits for formula in (*SUMS, *FUNCTIONS)},

@@ -14,7 +14,7 @@ from conformance.oracle.operation.operation import by_autograd, check_loss, chec
 
 from ..operation.operations import accused, generic, of_softmax, softmax, tensor
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(4)
 
 HALF = ("float16", "bfloat16")
 

@@ -20,7 +20,7 @@ from reference.losses import REQUIRED_HEAD
 
 from ..operation.operations import accused, generic, scaled, tensor
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(4)
 
 SCALE, ALPHA = 1.0507009873554805, 1.6732632423543772
 

@@ -15,7 +15,7 @@ from conformance.judge.report import mark
 from conformance.problems.schemas import MODELS
 from reference import Adam
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(4)
 
 URL = "https://example.org/issues/7"
 

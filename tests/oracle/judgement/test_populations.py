@@ -20,7 +20,7 @@ from conformance.oracle.recording.linear import factor
 
 from ..operation.operations import accused, generic, tensor
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(4)
 
 PLACES = torch.from_numpy(np.random.default_rng(7).integers(0, 5, 90))
 

@@ -12,7 +12,7 @@ from conformance.oracle.operation.operation import by_autograd, check_pullback
 
 from ..operation.operations import accused, generic, tensor
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(4)
 
 
 def layernorm(x: torch.Tensor, w: torch.Tensor, b: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,7 @@ from conformance.problems.layouts import broadcast, layouts, like, numbers, repe
 
 from .operations import DTYPES, generic, tensor
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(5)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

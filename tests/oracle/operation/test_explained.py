@@ -17,7 +17,7 @@ from conformance.oracle.operation.operation import check_loss, check_pullback
 
 from .operations import generic, linear, naive_sigmoid, of_linear, of_softmax, scaled, softmax, tensor
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(5)
 
 # A question to hold in hand.
 

@@ -15,7 +15,7 @@ from conformance.oracle.operation import explaining
 
 from .faulty import FAULTS, Fault
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(5)
 
 TABLE = Path(explaining.__file__).with_name("NAMED.md")
 

@@ -28,7 +28,7 @@ from .operations import (
     tensor,
 )
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(5)
 
 # PyTorch.
 

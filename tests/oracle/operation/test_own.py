@@ -29,7 +29,7 @@ from .operations import (
     softmax,
 )
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(5)
 
 
 def layernorm_by_var(x: Array) -> Array:

@@ -20,7 +20,7 @@ from reference import ACTIVATIONS
 
 from .operations import DTYPES, accused, generic, naive_sigmoid, tensor
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(5)
 
 KINKS = (0, -0.0, 0.5, -0.5, 1, -1, 3, -3, 6, 20)
 

@@ -12,7 +12,7 @@ from conformance.oracle.operation.operation import by_autograd, check_pullback
 
 from .operations import accused, generic, sigmoid
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(5)
 
 
 def lstm(x: Array, h: Array, c: Array, W: Array) -> tuple[Array, Array]:

@@ -25,7 +25,7 @@ from .operations import (
     tensor,
 )
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(5)
 
 
 def test_a_mistake_that_ones_hide_is_found() -> None:

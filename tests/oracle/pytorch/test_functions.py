@@ -11,7 +11,7 @@ from conformance.oracle.operation.operation import by_autograd, check_pullback
 from .forwards import FORWARDS, Forward, drawn
 from .mistakes import MISTAKES
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(8)
 
 NAMES = (
     "layer_norm", "rms_norm", "causal attention", "conv2d", "max_pool2d", "cross_entropy", "gelu", "batch_norm",

@@ -20,7 +20,7 @@ from conformance.oracle.pytorch.tensors import _graph, record_tensors
 from .forwards import FORWARDS, S, drawn
 from .mistakes import MISTAKES
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(8)
 
 
 @cache

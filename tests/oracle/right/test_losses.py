@@ -12,6 +12,8 @@ from conformance.oracle.operation.operation import check_loss
 
 from ..operation.operations import DTYPES, accused
 
+pytestmark = pytest.mark.sampled(3)
+
 Drawing = Callable[[torch.Tensor], torch.Tensor]
 Text = Callable[[Any, Any], Any]
 

@@ -14,6 +14,8 @@ from conformance.oracle.operation.operation import by_autograd, check_pullback
 from ..operation.operations import DTYPES
 from .compositions import Composition, by_jax, in_numpy, in_pytorch
 
+pytestmark = pytest.mark.sampled(3)
+
 MANY, SOME = 100, 2
 """How many functions are drawn of a kind, in `make thorough` and in the sample."""
 

@@ -14,7 +14,7 @@ from reference import SGD, UPDATES, Adadelta, Adagrad, Adam, Adamax, AdamW, NAda
 
 from .programs import BY_HAND, OPTAX
 
-pytestmark = pytest.mark.sampled(4)
+pytestmark = pytest.mark.sampled(6)
 
 DTYPES = ("float32", "float64")
 

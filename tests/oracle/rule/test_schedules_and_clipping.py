@@ -15,7 +15,7 @@ from conformance.text.edits import Edit, alone
 from reference import cosine_decay, step_decay, warm_up
 from reference.backpropagation import Gradient
 
-pytestmark = pytest.mark.sampled(4)
+pytestmark = pytest.mark.sampled(6)
 
 SCHEDULES: dict[str, tuple[str, dict[str, Any]]] = {
     "T1": ("step_decay", {"every": 5, "gamma": 0.7}),

@@ -23,7 +23,7 @@ from reference import SGD, UPDATES, Adadelta, Adagrad, Adam, Adamax, AdamW, NAda
 
 from .programs import BY_HAND
 
-pytestmark = pytest.mark.sampled(4)
+pytestmark = pytest.mark.sampled(6)
 
 RULES: tuple[Rule, ...] = (
     SGD(0.1, momentum=0.9, dampening=0.25, weight_decay=0.01),

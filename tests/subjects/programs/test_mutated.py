@@ -14,7 +14,7 @@ from conformance.subjects.programs import program
 from conformance.subjects.reference import reference_answer
 from tests.subjects.programs.test_programs import QUICK, problem
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 TOKENS = (
     b"NaN", b"Infinity", b"-Infinity", b"null", b"true", b'"', b"{", b"}", b"[", b"]", b",", b":", b"1e999", b"-0.0",

@@ -23,7 +23,7 @@ from conformance.subjects.programs.program import IN_A_ROW, IN_ALL, Program
 from conformance.subjects.reference import reference_answer
 from reference import HalfSquaredError, Sigmoid
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 SCRIPT = Path(__file__).with_name("scripted.py")
 QUICK = Limits(start=20.0, answer=20.0, stop=0.5)

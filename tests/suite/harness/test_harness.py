@@ -17,6 +17,8 @@ from tests.subjects.programs.test_programs import problem as problem_of_programs
 
 from .asked import asked, command, run
 
+pytestmark = pytest.mark.sampled(3)
+
 
 @pytest.mark.parametrize("how", ["right", "in pieces", "errors flooded", "a child that stays"])
 def test_what_is_right_conforms(how: str, tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ from tests.subjects.programs.test_programs import SCRIPT, in_group
 
 from .asked import asked, command
 
+pytestmark = pytest.mark.sampled(3)
+
 HERE = "tests.suite.harness.functions"
 
 

@@ -21,6 +21,8 @@ from conformance.suite.harness.training.judged import judged
 from conformance.suite.harness.training.walk import walked
 from reference import SGD, UPDATES, advance, begin, value_and_gradients
 
+pytestmark = pytest.mark.sampled(3)
+
 SCRIPT = Path(__file__).parents[2] / "subjects" / "programs" / "trainer.py"
 BOTH = "gradients", "train"
 

@@ -16,7 +16,7 @@ from reference import (
 
 from ..answers import REPORTED, problem
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 Change = Callable[[list[tuple[Any, Any]]], Any]
 

@@ -41,7 +41,7 @@ from ..answers import (
     scaled,
 )
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 SLOW = {"loops", "backwards", "pairwise", "compensated", "shuffled", "fused-multiply-add"}
 """Programs that take a step of Python for each product."""

@@ -30,7 +30,7 @@ from reference import (
 
 from ..answers import REPORTED, accused, by_dtype, problem, scaled
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 
 def named(report: Report) -> list[tuple[str, int]]:

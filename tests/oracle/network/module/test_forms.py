@@ -15,7 +15,7 @@ from conformance import probe_torch
 from .networks import Net, by_module, functional, layered, product, relu, without_bias
 from .networks import linear as right_linear
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(4)
 
 mse: Any = F.mse_loss
 

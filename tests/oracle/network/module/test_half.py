@@ -18,6 +18,8 @@ from conformance.oracle.network.asking.half import nearest
 from .networks import MeanOfBias, Net, NoDerivative, RightReLU, UntransposedBelow, layered
 from .test_mistakes import ForgottenMean, doubled_weight, negated_cotangent, with_hook
 
+pytestmark = pytest.mark.sampled(4)
+
 mse: Any = F.mse_loss
 ONE_HIDDEN = (4, 7, 5)
 

@@ -31,7 +31,7 @@ from reference import (
     Softmax,
 )
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(4)
 
 K = 5
 

@@ -12,7 +12,7 @@ from conformance import probe_torch
 
 from .networks import MeanOfBias, Net, NoDerivative, UntransposedBelow, layered, product
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(4)
 
 mse: Any = F.mse_loss
 mean_of_bias: Any = MeanOfBias.apply

@@ -13,7 +13,7 @@ from conformance import probe_torch
 
 from .networks import NoDerivative
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(4)
 
 OWN = "At your own x and y, with the module's own parameters: "
 

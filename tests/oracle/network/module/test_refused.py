@@ -11,7 +11,7 @@ from conformance import probe_torch
 
 from .networks import Net, layered
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(4)
 
 PLACE = r"test_refused\.py:\d+: "
 

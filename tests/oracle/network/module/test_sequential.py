@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from conformance import probe_torch
 from reference import ACTIVATIONS, Activation, Identity, Tanh
 
-pytestmark = pytest.mark.sampled(3)
+pytestmark = pytest.mark.sampled(4)
 
 
 class Own(nn.Module):

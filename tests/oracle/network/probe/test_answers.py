@@ -27,7 +27,7 @@ from ..functions import (
     spoiled,
 )
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 NONE: dict[str, tuple[Callable[..., Any], str]] = {
     "returns nothing": (lambda network, x, y: None, r"expected a list of (dW, db)"),

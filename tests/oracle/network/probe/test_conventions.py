@@ -12,7 +12,7 @@ from reference import HalfSquaredError, Layer, forward, loss_and_gradients
 from tests.oracle.network.answers import problem
 from tests.oracle.network.functions import Gradients, by_dtype, right
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 LAMBDA = 1 / 100
 

@@ -14,7 +14,7 @@ from conformance.oracle.network.asking.questions import FACTORS, OF_ONE_SHAPE, Q
 from reference import HalfSquaredError, LeakyReLU, Sigmoid, Tanh, forward
 from tests.oracle.network.functions import Gradients, by_dtype, right
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 Condition = Callable[[Network, Array], bool]
 

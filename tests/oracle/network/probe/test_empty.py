@@ -13,7 +13,7 @@ from conformance.subjects.reference import reference_answer
 from reference import HalfSquaredError, Sigmoid, Tanh
 from tests.oracle.network.functions import Gradients, by_dtype, right
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 
 def replaced(gradients: Gradients, by: float, field: int | None) -> Gradients:

@@ -19,7 +19,7 @@ from tests.oracle.network.functions import Gradients, answering, by_dtype, right
 
 from .test_wrong import SETTINGS
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 UNSEEN = {"update-ascends", "update-without-rate", "bias-not-updated", "log-of-zero", "relu-one-at-zero"}
 """Faults of the update, of a loss that is not reported, and a convention."""

@@ -37,7 +37,7 @@ from reference.losses import REQUIRED_HEAD
 
 from ..functions import DTYPES
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 HIDDEN: tuple[type[Activation], ...] = tuple(ACTIVATIONS.values())
 OF: tuple[type[Loss], ...] = tuple(LOSSES.values())

@@ -12,7 +12,7 @@ from reference import CrossEntropy
 from tests.oracle.network.answers import problem
 from tests.oracle.network.functions import right
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 GIVEN = problem(batch=3)
 RIGHT = reference_answer(GIVEN)

@@ -44,7 +44,7 @@ from ..functions import (
     spoiled,
 )
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 
 def reports() -> Iterator[Report]:

@@ -46,7 +46,7 @@ from ..functions import (
     right,
 )
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 HIDDEN = (Tanh(), Sigmoid(), ReLU(), LeakyReLU(), ELU(), Softplus(), SiLU(), Softsign(), GELUTanh())
 HEADS = (

@@ -20,7 +20,7 @@ from reference import (
 
 from ..functions import SLOW, Gradients, by_dtype, named, right
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 
 def sgd(network: Network, x: Array, y: Array, eta: float) -> Gradients:

@@ -45,7 +45,7 @@ from ..functions import (
     spoiled,
 )
 
-pytestmark = pytest.mark.sampled(2)
+pytestmark = pytest.mark.sampled(4)
 
 
 class Wrong(NamedTuple):
