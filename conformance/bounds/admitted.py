@@ -24,7 +24,8 @@ from ..numbers.enclosure import Unbounded
 from ..problems.problem import Problem
 from ..text.labels import label
 from . import assumptions
-from .rounded import EPSILON, Rounded, exact, gamma
+from .radii import EPSILON, gamma
+from .rounded import Rounded, exact
 
 
 @dataclass(frozen=True)

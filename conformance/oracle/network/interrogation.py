@@ -15,6 +15,7 @@ from reference import Layer
 
 from ...arrays import Array
 from ...bounds.lifted import lifted
+from ...bounds.rounded import Unknown
 from ...judge import precision
 from ...judge.judgement import Judgement
 from ...judge.known import Known, checked
@@ -29,7 +30,7 @@ from .. import asking
 from .asking.domain import Domain
 from .asking.orientation import in_own_arrays
 from .asking.questions import Question, questions
-from .asking.unasked import Restyled, always_raising, unasked
+from .asking.unasked import Restyled, always_raising, not_asked, unasked
 from .conclusion import concluded
 from .contrast import contrast
 from .explanation import Violation, attributed, explained, held, summary
@@ -93,6 +94,8 @@ def answered(
         outcomes.extend(_outcome(question, ask, domain) for question in asked)
     except Ended:  # what was judged before stays
         complete = False
+    except Unknown as error:  # of an activation or a loss of somebody's own
+        return Report(subject, {}, (not_asked(str(error)),))
     first = [outcome for outcome in outcomes if outcome.question.again is None]
     unsupported = [outcome for outcome in outcomes if outcome.unsupported]
     failed = [o for o in outcomes if o.failed and not o.unsupported and (o.question.again is None or _broke(o.failed))]

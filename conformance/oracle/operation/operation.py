@@ -51,8 +51,7 @@ from reference.losses import TARGETS
 
 from ...arrays import Array
 from ...bounds import assumptions
-from ...bounds.formats import accumulating, check_inputs, format_of
-from ...bounds.rounded import Format
+from ...bounds.formats import Format, accumulating, check_inputs, format_of
 from ...judge.known import Known, checked
 from ...judge.report import Finding, Report, Subject
 from ...judge.verdict import WRONG

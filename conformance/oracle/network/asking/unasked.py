@@ -68,12 +68,12 @@ def unasked(
             problem = asked.question.problem
             other = _taken(problem, domain.style, restyled, right)
             if other is not None and asked.failed and all(_alike(each, domain.style, other) for each in answered):
-                return _finding(f"{asked.failed.said}, {_handed(problem, domain.style)}{mending(domain.style, other)}")
+                return not_asked(f"{asked.failed.said}, {_handed(problem, domain.style)}{mending(domain.style, other)}")
     if misfits:
         for style in in_common(misfits):
             if all(_alike(problem, domain.style, style) for problem in answered):
-                return _finding(f"{misfits[0].said}{mending(domain.style, style)}")
-        return None if answered or raised else _finding(str(misfits[0]))
+                return not_asked(f"{misfits[0].said}{mending(domain.style, style)}")
+        return None if answered or raised else not_asked(str(misfits[0]))
     return None
 
 
@@ -94,7 +94,7 @@ def always_raising(outcomes: Sequence[Outcome[Question, GivenAnswer, Evidence]],
     assert first
     assert first.error
     said = " ".join(first.said.split())
-    return _finding(
+    return not_asked(
         f"it raised, whatever it was asked, {said.rstrip('.')}{_place(first.error)}; it is called as {called}"
     )
 
@@ -145,7 +145,8 @@ def call_of(name: str, style: Style, rest: str) -> str:
     return f"{name if name.isidentifier() else 'function'}({network}, {rest}), {network} being {is_given}"
 
 
-def _finding(said: str) -> Finding:
+def not_asked(said: str) -> Finding:
+    """That nothing was judged, and why."""
     return unnumbered("ordinary", "shapes", f"Nothing was judged: {said}.", verdict=NOT_ASKED)
 
 
