@@ -142,6 +142,7 @@ def test_of_a_hidden_delta_alone_it_is_said_without_biases(name: str | None, lay
     else:
         assert report.verdict == "WRONG"
         assert set(named(report)) == {"B2"}, f"\n{report}"
+        assert (report.findings[0].faults[:1] == ("1 - a missing",)) == (name == "without 1 - a")
         assert report.tallies["B3", 1].wrong == 0 < report.tallies["B3", 1].follows
 
 
