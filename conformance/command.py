@@ -101,8 +101,13 @@ def run_command(
             raise typer.BadParameter(f"expected a file, got the folder {report_to}", param_hint="--report")
         _check_folder(report_to, "--report")
     chosen = chosen._replace(problems=count, lockstep=chosen.lockstep if lockstep is None else lockstep)
+    console = Console()
+    console.print(
+        "Compares this package's reference with its PyTorch twin, which takes minutes; your own implementation is "
+        "asked by --command or --subject."
+    )
     with one_thread():
-        sys.exit(conformance(Console(), chosen, seed, processors(), report_to))
+        sys.exit(conformance(console, chosen, seed, processors(), report_to))
 
 
 @app.command("replay")

@@ -25,7 +25,7 @@ REST = "rest"
 
 LABELS = {"F": ("F", "F1", "F2")} | {label: (label,) for label in EQUATIONS[1:]}
 
-asked = pytest.StashKey[dict[str, "Report"]]()
+asked = pytest.StashKey[dict[str, "Report | Exception"]]()
 
 
 class Equation(NamedTuple):
@@ -99,8 +99,15 @@ def equation(request: pytest.FixtureRequest) -> Equation:
         pytest.fail(said, pytrace=False)
     reports, key = request.config.stash[asked], request.node.nodeid.rpartition("[")[0]
     if key not in reports:
-        reports[key] = _report(**marker.kwargs)
-    return Equation(request.param, reports[key])
+        try:
+            reports[key] = _report(**marker.kwargs)
+        except (TypeError, ValueError) as error:  # once, and not for each equation
+            reports[key] = error
+            pytest.fail(f"conforms: {error}", pytrace=False)
+    report = reports[key]
+    if isinstance(report, Exception):
+        pytest.skip("was not asked: the marker is refused, as is said of the first equation")
+    return Equation(request.param, report)
 
 
 def _report(*, function: Any, by: Callable[..., "Report"] | None = None, **options: Any) -> "Report":

@@ -24,7 +24,9 @@ from ..numbers.enclosure import Unbounded
 from ..problems.problem import Problem
 from ..text.labels import label
 from . import assumptions
-from .rounded import EPSILON, Format, Rounded, exact, gamma
+from .formats import Format
+from .radii import EPSILON, gamma
+from .rounded import Rounded, exact
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,46 @@
 """The formats in which an operation can be judged, half precision among them, and what inputs have one."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..problems.layouts import dtype_name, is_tensor, numbers
-from .assumptions import KAPPA_HALF
-from .rounded import EPSILON, FORMATS, Format
+from .assumptions import KAPPA, KAPPA_HALF, LONG, PARTS_OF_LONG, PARTS_OF_SHORT
+from .radii import EPSILON, gamma
+
+
+class Format(NamedTuple):
+    """A floating-point format to be judged.
+
+    ``u`` is its unit roundoff, ``tiny`` its smallest normal and ``largest`` its largest number; midpoints are computed
+    in ``wide``, whose own rounding is counted in ``u``.  ``kappa`` is the error of library functions, ``accumulator``
+    the unit roundoff in which a sum is added up before it is rounded, if declared, ``name`` its name, if no dtype's.
+    """
+
+    dtype: np.dtype[Any]
+    wide: type[np.floating[Any]]
+    u: float
+    tiny: float
+    largest: float
+    kappa: int = KAPPA
+    accumulator: float | None = None
+    name: str = ""
+
+    def lost(self, n: int) -> float:
+        """The relative error of n roundings in a sum; with an accumulator those in that, few in the format."""
+        plain, few = gamma(n, self.u), PARTS_OF_SHORT if n <= LONG else PARTS_OF_LONG
+        return plain if self.accumulator is None else min(plain, gamma(n, self.accumulator) + gamma(few, self.u))
+
+
+def _format(dtype: type[np.floating[Any]], wide: type[np.floating[Any]]) -> Format:
+    info = np.finfo(dtype)
+    # Where the platform's long double is no wider than float64, this doubles the bound and keeps it sound.
+    u = float(info.eps) / 2 + float(np.finfo(wide).eps)
+    return Format(np.dtype(dtype), wide, u, float(info.tiny), float(info.max))
+
+
+FORMATS = {f.dtype: f for f in (_format(np.float32, np.float64), _format(np.float64, np.longdouble))}
+"""The formats that can be judged, by dtype."""
 
 NAMED_FORMATS: dict[str, Format] = {
     "float16": Format(np.dtype(np.float16), np.float64, 2.0**-11 + EPSILON, 2.0**-14, 65504.0, KAPPA_HALF),

@@ -14,8 +14,9 @@ from reference.gradients import Cotangent
 
 from ..problems.problem import Problem
 from .admitted import OWN, Conventions, absolute_terms, admitted, admitted_loss
+from .formats import Format
 from .paths import path_bounds
-from .rounded import Format, Rounded, exact
+from .rounded import Rounded, exact
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,9 @@ from reference.gradients import Cotangent
 
 from ..arrays import Array
 from .admitted import Widened
-from .rounded import Format, Rounded, exact, gamma
+from .formats import Format
+from .radii import gamma
+from .rounded import Rounded, exact
 
 MIXING = (Softmax, LogSoftmax)
 """Activations whose outputs depend on all units of the layer; all others are elementwise."""

@@ -13,7 +13,7 @@ be told takes the hull of both.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
@@ -21,67 +21,9 @@ from scipy import special
 
 from ..arrays import Array
 from ..numbers.enclosure import Unbounded
-from .assumptions import DIVISION, KAPPA, LONG, PARTS_OF_LONG, PARTS_OF_SHORT, erfc_units
-
-Value = TypeVar("Value", Array, "Rounded")
-EPSILON = float(np.finfo(np.float64).eps)
-
-
-class Format(NamedTuple):
-    """A floating-point format to be judged.
-
-    ``u`` is its unit roundoff, ``tiny`` its smallest normal and ``largest`` its largest number; midpoints are computed
-    in ``wide``, whose own rounding is counted in ``u``.  ``kappa`` is the error of library functions, ``accumulator``
-    the unit roundoff in which a sum is added up before it is rounded, if declared, ``name`` its name, if no dtype's.
-    """
-
-    dtype: np.dtype[Any]
-    wide: type[np.floating[Any]]
-    u: float
-    tiny: float
-    largest: float
-    kappa: int = KAPPA
-    accumulator: float | None = None
-    name: str = ""
-
-    def lost(self, n: int) -> float:
-        """The relative error of n roundings in a sum; with an accumulator those in that, few in the format."""
-        plain, few = gamma(n, self.u), PARTS_OF_SHORT if n <= LONG else PARTS_OF_LONG
-        return plain if self.accumulator is None else min(plain, gamma(n, self.accumulator) + gamma(few, self.u))
-
-
-def _format(dtype: type[np.floating[Any]], wide: type[np.floating[Any]]) -> Format:
-    info = np.finfo(dtype)
-    # Where the platform's long double is no wider than float64, this doubles the bound and keeps it sound.
-    u = float(info.eps) / 2 + float(np.finfo(wide).eps)
-    return Format(np.dtype(dtype), wide, u, float(info.tiny), float(info.max))
-
-
-FORMATS = {f.dtype: f for f in (_format(np.float32, np.float64), _format(np.float64, np.longdouble))}
-"""The formats that can be judged, by dtype."""
-
-
-def _magnitude(mid: Array) -> Array:
-    """|mid| in float64; what float64 does not hold is infinite."""
-    if mid.dtype == np.float64:
-        return abs(mid)
-    with np.errstate(over="ignore", invalid="ignore"):
-        return abs(mid).astype(np.float64)
-
-
-def gamma(n: int, u: float) -> float:
-    """The relative error of n roundings in a row: n u / (1 - n u), infinite from n u = 1 on.
-
-    Higham, Accuracy and Stability of Numerical Algorithms, second edition, lemma 3.1.
-    """
-    return n * u / (1 - n * u) if n * u < 1 else np.inf
-
-
-def _up(radius: Array, n: int = 1) -> Array:
-    """The radius, enlarged by what computing it in float64 with sums of n terms may have lost; NaN is infinite."""
-    radius = np.asarray(radius, dtype=np.float64) * (1 + (n + 16) * EPSILON)
-    unknown = np.isnan(radius)
-    return np.where(unknown, np.inf, radius) if unknown.any() else radius
+from .assumptions import DIVISION, KAPPA, erfc_units
+from .formats import FORMATS, Format
+from .radii import MOVED, gamma, magnitude, steepest_erfc, up, within
 
 
 class Rounded(NDArrayOperatorsMixin):
@@ -113,7 +55,7 @@ class Rounded(NDArrayOperatorsMixin):
     @property
     def absolute(self) -> Array:
         """The sum of the terms' absolute values, in float64; of what is no sum its own."""
-        return _magnitude(self.mid) if self._absolute is None else self._absolute
+        return magnitude(self.mid) if self._absolute is None else self._absolute
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -135,18 +77,18 @@ class Rounded(NDArrayOperatorsMixin):
 
     def widened(self, by: Array | float) -> "Rounded":
         """With ``by`` (not negative) added to the radius."""
-        return Rounded(self.mid, _up(self.rad + by), self.format)
+        return Rounded(self.mid, up(self.rad + by), self.format)
 
     def sum(self, axis: int | None = None, keepdims: bool = False) -> "Rounded":
         """The sum in any order."""
         with np.errstate(all="ignore"):
-            arrays, format = (self.mid, self.rad, _magnitude(self.mid)), self.format
+            arrays, format = (self.mid, self.rad, magnitude(self.mid)), self.format
             mid, brought, absolute = (array.sum(axis=axis, keepdims=keepdims) for array in arrays)
             n = self.mid.size // max(mid.size, 1)
             if format.accumulator is None or n == 1:
                 return _summed(mid, brought, absolute, n, format)
             added = _summed(mid, brought, absolute, n, format._replace(u=format.accumulator)).rad
-            return Rounded(mid, _up(added + (format.u * (_magnitude(mid) + added) + format.tiny) * (added > 0)), format)
+            return Rounded(mid, up(added + (format.u * (magnitude(mid) + added) + format.tiny) * (added > 0)), format)
 
     def max(self, axis: int | None = None, keepdims: bool = False) -> "Rounded":
         """The largest: it lies within the largest radius of the largest midpoint."""
@@ -156,33 +98,75 @@ class Rounded(NDArrayOperatorsMixin):
         if (ufunc, method) == (np.maximum, "reduce"):
             return self.max(**options)
         if method != "__call__" or options or ufunc not in OPERATIONS:
-            known = ", ".join(sorted(operation.__name__ for operation in OPERATIONS))
-            raise TypeError(
-                f"Rounded: no bound is known for numpy.{ufunc.__name__} ({method}, {options}); "
-                f"an activation or a loss of your own is written with where, sum, {known}"
+            raise Unknown(
+                f"Rounded: no bound is known for numpy.{ufunc.__name__} ({method}, {options}); {_written()}"
             )
         with np.errstate(all="ignore"):  # what overflows has an infinite radius
             return OPERATIONS[ufunc](*(_rounded(x, self.format) for x in inputs))
 
     def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
-        if function is not np.where or kwargs:
-            raise TypeError(f"Rounded: no bound is known for numpy.{function.__name__}")
-        condition, x, y = args
-        with np.errstate(all="ignore"):
-            return _where(condition, _rounded(x, self.format), _rounded(y, self.format))
+        return _called(self.format, function, args, kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # which libraries look for
+            raise AttributeError(name)
+        raise Unknown(f"Rounded: no bound is known for the method {name} of an array; {_written()}")
 
 
-class Order(NamedTuple):
-    """The outcome of a comparison: where it surely holds and where it surely does not; else undecided."""
+class Unknown(TypeError, AttributeError):
+    """What a Rounded cannot be put through."""
 
-    yes: Array
-    no: Array
+
+class Order(NDArrayOperatorsMixin):
+    """The outcome of a comparison: where it surely holds and where it surely does not; else undecided.
+
+    In arithmetic it counts as 1 and 0, and as what lies between where it is undecided.
+    """
+
+    def __init__(self, yes: Array, no: Array, format: Format) -> None:
+        self.yes, self.no, self.format = yes, no, format
 
     def __bool__(self) -> bool:
         """Whether it holds throughout; raises `Unbounded` where that cannot be told."""
         if not (self.yes | self.no).all():
             raise Unbounded("Rounded: a comparison that cannot be told")
         return bool(self.yes.all())
+
+    def astype(self, dtype: Any) -> Rounded:
+        """As numbers, of the format judged."""
+        decided = self.yes | self.no
+        return Rounded(np.where(decided, self.yes, 0.5), np.where(decided, 0, 0.5), self.format)
+
+    def __array_ufunc__(self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any) -> Any:
+        if ufunc in LOGICAL and method == "__call__" and not options:
+            return LOGICAL[ufunc](*(x if isinstance(x, Order) else Order(x, ~x, self.format) for x in inputs))
+        numbers = (x.astype(x.format.dtype) if isinstance(x, Order) else x for x in inputs)
+        return getattr(ufunc, method)(*numbers, **options)
+
+    def __array_function__(self, function: Any, types: Any, args: Any, kwargs: Any) -> Any:
+        return _called(self.format, function, args, kwargs)
+
+
+def _both(x: Order, y: Order) -> Order:
+    return Order(x.yes & y.yes, x.no | y.no, x.format)
+
+
+def _either(x: Order, y: Order) -> Order:
+    return Order(x.yes | y.yes, x.no & y.no, x.format)
+
+
+def _called(format: Format, function: Any, args: Any, kwargs: Any) -> Any:
+    """What a function of NumPy gives that is no ufunc."""
+    if function not in FUNCTIONS or (function is np.where and kwargs):
+        raise Unknown(f"Rounded: no bound is known for numpy.{function.__name__}; {_written()}")
+    with np.errstate(all="ignore"):
+        return FUNCTIONS[function](format, *args, **kwargs)
+
+
+def _written() -> str:
+    """How an activation or a loss is written whose bound is known."""
+    known = ", ".join(sorted(f.__name__ for f in (*OPERATIONS, *FUNCTIONS)))
+    return f"an activation or a loss of your own is written with sum, {known}"
 
 
 def exact(array: Array, format: Format | None = None) -> Rounded:
@@ -198,7 +182,7 @@ def observed(array: Array, format: Format | None = None) -> Rounded:
     A program that computes in wider registers, or divides by the batch size at the very end, is right.
     """
     numbers = exact(array, format)
-    return numbers.widened(numbers.format.u * _magnitude(numbers.mid))
+    return numbers.widened(numbers.format.u * magnitude(numbers.mid))
 
 
 def held_wider(array: Array, format: Format | None = None) -> Rounded:
@@ -207,13 +191,15 @@ def held_wider(array: Array, format: Format | None = None) -> Rounded:
     Of z a reported zero is taken as zero: that is where the kinks are.
     """
     numbers = observed(array, format)
-    return numbers.widened(np.where(_magnitude(numbers.mid) < numbers.format.tiny, numbers.format.tiny, 0.0))
+    return numbers.widened(np.where(magnitude(numbers.mid) < numbers.format.tiny, numbers.format.tiny, 0.0))
 
 
 def _rounded(x: Any, format: Format) -> Rounded:
     """An operand as a Rounded: arrays and whole numbers are exact, other constants are within a rounding."""
     if isinstance(x, Rounded):
         return x
+    if isinstance(x, Order):
+        return x.astype(format.dtype)
     if isinstance(x, float) and not x.is_integer():
         return Rounded(np.asarray(x), format.u * abs(x) + format.tiny, format)
     if isinstance(x, int | float) or x.dtype.kind in "biu" or x.dtype == format.dtype:
@@ -225,7 +211,7 @@ def _summed(mid: Array, brought: Array, absolute: Array, terms: int, format: For
     """A sum of that many terms, in any order, from the terms' radii and absolute values."""
     rounding = gamma(terms - 1, format.u) * (absolute + brought) + (terms - 1) * format.tiny
     rounding = np.where(absolute + brought == 0, 0, rounding)
-    return Rounded(mid, _up(brought + rounding, terms), format, terms, absolute, brought)
+    return Rounded(mid, up(brought + rounding, terms), format, terms, absolute, brought)
 
 
 def _add(x: Rounded, y: Rounded) -> Rounded:
@@ -233,7 +219,7 @@ def _add(x: Rounded, y: Rounded) -> Rounded:
     absolute = x.absolute + y.absolute
     if x.terms == y.terms == 1:  # two terms have one order: the rounding is relative to their sum
         rad = np.where(absolute + brought == 0, 0, brought + x.format.u * (abs(mid) + brought) + x.format.tiny)
-        return Rounded(mid, _up(rad), x.format, 2, absolute, brought)
+        return Rounded(mid, up(rad), x.format, 2, absolute, brought)
     return _summed(mid, brought, absolute, x.terms + y.terms, x.format)
 
 
@@ -246,16 +232,16 @@ def _multiply(x: Rounded, y: Rounded) -> Rounded:
     carried = p * y.rad + q * x.rad + x.rad * y.rad
     units = 0 if _scales(x) or _scales(y) else x.format.u
     rad = carried + units * (abs(mid) + carried) + x.format.tiny
-    return Rounded(mid, np.where((mid == 0) & (carried == 0) & ((p == 0) | (q == 0)), 0, _up(rad)), x.format)
+    return Rounded(mid, np.where((mid == 0) & (carried == 0) & ((p == 0) | (q == 0)), 0, up(rad)), x.format)
 
 
 def _divide(x: Rounded, y: Rounded) -> Rounded:
-    mid, least = x.mid / y.mid, _domain("a division", y, abs(y.mid) > y.rad, abs(y.mid) - y.rad)
+    mid, least = x.mid / y.mid, within("a division", y, abs(y.mid) > y.rad, abs(y.mid) - y.rad)
     carried = (x.rad + abs(mid) * y.rad) / least
     units = 0 if _scales(y) else DIVISION * x.format.u
     rad = carried + units * (abs(mid) + carried) + x.format.tiny
     rad = np.where((x.mid == 0) & (x.rad == 0), 0, rad)  # zero divided is zero
-    return Rounded(mid, _up(np.where(least > 0, rad, np.inf)), x.format)
+    return Rounded(mid, up(np.where(least > 0, rad, np.inf)), x.format)
 
 
 def _scales(x: Rounded) -> bool:
@@ -265,55 +251,40 @@ def _scales(x: Rounded) -> bool:
 
 def _matmul(x: Rounded, y: Rounded) -> Rounded:
     format = x.format
-    p, q = _magnitude(x.mid), _magnitude(y.mid)
+    p, q = magnitude(x.mid), magnitude(y.mid)
     # A product by an exact zero is exact, and so is adding it; each other may underflow.
     nonzero = [((operand.mid != 0) | (operand.rad > 0)).astype(np.float64) for operand in (x, y)]
     products = nonzero[0] @ nonzero[1]
     n = int(products.max(initial=0))
-    absolute = _up(p @ q, n)
+    absolute = up(p @ q, n)
     brought = products * format.tiny
     if x.rad.any():
         brought = brought + x.rad @ q
     if y.rad.any():
         brought = brought + (p + x.rad) @ y.rad
     # n products and n - 1 additions, but each product joins a sum: n roundings reach a term at most.
-    rad, mid = _up(brought + format.lost(n) * (absolute + brought), n), x.mid @ y.mid
+    rad, mid = up(brought + format.lost(n) * (absolute + brought), n), x.mid @ y.mid
     return Rounded(mid, rad, format, *((n + 1, absolute, brought) if format.accumulator is None else ()))
-
-
-def _domain(what: str, x: Rounded, inside: Array, value: Value) -> Value:
-    """The value, where x is inside the operation's domain by all its radius, or not bounded anyhow.
-
-    Raises
-    ------
-    Unbounded
-        Naming the first number that is not.
-    """
-    outside = ~inside & np.isfinite(x.rad)
-    if outside.any():
-        at = tuple(np.argwhere(outside)[0])
-        raise Unbounded(f"Rounded: {what} of or by {x.mid[at]} +/- {x.rad[at]} at {tuple(map(int, at))}")
-    return value
 
 
 def _power(x: Rounded, exponent: Rounded) -> Rounded:
     """The square: of numbers within r of m, from max(0, |m| - r)^2 to (|m| + r)^2.  Else e^(y ln x), or y products."""
     if exponent.shape != () or exponent.mid != 2 or exponent.rad:
         power: Rounded = OPERATIONS[np.exp](_multiply(exponent, OPERATIONS[np.log](x)))
-        return power.widened((abs(exponent.mid) + exponent.rad) * x.format.u * (_magnitude(power.mid) + power.rad))
+        return power.widened((abs(exponent.mid) + exponent.rad) * x.format.u * (magnitude(power.mid) + power.rad))
     m, r = abs(x.mid), x.rad
     least, most = np.maximum(m - r, 0) ** 2, (m + r) ** 2
     mid = np.where(r == 0, m * m, (least + most) / 2)
     carried = np.where(r == 0, 0, np.where(m > r, 2 * m * r, most / 2))
     rad = carried + x.format.u * (mid + carried) + x.format.tiny
-    return Rounded(mid, np.where((m == 0) & (r == 0), 0, _up(rad)), x.format)
+    return Rounded(mid, np.where((m == 0) & (r == 0), 0, up(rad)), x.format)
 
 
 def _exp(x: Rounded) -> Rounded:
     """e^x of numbers within r of m lies from e^(m - r) to e^(m + r), whose middle is e^m cosh r."""
     e, r = np.exp(x.mid), x.rad.astype(x.format.wide)
     mid, carried = np.where(r == 0, e, e * np.cosh(r)), np.where(r == 0, 0, e * np.sinh(r))
-    return Rounded(mid, _up(carried + x.format.kappa * x.format.u * (mid + carried) + x.format.tiny), x.format)
+    return Rounded(mid, up(carried + x.format.kappa * x.format.u * (mid + carried) + x.format.tiny), x.format)
 
 
 def _function(
@@ -328,19 +299,9 @@ def _function(
         through = carried(x.mid, x.rad, mid)
         rounding = units(x.format.kappa, abs(x.mid) + x.rad) * x.format.u * (abs(mid) + through) + x.format.tiny
         rounding = np.where((x.mid == 0) & (mid == 0) & (through == 0), 0, rounding)  # f(0) = 0 exactly
-        return Rounded(mid, _up(np.where(through == 0, 0, through) + rounding), x.format)
+        return Rounded(mid, up(np.where(through == 0, 0, through) + rounding), x.format)
 
     return apply
-
-
-def _steepest_tanh(m: Array, r: Array) -> Array:
-    """The largest slope of tanh within r of m."""
-    return np.asarray(1 - np.tanh(np.maximum(abs(m) - r, 0)) ** 2)
-
-
-def _steepest_erfc(m: Array, r: Array) -> Array:
-    """The largest slope of erfc within r of m, 2 / sqrt(pi) e^(-x^2)."""
-    return np.asarray(2 / np.sqrt(np.pi) * np.exp(-(np.maximum(abs(m) - r, 0) ** 2)))
 
 
 def _minimum(x: Rounded, y: Rounded) -> Rounded:
@@ -348,8 +309,18 @@ def _minimum(x: Rounded, y: Rounded) -> Rounded:
     order = _greater(x, y)
     low, high = np.minimum(x.mid - x.rad, y.mid - y.rad), np.minimum(x.mid + x.rad, y.mid + y.rad)
     middle = (low + high) / 2
-    rest = Rounded(middle, _up((high - low) / 2 + x.format.u * _magnitude(middle)), x.format)
-    return _where(order, y, _where(Order(order.no, ~order.no), x, rest))
+    rest = Rounded(middle, up((high - low) / 2 + x.format.u * magnitude(middle)), x.format)
+    return _where(order, y, _where(Order(order.no, ~order.no, x.format), x, rest))
+
+
+def _not_positive(x: Rounded) -> Rounded:
+    """The sign of what is not positive."""
+    return _where(_greater(_rounded(0, x.format), x), _rounded(-1, x.format), _rounded(0, x.format))
+
+
+def _clip(x: Any, low: Any = None, high: Any = None) -> Any:
+    x = x if low is None else np.maximum(x, low)
+    return x if high is None else np.minimum(x, high)
 
 
 def _greater(x: Rounded, y: Rounded) -> Order:
@@ -357,7 +328,7 @@ def _greater(x: Rounded, y: Rounded) -> Order:
 
 
 def _opposite(order: Order) -> Order:
-    return Order(order.no, order.yes)
+    return Order(order.no, order.yes, order.format)
 
 
 def _compare(surely: Callable[[Array], Array], surely_not: Callable[[Array], Array]) -> Callable[..., Order]:
@@ -366,12 +337,13 @@ def _compare(surely: Callable[[Array], Array], surely_not: Callable[[Array], Arr
     def compare(x: Rounded, y: Rounded) -> Order:
         difference, radius = x.mid - y.mid, x.rad + y.rad
         ends = np.stack([difference - radius, difference + radius])
-        return Order(surely(ends), surely_not(ends))
+        return Order(surely(ends), surely_not(ends), x.format)
 
     return compare
 
 
 OPERATIONS: dict[np.ufunc, Callable[..., Any]] = {
+    **{f: _function(f, moved) for f, moved in MOVED.items()},
     np.add: _add,
     np.subtract: lambda x, y: _add(x, _negative(y)),
     np.negative: _negative,
@@ -381,44 +353,63 @@ OPERATIONS: dict[np.ufunc, Callable[..., Any]] = {
     np.matmul: _matmul,
     np.power: _power,
     np.exp: _exp,
-    np.expm1: _function(np.expm1, lambda m, r, e: np.exp(m) * np.expm1(r)),
-    np.log: lambda x: _function(np.log, lambda m, r, e: -np.log1p(-r / m))(_domain("a logarithm", x, x.mid > x.rad, x)),
+    np.log: lambda x: _function(np.log, lambda m, r, e: -np.log1p(-r / m))(within("a logarithm", x, x.mid > x.rad, x)),
     np.log1p: lambda x: _function(np.log1p, lambda m, r, e: -np.log1p(-r / (1 + m)))(
-        _domain("a logarithm (log1p)", x, 1 + x.mid > x.rad, x)
+        within("a logarithm (log1p)", x, 1 + x.mid > x.rad, x)
     ),
     np.sqrt: lambda x: _function(np.sqrt, lambda m, r, e: np.where(r == 0, 0, r / (e + np.sqrt(m - r))))(
-        _domain("a square root", x, x.mid >= x.rad, x)
+        within("a square root", x, x.mid >= x.rad, x)
     ),
-    np.tanh: _function(np.tanh, lambda m, r, e: r * _steepest_tanh(m, r)),
     special.erfc: _function(
         # SciPy has no long double: the midpoint carries an error of its own, which joins the operand's.
         lambda x: special.erfc(x.astype(np.float64)),
         lambda m, r, e: (
-            (r + KAPPA * 2.0**-53 * abs(m)) * _steepest_erfc(m, r) + erfc_units(KAPPA, abs(m)) * 2.0**-53 * e
+            (r + KAPPA * 2.0**-53 * abs(m)) * steepest_erfc(m, r) + erfc_units(KAPPA, abs(m)) * 2.0**-53 * e
         ),
         erfc_units,
     ),
+    np.square: lambda x: _power(x, _rounded(2, x.format)),
+    np.reciprocal: lambda x: _divide(_rounded(1, x.format), x),
+    np.absolute: lambda x: Rounded(abs(x.mid), x.rad, x.format),  # no rounding, and no slope is larger than 1
+    np.sign: lambda x: _where(_greater(x, _rounded(0, x.format)), _rounded(1, x.format), _not_positive(x)),
     np.minimum: _minimum,
+    np.maximum: lambda x, y: _negative(_minimum(_negative(x), _negative(y))),
     np.greater: _greater,
     np.less: lambda x, y: _greater(y, x),
     np.greater_equal: lambda x, y: _opposite(_greater(y, x)),
     np.less_equal: lambda x, y: _opposite(_greater(x, y)),
     np.equal: _compare(lambda ends: (ends == 0).all(axis=0), lambda ends: (ends[0] > 0) | (ends[1] < 0)),
 }
-"""What a Rounded can be put through; anything else is a TypeError."""
+"""What a Rounded can be put through; anything else is `Unknown`."""
+
+LOGICAL: dict[np.ufunc, Callable[..., Order]] = {
+    np.logical_and: _both, np.bitwise_and: _both, np.logical_or: _either, np.bitwise_or: _either,
+    np.logical_not: _opposite, np.invert: _opposite,
+}  # fmt: skip
+"""What comparisons can be put through besides."""
+
+FUNCTIONS: dict[Any, Callable[..., Any]] = {
+    np.where: lambda format, condition, x, y: _where(condition, _rounded(x, format), _rounded(y, format)),
+    np.clip: lambda format, *args, **kwargs: _clip(*args, **kwargs),
+    np.sum: lambda format, x, axis=None, keepdims=False: x.sum(axis=axis, keepdims=keepdims),
+    np.max: lambda format, x, axis=None, keepdims=False: x.max(axis=axis, keepdims=keepdims),
+    np.zeros_like: lambda format, x: np.zeros(x.shape, format.dtype),
+    np.ones_like: lambda format, x: np.ones(x.shape, format.dtype),
+}
+"""The functions of NumPy that are no ufuncs."""
 
 
 def _where(condition: Order | Array, x: Rounded, y: Rounded) -> Rounded:
     """x or y where the condition is decided, the hull of both where it is not."""
     if not isinstance(condition, Order):
-        condition = Order(condition, ~condition)
+        condition = Order(condition, ~condition, x.format)
     mid, rad = np.where(condition.yes, x.mid, y.mid), np.where(condition.yes, x.rad, y.rad)
     undecided = ~(condition.yes | condition.no)
     if undecided.any():
         low, high = np.minimum(x.mid - x.rad, y.mid - y.rad), np.maximum(x.mid + x.rad, y.mid + y.rad)
         middle = (low + high) / 2
         mid = np.where(undecided, middle, mid)
-        rad = np.where(undecided, _up(np.maximum(high - middle, middle - low)), rad)
+        rad = np.where(undecided, up(np.maximum(high - middle, middle - low)), rad)
     # A branch that is not taken may be multiplied by zero (`where`): where it overflows, anything may come.
     rad = np.where(np.isfinite(x.rad) & np.isfinite(y.rad), rad, np.inf)
     return Rounded(mid, rad, x.format)

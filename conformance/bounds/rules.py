@@ -17,7 +17,8 @@ from ..arrays import Array
 from ..numbers.enclosure import Unbounded
 from ..text.edits import Edit, alone
 from .assumptions import MOMENTA, MOVING, PARTS
-from .rounded import Format, Rounded
+from .formats import Format
+from .rounded import Rounded
 
 
 def admitted_rule(rule: Rule, format: Format, *edits: Edit) -> Rule:

@@ -7,8 +7,9 @@ import numpy as np
 
 from ..arrays import Array
 from ..bounds.assumptions import KAPPA
+from ..bounds.formats import FORMATS
 from ..bounds.lifted import Lifted
-from ..bounds.rounded import FORMATS, Rounded
+from ..bounds.rounded import Rounded
 from ..problems.problem import GivenAnswer
 from .judgement import Judgement
 

@@ -73,9 +73,15 @@ def check_loss(network: Network[NDArray[Any]], dtype: DType, loss: Loss, reducti
     if required and type(sigma) is not required:
         raise ValueError(
             f"layer {len(network)}: expected the activation {required.__name__}() before {type(loss).__name__}, "
-            f"got {sigma!r}"
+            f"got {sigma!r}{_goes_with(sigma)}"
         )
     return loss
+
+
+def _goes_with(sigma: Any) -> str:
+    """The losses that are made for an activation."""
+    losses = [loss.__name__ for loss, head in REQUIRED_HEAD.items() if head is type(sigma)]
+    return f"; {type(sigma).__name__}() goes with {' or '.join(losses)}" if losses else ""
 
 
 def check_samples(network: Network[NDArray[Any]], dtype: DType, x: ArrayLike) -> NDArray[Any]:

@@ -1,7 +1,9 @@
 """Activations, losses and update rules by their names in EQUATIONS.md; their parameters are Python numbers in range."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields, is_dataclass, replace
+from difflib import get_close_matches
 from math import inf
 from numbers import Integral, Real
 from typing import Any, TypeVar
@@ -14,6 +16,17 @@ from ..updates import UPDATES, Rule
 from .numbers import LARGEST, DType, described, is_number
 
 __all__ = ["activation", "loss", "update_rule"]
+
+ELSEWHERE = {
+    "mse": "mean_squared_error", "mseloss": "mean_squared_error", "meansquarederror": "mean_squared_error",
+    "mae": "l1", "l1loss": "l1", "meanabsoluteerror": "l1", "smoothl1loss": "smooth_l1", "huberloss": "huber",
+    "categoricalcrossentropy": "cross_entropy", "crossentropyloss": "cross_entropy_with_logits",
+    "bce": "binary_cross_entropy", "bceloss": "binary_cross_entropy", "binarycrossentropy": "binary_cross_entropy",
+    "bcewithlogitsloss": "binary_cross_entropy_with_logits", "nllloss": "nll", "kld": "kl_divergence",
+    "kldiv": "kl_divergence", "kldivloss": "kl_divergence", "poisson": "poisson_nll", "poissonnllloss": "poisson_nll",
+    "linear": "identity", "none": "identity", "logistic": "sigmoid", "swish": "silu", "leakyrelu": "leaky_relu",
+}  # fmt: skip
+"""What PyTorch, Keras and scikit-learn call them, in small letters and digits, and their names here."""
 
 Function = TypeVar("Function")
 """An activation, a loss or an update rule."""
@@ -75,7 +88,7 @@ def update_rule(name: str, **parameters: float) -> Rule:
 def by_name(kind: str, table: Mapping[str, type[Function]], name: str, parameters: Mapping[str, Any]) -> Function:
     """Make the activation, loss or update rule of that name in the table, with its parameters."""
     if not isinstance(name, str) or name not in table:
-        raise ValueError(f"{kind}: expected one of {', '.join(table)}, got {name!r}")
+        raise ValueError(f"{kind}: expected one of {', '.join(table)}, got {name!r}{_meant(name, table)}")
     made: Any = table[name]
     known = {field.name: field for field in fields(made)}
     for parameter in parameters:
@@ -85,6 +98,17 @@ def by_name(kind: str, table: Mapping[str, type[Function]], name: str, parameter
         if field.default is MISSING and parameter not in parameters:
             raise ValueError(f"{kind} {name}: expected a value for {parameter}, got none")
     return with_plain_parameters(f"{kind} {name}", table[name](**parameters), np.dtype(object))
+
+
+def _meant(name: Any, table: Mapping[str, Any]) -> str:
+    """The name in the table that is meant by one of other libraries, or by a misspelt one."""
+    if not isinstance(name, str):
+        return ""
+    plain = re.sub(r"[^a-z0-9]", "", name.lower())
+    known = {key.replace("_", ""): key for key in table}
+    known |= {other: key for other, key in ELSEWHERE.items() if key in table}
+    near = [plain] if plain in known else get_close_matches(plain, known, 1)
+    return f"; is {known[near[0]]} meant?" if near else ""
 
 
 def with_plain_parameters(name: str, function: Function, dtype: DType) -> Function:

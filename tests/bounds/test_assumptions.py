@@ -23,7 +23,8 @@ from conformance.bounds.assumptions import (
     erfc_units,
 )
 from conformance.bounds.formats import held_in_float32
-from conformance.bounds.rounded import Rounded, exact, gamma, observed
+from conformance.bounds.radii import gamma
+from conformance.bounds.rounded import Rounded, exact, observed
 from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls
 from conformance.numbers.enclosure import Unbounded

@@ -11,8 +11,9 @@ import reference
 from conformance import probe
 from conformance.arrays import Array
 from conformance.bounds.admitted import KINKS, UNDECLARED, declared, kinks
+from conformance.bounds.formats import FORMATS
 from conformance.bounds.lifted import lifted
-from conformance.bounds.rounded import FORMATS, Rounded, exact
+from conformance.bounds.rounded import Rounded, exact
 from conformance.judge.equations import path
 from conformance.judge.judgement import compare
 from conformance.judge.verdict import CONFORMS, WRONG

@@ -45,6 +45,10 @@ def test_known(equation):
 def test_raising(equation):
     equation.holds()
 
+@pytest.mark.conforms(function=right, hiden="tanh")
+def test_misspelt(equation):
+    equation.holds()
+
 def test_unmarked(equation):
     pass
 """
@@ -90,6 +94,12 @@ def test_what_is_known_fails_as_expected(outcome: dict[str, str]) -> None:
     assert outcome["test_known[B3]"].startswith("XFAIL")
     assert "https://example.org/issues/7" in outcome["test_known[B3]"]
     assert outcome["test_known[rest]"].startswith("PASSED")
+
+
+def test_a_misspelt_option_is_one_error_of_one_line(outcome: dict[str, str]) -> None:
+    said = [what for test, what in outcome.items() if test.startswith("test_misspelt")]
+    assert sum(what.startswith("ERROR") for what in said) == 1, said
+    assert outcome[""].count("got 'hiden'; is hidden meant?") <= 2, "where it fails, and in the summary"
 
 
 def test_without_the_marker_it_is_an_error_of_one_line(outcome: dict[str, str]) -> None:

@@ -21,8 +21,8 @@ import torch
 
 from conformance.arrays import Array
 from conformance.bounds.admitted import Widened, WidenedLoss, admitted_loss
-from conformance.bounds.formats import NAMED_FORMATS
-from conformance.bounds.rounded import Format, Rounded
+from conformance.bounds.formats import NAMED_FORMATS, Format
+from conformance.bounds.rounded import Rounded
 from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls
 from conformance.problems.layouts import numbers

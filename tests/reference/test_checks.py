@@ -94,7 +94,7 @@ REFUSED: list[tuple[type[Exception], str, tuple[Any, ...]]] = [
     (TypeError, r"loss: expected a loss .* got the str 'mse'", (NETWORK, X, Y, "mse", MEAN)),
     (TypeError, r"loss: expected a loss .* got a class: write CrossEntropy\(\)", (NETWORK, X, Y, CrossEntropy, MEAN)),
     (ValueError, "reduction: expected one of 'sum', 'mean', got 'none'", (NETWORK, X, Y, LOSS, "none")),
-    (ValueError, r"layer 2: expected the activation Softmax\(\) before CrossEntropy, got Sigmoid\(\)", (NETWORK, X, Y, CrossEntropy(), MEAN)),
+    (ValueError, r"layer 2: expected the activation Softmax\(\) before CrossEntropy, got Sigmoid\(\); Sigmoid\(\) goes with BinaryCrossEntropy$", (NETWORK, X, Y, CrossEntropy(), MEAN)),
     (ValueError, r"layer 2: expected the activation Identity\(\) before CrossEntropyWithLogits, got Softmax\(\)", (last(Softmax()), X, Y, CrossEntropyWithLogits(), MEAN)),
     (ValueError, r"y: expected targets from 0 to inf for CrossEntropy, got -0.5 at \(0, 0\)", (last(Softmax()), X, -Y, CrossEntropy(), MEAN)),
     (ValueError, r"y: expected targets from 0 to 1 for BinaryCrossEntropy, got 1.5 at \(0, 0\)", (NETWORK, X, Y + 1, BinaryCrossEntropy(), MEAN)),
@@ -156,11 +156,11 @@ def test_class_indices_are_rows_with_a_single_one() -> None:
 def test_names_and_parameters() -> None:
     assert reference.activation("elu", alpha=0.5) == reference.ELU(0.5)
     assert reference.loss("mean_squared_error") == reference.MeanSquaredError()
-    with pytest.raises(ValueError, match=r"activation: expected one of identity, sigmoid, .*, got 'swish'"):
+    with pytest.raises(ValueError, match=r"activation: expected one of identity, sigmoid, .*, got 'swish'; is silu meant\?"):
         reference.activation("swish")
     with pytest.raises(ValueError, match=r"activation elu: expected the parameters \(alpha\), got 'beta'"):
         reference.activation("elu", beta=1)
     with pytest.raises(TypeError, match="activation elu: alpha: expected a number, got the str '1'"):
         reference.activation("elu", alpha="1")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match=r"loss: expected one of half_squared_error, .*, got 'mse'"):
+    with pytest.raises(ValueError, match=r"loss: expected one of half_squared_error, .*, got 'mse'; is mean_squared_error meant\?"):
         reference.loss("mse")

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.mixins import NDArrayOperatorsMixin
 
 from ...arrays import Array
-from ...bounds.rounded import Format
+from ...bounds.formats import Format
 from ..recording import graph
 from ..recording.branches import Branches
 from ..recording.graph import Node, constant

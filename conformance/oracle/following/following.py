@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
-from ...bounds.rounded import Format
+from ...bounds.formats import Format
 from ..recording.branches import Branches, Decide
 from ..recording.graph import leaf
 from ..recording.reverse import Followed

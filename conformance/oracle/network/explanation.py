@@ -89,7 +89,27 @@ def attributed(violations: Sequence[Violation]) -> list[Violation]:
     What a single sample or a trace names comes before what a batch leaves open: there the gradients that are off tell.
     """
     single = any(len(v.question.problem.x) == 1 or v.reading for v in violations)
-    return [v._replace(named=tuple(_named(v, in_batches_only=not single))) for v in violations]
+    named = [v._replace(named=tuple(_named(v, in_batches_only=not single))) for v in violations]
+    return [_without_what_follows(v, _deltas_read(named)) for v in named]
+
+
+def _deltas_read(violations: Sequence[Violation]) -> int:
+    """The highest layer whose delta is off in single samples, and whose dL/dW is right given it; 0 for none."""
+    read = {(j.equation, j.layer) for v in violations if len(v.question.problem.x) == 1 for j in v.named}
+    return max((l for equation, l in read if equation in ("B1", "B2") and ("B3", l) not in read), default=0)
+
+
+def _without_what_follows(violation: Violation, layer: int) -> Violation:
+    """A batch of a network without biases shows no delta: a dL/dW that is off follows from one that is read elsewhere.
+
+    ``layer`` is where that is, from which all below follow.
+    """
+    answer = violation.evidence.answer
+    if len(violation.question.problem.x) == 1 or biased(answer) or answer.trace is not None:
+        return violation
+    if violation.named and all(j.equation == "B3" and j.layer <= layer for j in violation.named):
+        return violation._replace(reading=None, named=())
+    return violation
 
 
 def explained(violations: Sequence[Violation], contrast: str = "") -> list[Finding]:
@@ -210,8 +230,7 @@ def _without_radii(evidence: Evidence) -> GivenAnswer:
 
     leading = [gradient for gradient, _ in evidence.of.along_paths(evidence.of.states)][::-1]
     layers = tuple(
-        Parameters(part(W, truth.W), part(b, truth.b))
-        for (W, b), truth in zip(answer.gradients, leading, strict=True)
+        Parameters(part(W, truth.W), part(b, truth.b)) for (W, b), truth in zip(answer.gradients, leading, strict=True)
     )
     loss, below = (
         None if of is None else precision.plain(of).astype(dtype) for of in (answer.loss, answer.input_gradient)

@@ -15,6 +15,7 @@ from reference import Layer
 
 from ...arrays import Array
 from ...bounds.lifted import lifted
+from ...bounds.rounded import Unknown
 from ...judge import precision
 from ...judge.judgement import Judgement
 from ...judge.known import Known, checked
@@ -30,7 +31,7 @@ from .asking.domain import Domain
 from .asking.half import in_half
 from .asking.orientation import in_own_arrays
 from .asking.questions import Question, questions
-from .asking.unasked import Restyled, unasked
+from .asking.unasked import Restyled, always_raising, not_asked, unasked
 from .conclusion import concluded
 from .contrast import contrast
 from .explanation import Violation, attributed, explained, held, summary
@@ -46,13 +47,13 @@ Outcome = asking.Outcome[Question, GivenAnswer, Evidence]
 
 def interrogated(
     ask: Ask, domain: Domain, subject: Subject, seed: int = 0, count: int | None = None, known: Iterable[Known] = (),
-    restyled: Restyled | None = None,
+    restyled: Restyled | None = None, called: str = "",
 ) -> Report:  # fmt: skip
     """Ask a subject the questions that its domain allows and judge its answers; otherwise as `answered`.
 
     Parameters
     ----------
-    ask, domain, subject, known, restyled
+    ask, domain, subject, known, restyled, called
     seed : int
     count : int, optional
         Of questions.
@@ -60,12 +61,12 @@ def interrogated(
     asked = questions(domain, seed, count)
     if domain.half:  # the ends of its range are others
         asked = [question for question in asked if question.kind == "ordinary"]
-    return answered(ask, domain, subject, asked, known, restyled)._replace(seed=seed)
+    return answered(ask, domain, subject, asked, known, restyled, called)._replace(seed=seed)
 
 
 def answered(
     ask: Ask, domain: Domain, subject: Subject, asked: Iterable[Question], known: Iterable[Known] = (),
-    restyled: Restyled | None = None,
+    restyled: Restyled | None = None, called: str = "",
 ) -> Report:  # fmt: skip
     """Ask a subject questions of its domain and judge its answers.
 
@@ -81,6 +82,9 @@ def answered(
         Failures that are expected.
     restyled : function, optional
         From a style to the subject asked in that style, which is tried where it answers in no other.
+    called : str
+        How somebody's own function is called, to be said where it raises whatever it is asked: then nothing is judged.
+        Of a program, which has been asked whether it answers at all, nothing.
 
     Returns
     -------
@@ -94,10 +98,13 @@ def answered(
         outcomes.extend(_outcome(question, ask, domain) for question in asked)
     except Ended:  # what was judged before stays
         complete = False
+    except Unknown as error:  # of an activation or a loss of somebody's own
+        return Report(subject, {}, (not_asked(str(error)),))
     first = [outcome for outcome in outcomes if outcome.question.again is None]
     unsupported = [outcome for outcome in outcomes if outcome.unsupported]
     failed = [o for o in outcomes if o.failed and not o.unsupported and (o.question.again is None or _broke(o.failed))]
     nothing = unasked(first, domain, restyled, lambda problem, answer: not _evidence(problem, answer, domain).wrong)
+    nothing = nothing or (always_raising(first, called) if called else None)
     if nothing is not None:
         return Report(subject, {}, (nothing,), len(outcomes) - len(unsupported), len(unsupported), len(failed))
     answered = [outcome for outcome in first if not outcome.failed]

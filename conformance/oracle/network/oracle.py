@@ -29,6 +29,7 @@ from ...subjects.shapes.taken import answer_of, apart_from_loss, check_shapes, l
 from .asking.domain import Declared, Method, domain_of, one_of
 from .asking.orientation import in_own_arrays
 from .asking.questions import Question
+from .asking.unasked import call_of
 from .conclusion import concluded
 from .explanation import Violation, attributed, explained, summary
 from .identity import identified, of_domain, of_problem
@@ -57,7 +58,8 @@ def probe(
         returns for each layer ``(dW, db)``, something with ``W`` and ``b``, or a dict of them, in the shapes of the
         parameters; or a dict of all gradients, by names such as "dW1" and "db1" or "layers.0.weight"; or the loss and
         its gradients, a pair; or a `GivenAnswer` with more.  What it has otherwise is declared, below.
-        ``NotImplementedError`` says that it cannot answer this question.
+        ``NotImplementedError`` says that it cannot answer this question.  Where it raises whatever it is asked nothing
+        is judged.
     name : str
         For the report; the function's own by default.
     seed : int
@@ -120,8 +122,8 @@ def probe(
     -------
     Report
         ``print`` it; ``report.verdict`` is "CONFORMS", "WRONG", "SUSPECT" or "UNDECIDED"; or "NOT ASKED" where what
-        came has other shapes than were declared, with the option that mends it.  Findings tell elements of arrays as
-        the function has them; the ``question`` of a finding has the document's shapes.
+        came has other shapes than were declared, with the option that mends it, or nothing came.  Findings tell
+        elements of arrays as the function has them; the ``question`` of a finding has the document's shapes.
 
     Raises
     ------
@@ -144,7 +146,8 @@ def probe(
     """
     subject, domain = Subject(name or getattr(function, "__name__", type(function).__name__)), domain_of(**options)
     asked = domain, subject, check_whole_number("seed", seed, 0), _count(problems)
-    return interrogated(asking(function, domain.style), *asked, known, lambda style: asking(function, style))
+    called = call_of(subject.name, domain.style, "x, y")
+    return interrogated(asking(function, domain.style), *asked, known, lambda style: asking(function, style), called)
 
 
 def probe_trainer(
@@ -186,6 +189,7 @@ def probe_trainer(
     report = interrogated(
         by_steps(train, domain.style), domain, subject, seed, _count(problems),
         restyled=lambda style: by_steps(_steps(trainer, style), style),
+        called=call_of(subject.name, domain.style, "x, y, eta"),
     )  # fmt: skip
     if report.verdict == NOT_ASKED:
         return report

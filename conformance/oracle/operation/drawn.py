@@ -23,7 +23,7 @@ from reference import (
 
 from ...arrays import Array
 from ...bounds.assumptions import SHIFTED
-from ...bounds.rounded import Format
+from ...bounds.formats import Format
 
 Kind: TypeAlias = Literal["ordinary", "extreme", "beyond"]
 """What an answer counts as: as any other, as one at the ends of the range, or as one beyond the inputs given."""

@@ -51,13 +51,14 @@ from reference.losses import TARGETS
 
 from ...arrays import Array
 from ...bounds import assumptions
-from ...bounds.formats import accumulating, check_inputs, format_of
-from ...bounds.rounded import Format
+from ...bounds.formats import Format, accumulating, check_inputs, format_of
 from ...judge.known import Known, checked
 from ...judge.report import Finding, Report, Subject
+from ...judge.verdict import WRONG
 from ...problems.layouts import is_tensor, like, numbers
 from ...text.labels import label
 from ..identity import identified
+from .asking.absent import check_called, with_absent, without_gradient
 from .asking.calls import Operation
 from .asking.equations import activation_of, check_operand, check_reduced, loss_of, name_of
 from .beyond import Drawing, examined_beyond
@@ -67,7 +68,7 @@ from .explaining import known as beforehand
 from .forward import Forward, forward_of
 from .outputs import examined_by_output
 from .populations import examined_as_population
-from .signature import flattened, signature_of, structure_of
+from .signature import Signature, flattened, signature_of, structure_of
 from .truth import Truth, of_activation, of_forward, of_loss
 
 # What is asked.
@@ -94,7 +95,9 @@ def check_pullback(
     pullback : callable, torch.autograd.Function or None
         ``pullback(*inputs, g)``, with the cotangent g = dL/d(output) last, in the form of the output, gives dL/d(input)
         for every input: an array, or a tuple or list of as many as there are inputs.  Of inputs by name it is called as
-        ``pullback(**inputs, g=g)``, and may give a dict.  A ``torch.autograd.Function``, or its ``apply``, is asked
+        ``pullback(**inputs, g=g)``, and may give a dict.  None for an input, beside others, says that there is no
+        gradient by it: the others are judged with it as a constant, and it is SUSPECT where its derivative is not
+        zero.  A ``torch.autograd.Function``, or its ``apply``, is asked
         through autograd (`by_autograd`); None asks ``forward`` itself that way.
     inputs : array, sequence of arrays, or dict of arrays
         NumPy arrays or PyTorch tensors (then the callables are given tensors) of one dtype: float16, bfloat16, float32
@@ -137,20 +140,18 @@ def check_pullback(
     function: Any
     function, named = (_applied(forward), equation) if _is_function(forward) else (None, forward)
     ask = _pullback(function, pullback)
+    check_called(ask, _name(pullback), signature)
     subject = Subject(_name(pullback if pullback is not None else forward))
     if named is None:
-        values = [numbers(x) for x in given]
-        tensors = forward_of(signature.forward(function), given).tensors
-        output = Forward(signature.called(function), given, tensors).output(values)
-        signature = signature._replace(output=structure_of(output))
-        own = Forward(signature.forward(function), given, tensors)
-        truth: Truths = lambda values, gs: of_forward(own, format, values, gs, seed)
-        shape, asked = own.plain(values).shape, signature.pullback(ask)
-        operation = Operation(subject, given, format, len(given), asked, shape, "vjp", truth, labels=signature.labels)
-        operation = operation._replace(known=beforehand.of_own(signature, own, format, seed))
-        report = examined_by_output(operation, examined(operation, seed), signature.outputs, seed)
-        report = examined_as_population(operation, report, own, seed)
-        report = examined_beyond(operation, report, lambda values: for_own(values, len(given), seed), seed)
+        report, operation = _of_own(subject, function, ask, signature, given, format, seed)
+        absent = without_gradient(operation, seed) if report.verdict == WRONG else ()
+        if absent:  # what is said of the others is said of it as a constant
+            moving = tuple(k for j, k in enumerate(signature.moving) if j not in absent)
+            rest = [x for j, x in enumerate(given) if j not in absent]
+            held = signature._replace(moving=moving)
+            report, others = _of_own(subject, function, ask, held, tuple(rest), format, seed)
+            report = with_absent(report, operation, others, absent, seed)
+            operation = others
         return _told(operation, report, _name(forward), expected)
     sigma = activation_of(named)
     check_operand(sigma, given)
@@ -175,6 +176,30 @@ def check_pullback(
         name_of(sigma),
         expected,
     )
+
+
+def _of_own(
+    subject: Subject,
+    function: Any,
+    ask: Callable[..., Any],
+    signature: Signature,
+    given: tuple[Any, ...],
+    format: Format,
+    seed: int,
+) -> tuple[Report, Operation]:
+    """What is found of a pullback of somebody's own forward function, by the inputs that move."""
+    values = [numbers(x) for x in given]
+    tensors = forward_of(signature.forward(function), given).tensors
+    output = Forward(signature.called(function), given, tensors).output(values)
+    signature = signature._replace(output=structure_of(output))
+    own = Forward(signature.forward(function), given, tensors)
+    truth: Truths = lambda values, gs: of_forward(own, format, values, gs, seed)
+    shape, asked = own.plain(values).shape, signature.pullback(ask)
+    operation = Operation(subject, given, format, len(given), asked, shape, "vjp", truth, labels=signature.labels)
+    operation = operation._replace(known=beforehand.of_own(signature, own, format, seed))
+    report = examined_by_output(operation, examined(operation, seed), signature.outputs, seed)
+    report = examined_as_population(operation, report, own, seed)
+    return examined_beyond(operation, report, lambda values: for_own(values, len(given), seed), seed), operation
 
 
 def check_loss(

@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...arrays import Array
-from ...bounds.rounded import Format
+from ...bounds.formats import Format
 from ...judge.report import Finding, Report
 from ...judge.verdict import CONFORMS, SUSPECT, UNDECIDED
 from ...problems.layouts import like, numbers

@@ -20,7 +20,9 @@ from reference.gradients import Reduction
 from ...arrays import Array
 from ...bounds import assumptions
 from ...bounds.admitted import Widened, WidenedLoss, admitted_loss, once_more
-from ...bounds.rounded import EPSILON, Format, Rounded
+from ...bounds.formats import Format
+from ...bounds.radii import EPSILON
+from ...bounds.rounded import Rounded
 from ...problems.layouts import is_tensor
 from ..following.array import Unfollowed
 from ..pytorch.tensors import Runner

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
-from ...bounds.rounded import Format
+from ...bounds.formats import Format
 from ...problems.layouts import like, numbers
 from ..following.array import Recorded, Recording, Unfollowed, holds_recorded
 from ..following.dispatch import DISPATCH

@@ -18,7 +18,8 @@ from scipy import special
 
 from ...arrays import Array
 from ...bounds.assumptions import KAPPA, erfc_units
-from ...bounds.rounded import EPSILON, Format
+from ...bounds.formats import Format
+from ...bounds.radii import EPSILON
 
 INFLATED = 1 + 2.0**-20
 """What float64 may lose in a radius: 2^-53 an operation, on a path of fewer than 2^32 of them."""

@@ -33,7 +33,8 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 
 from ...arrays import Array
-from ...bounds.rounded import Format, gamma
+from ...bounds.formats import Format
+from ...bounds.radii import gamma
 from ...numbers.derivatives import FUNCTIONS
 from .enclosed import Enclosed, magnitude, rounded, union, widened
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...arrays import Array
-from ...bounds.rounded import Format
+from ...bounds.formats import Format
 from .enclosed import Enclosed, magnitude
 from .graph import ARRANGED, Cotangent, Incoming, Node, Sum, accumulated, constant
 

@@ -24,7 +24,8 @@ from reference import Gradient, clipped
 from reference.checks.numbers import check_number, check_whole_number
 
 from ...arrays import Array
-from ...bounds.rounded import FORMATS, Rounded, exact
+from ...bounds.formats import FORMATS
+from ...bounds.rounded import Rounded, exact
 from ...judge.held import Update
 from ...judge.judgement import compare
 from ...judge.report import Report, Subject, found

@@ -13,7 +13,8 @@ import numpy as np
 from reference import Rule
 
 from ...arrays import Array
-from ...bounds.rounded import FORMATS, Rounded, exact
+from ...bounds.formats import FORMATS
+from ...bounds.rounded import Rounded, exact
 from ...bounds.rules import admitted_rule, widened_gradient
 from ...judge.judgement import Judgement, compare
 from ...numbers.enclosure import Unbounded

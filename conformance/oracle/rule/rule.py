@@ -33,7 +33,8 @@ from reference import UPDATES, Rule, update_rule
 from reference.checks.numbers import check_whole_number
 
 from ...arrays import Array
-from ...bounds.rounded import FORMATS, Rounded
+from ...bounds.formats import FORMATS
+from ...bounds.rounded import Rounded
 from ...judge.held import Update
 from ...judge.judgement import Judgement
 from ...judge.known import Known, checked

@@ -20,7 +20,8 @@ from reference.checks.numbers import check_number, check_whole_number
 
 from ...arrays import Array
 from ...bounds.assumptions import KAPPA
-from ...bounds.rounded import FORMATS, Rounded
+from ...bounds.formats import FORMATS
+from ...bounds.rounded import Rounded
 from ...judge.judgement import compare
 from ...judge.report import Report, Subject, found
 from ...judge.verdict import by_equation_and_layer

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...arrays import Array
-from ...bounds.rounded import FORMATS, Format, Rounded, gamma, observed
+from ...bounds.formats import FORMATS, Format
+from ...bounds.radii import gamma
+from ...bounds.rounded import Rounded, observed
 from ...problems.problem import GivenAnswer, Parameters, Problem
 from .style import Style
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from ...arrays import Array
-from ...bounds.rounded import FORMATS, Rounded
+from ...bounds.formats import FORMATS
+from ...bounds.rounded import Rounded
 from ...problems.layouts import numbers
 from ...problems.problem import GivenAnswer, Parameters, Problem, State
 from ...problems.wire import Malformed

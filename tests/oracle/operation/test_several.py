@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from conformance.arrays import Array
-from conformance.judge.verdict import CONFORMS, WRONG
+from conformance.judge.verdict import CONFORMS, SUSPECT, WRONG
 from conformance.oracle.operation.operation import by_autograd, check_pullback
 
 from .operations import accused, generic, sigmoid
@@ -99,3 +99,58 @@ def test_inputs_without_a_gradient_and_by_name(kind: Any) -> None:
     assert "by input 'scale'" in named.findings[0].explanation
     if kind is torch.as_tensor:
         assert check_pullback(looked_up, None, inputs, keywords=keywords).verdict == CONFORMS
+
+
+def cross_entropy(z: torch.Tensor, t: torch.Tensor) -> torch.Tensor:
+    return -(t * torch.log_softmax(z, dim=1)).sum(dim=1).mean()
+
+
+class _CrossEntropy(torch.autograd.Function):
+    """Right by z; t is taken for a constant."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Any, t: Any) -> Any:
+        ctx.save_for_backward(z, t)
+        return cross_entropy(z, t)
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        z, t = ctx.saved_tensors
+        return g * (torch.softmax(z, dim=1) - t) / len(z), None
+
+
+class _Summed(_CrossEntropy):
+    """The mean over the batch is forgotten on the way back."""
+
+    @staticmethod
+    def backward(ctx: Any, g: Any) -> Any:
+        z, t = ctx.saved_tensors
+        return g * (torch.softmax(z, dim=1) - t), None
+
+
+def test_none_says_that_an_input_has_no_gradient() -> None:
+    """It is no wrong number, what is found of the others is said, and how to ask with a constant."""
+    z, t = torch.from_numpy(generic("float64", (5, 4))), torch.eye(4, dtype=torch.float64)[[0, 1, 2, 3, 1]]
+    report = check_pullback(cross_entropy, _CrossEntropy.apply, (z, t))
+    assert [(f.verdict, f.faults) for f in report.findings] == [(SUSPECT, ("no gradient",))]
+    assert "None came for input 2" in report.findings[0].explanation
+    report = check_pullback(cross_entropy, _Summed.apply, (z, t))
+    assert [(f.verdict, f.faults) for f in report.findings] == [(WRONG, ("factor 5",)), (SUSPECT, ("no gradient",))]
+    constant = by_autograd(lambda z: _CrossEntropy.apply(z, t))  # type: ignore[no-untyped-call]
+    assert check_pullback(lambda z: cross_entropy(z, t), constant, z).verdict == CONFORMS
+
+
+def test_none_where_the_derivative_is_zero_is_right() -> None:
+    x, s = generic("float64", (3, 4)), generic("float64", (3, 4), 1)
+    report = check_pullback(lambda x, s: x * np.sign(s), lambda x, s, g: (g * np.sign(s), None), (x, s))
+    assert (report.verdict, accused(report)) == (CONFORMS, [])
+    assert "None came for input 2, whose derivative is zero" in report.remarks
+    report = check_pullback(lambda s, x: x * np.sign(s), lambda s, x, g: (None, g), (s, x))
+    assert (report.verdict, ["by input 2" in f.explanation for f in report.findings]) == (WRONG, [True])
+
+
+def test_a_pullback_without_a_cotangent_is_refused_in_a_line() -> None:
+    z = torch.from_numpy(generic("float64", (5, 4)))
+    for forward in (torch.tanh, "tanh"):
+        with pytest.raises(TypeError, match=r"pullback\(\*inputs, g\), with 2 arguments, and <lambda> takes 1; "):
+            check_pullback(forward, lambda z: torch.tanh(z), z)

@@ -8,8 +8,7 @@ from flint import arb
 from scipy import special
 
 from conformance.arrays import Array
-from conformance.bounds.formats import NAMED_FORMATS
-from conformance.bounds.rounded import Format
+from conformance.bounds.formats import NAMED_FORMATS, Format
 from conformance.numbers.balls import balls, distance, forward_mode, precise
 from conformance.numbers.derivatives import FUNCTIONS
 from conformance.oracle.following.following import follow

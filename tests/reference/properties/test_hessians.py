@@ -14,7 +14,8 @@ from scipy import special
 import reference
 from conformance.arrays import Array
 from conformance.bounds.assumptions import KAPPA
-from conformance.bounds.rounded import FORMATS, Rounded, exact
+from conformance.bounds.formats import FORMATS
+from conformance.bounds.rounded import Rounded, exact
 from conformance.judge.judgement import compare
 from conformance.numbers.balls import balls, distance
 from conformance.numbers.dual import Dual, dual, tangent

@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 import reference
 from conformance.arrays import Array
 from conformance.bounds.admitted import admitted, admitted_loss
+from conformance.bounds.formats import FORMATS
 from conformance.bounds.lifted import lifted
-from conformance.bounds.rounded import FORMATS, Rounded, exact, observed
+from conformance.bounds.rounded import Rounded, exact, observed
 from conformance.judge.judgement import Judgement, compare
 from conformance.numbers.balls import balls, overlap
 from conformance.problems.problem import Answer, Architecture, Parameters, Problem, State, fill

@@ -12,8 +12,7 @@ from reference.checks import check_activation, check_loss, check_network
 from reference.gradients import Reduction
 
 from ....bounds.admitted import UNDECLARED, Conventions, declared
-from ....bounds.formats import held_in_float32
-from ....bounds.rounded import Format
+from ....bounds.formats import Format, held_in_float32
 from ....subjects.shapes.style import OURS, Style, Styled, style_of
 
 Targets = Literal["any", "distribution", "one-hot"]

@@ -1,10 +1,15 @@
 """Unasked: where what came fits no question as it was put, nothing was judged, and one line says what mends it."""
 
+import sysconfig
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from itertools import combinations, product
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+import reference
 
 from ....judge.report import Finding, unnumbered
 from ....judge.verdict import NOT_ASKED
@@ -12,7 +17,7 @@ from ....problems.drawn import without_biases
 from ....problems.problem import GivenAnswer, Problem
 from ....subjects.callables import Ask
 from ....subjects.shapes.misfit import Misfit, in_common, mending
-from ....subjects.shapes.style import KNOWN, Style
+from ....subjects.shapes.style import KNOWN, Style, named
 from ....subjects.shapes.taken import check_shapes
 from ...asking import Failure, Outcome
 from ..judging.evidence import Evidence
@@ -63,16 +68,85 @@ def unasked(
             problem = asked.question.problem
             other = _taken(problem, domain.style, restyled, right)
             if other is not None and asked.failed and all(_alike(each, domain.style, other) for each in answered):
-                return _finding(f"{asked.failed.said}, {_handed(problem, domain.style)}{mending(domain.style, other)}")
+                return not_asked(f"{asked.failed.said}, {_handed(problem, domain.style)}{mending(domain.style, other)}")
     if misfits:
         for style in in_common(misfits):
             if all(_alike(problem, domain.style, style) for problem in answered):
-                return _finding(f"{misfits[0].said}{mending(domain.style, style)}")
-        return None if answered or raised else _finding(str(misfits[0]))
+                return not_asked(f"{misfits[0].said}{mending(domain.style, style)}")
+        return None if answered or raised else not_asked(str(misfits[0]))
     return None
 
 
-def _finding(said: str) -> Finding:
+def always_raising(outcomes: Sequence[Outcome[Question, GivenAnswer, Evidence]], called: str) -> Finding | None:
+    """What a function raises whatever it is asked, where in its code, and how it is called; None where it answers.
+
+    Parameters
+    ----------
+    outcomes : sequence of Outcome
+        Of all questions.
+    called : str
+        How it is called.
+    """
+    failed = [outcome.failed for outcome in outcomes if not outcome.unsupported]
+    if not failed or any(each is None or each.failure is not Failure.RAISED for each in failed):
+        return None
+    first = failed[0]
+    assert first
+    assert first.error
+    said = " ".join(first.said.split())
+    return not_asked(
+        f"it raised, whatever it was asked, {said.rstrip('.')}{_place(first.error)}; it is called as {called}"
+    )
+
+
+PACKAGES = (str(Path(reference.__file__).resolve().parent), str(Path(__file__).resolve().parents[3]))
+LIBRARIES = tuple(str(Path(sysconfig.get_path(kind)).resolve()) for kind in ("stdlib", "purelib", "platlib"))
+"""Where this package is, and where those are that somebody's code may call."""
+
+
+def _place(error: BaseException) -> str:
+    """In which file and line of somebody's code it was raised; nothing, where their code was not reached."""
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if not _is_below(f.filename, PACKAGES)]
+    own = [frame for frame in frames if not _is_below(frame.filename, LIBRARIES)] or frames
+    return f" ({Path(own[-1].filename).name}, line {own[-1].lineno}, in {own[-1].name})" if own else ""
+
+
+def _is_below(file: str, folders: tuple[str, ...]) -> bool:
+    return any(Path(file).resolve().is_relative_to(folder) for folder in folders)
+
+
+HANDED = {
+    "layers": ("network", "layers of (W, b, sigma)", "layers of (W, sigma)"),
+    "pairs": ("network", "a list of (W, b)", "a list of W"),
+    "in turn": ("parameters", "a list of W, b, W, b, ...", "a list of W"),
+    "weights, biases": ("weights, biases", "a list each", "a list of W"),
+    "biases, weights": ("biases, weights", "a list each", "a list of W"),
+}
+"""How the arguments that stand for a network are called, what they are, and what without biases."""
+
+
+def call_of(name: str, style: Style, rest: str) -> str:
+    """How a function of that name is called: with what stands for the network, then the rest.
+
+    Parameters
+    ----------
+    name : str
+        An expression or a lambda has none.
+    style : Style
+    rest : str
+        The further arguments.
+    """
+    if isinstance(style.parameters, str):
+        network, of, without = HANDED[style.parameters]
+        is_given = of if style.biased else without
+        network = network if style.biased or ", " not in network else "weights"
+    else:
+        network, is_given = "parameters", f"a dict of {', '.join(named(each, 1) for each in style.parameters)}, ..."
+    return f"{name if name.isidentifier() else 'function'}({network}, {rest}), {network} being {is_given}"
+
+
+def not_asked(said: str) -> Finding:
+    """That nothing was judged, and why."""
     return unnumbered("ordinary", "shapes", f"Nothing was judged: {said}.", verdict=NOT_ASKED)
 
 

@@ -123,6 +123,8 @@ def probe_torch(
     >>> probe_torch(Net(), torch.nn.functional.mse_loss).verdict
     'CONFORMS'
     """
+    if isinstance(module, type) and issubclass(module, nn.Module):
+        raise TypeError(f"module: expected an instance, such as {module.__name__}(), got the class {module.__name__}")
     if not isinstance(module, nn.Module):
         raise TypeError(f"module: expected a torch.nn.Module, got {type(module).__name__}")
     seed, expected = check_whole_number("seed", seed, 0), checked(known)

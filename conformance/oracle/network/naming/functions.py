@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from reference import ACTIVATIONS, LOSSES, Activation, Loss
+from reference import ACTIVATIONS, LOSSES, Activation, Loss, Sigmoid, Softplus
 from reference.losses import REQUIRED_HEAD, TARGETS
 
 from ....problems.problem import Problem
@@ -70,6 +70,12 @@ def _activations(
     for kind in ACTIVATIONS.values():
         other, known = kind(), _named(kind())
         yield Mistake(f"{name} is {known}", f"Right if the {said} were {known}.", of(_always(other)))
+        if kind is Softplus and own == [Sigmoid()]:  # whose derivative is a
+            yield Mistake(
+                f"{last}1 - a missing", f"The {derivative} lacks the factor 1 - a: a stands for a (1 - a).",
+                of(_mixed(other)),
+            )  # fmt: skip
+            continue
         yield Mistake(
             f"{last}pullback of {known}", f"The {derivative} is that of {known}.", of(_mixed(other)),
         )  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 from reference import Layer, loss_and_gradients
 
 from ....arrays import Array
-from ....bounds.rounded import EPSILON
+from ....bounds.radii import EPSILON
 from ....judge import precision
 from ....problems.problem import Parameters, Problem
 from ..judging.evidence import Evidence

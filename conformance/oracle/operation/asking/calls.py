@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ....arrays import Array
-from ....bounds.rounded import Format, Rounded
+from ....bounds.formats import Format
+from ....bounds.rounded import Rounded
 from ....judge.report import Subject
 from ....problems.layouts import (
     Layout,

@@ -6,7 +6,7 @@ from reference import Activation, Hinge, Loss
 from reference.gradients import Reduction
 
 from ....arrays import Array
-from ....bounds.rounded import Format
+from ....bounds.formats import Format
 from ....problems.layouts import numbers
 from ..asking.calls import Known
 from ..drawn import DIFFERENCES, fresh_outputs, moved, spread

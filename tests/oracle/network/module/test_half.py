@@ -12,7 +12,8 @@ from torch.nn import functional as F
 
 from conformance import Report, probe_torch
 from conformance.bounds.formats import NAMED_FORMATS, held_in_float32
-from conformance.bounds.rounded import Rounded, gamma
+from conformance.bounds.radii import gamma
+from conformance.bounds.rounded import Rounded
 from conformance.oracle.network.asking.half import nearest
 
 from .networks import MeanOfBias, Net, NoDerivative, RightReLU, UntransposedBelow, layered

@@ -133,6 +133,11 @@ def test_a_compiled_module_needs_its_biases() -> None:
         probe_torch(torch.compile(net, backend="eager"), F.mse_loss)
 
 
+def test_a_class_is_no_module() -> None:
+    with pytest.raises(TypeError, match=r"expected an instance, such as Linear\(\), got the class Linear$"):
+        probe_torch(nn.Linear, nn.MSELoss())
+
+
 def test_a_point_has_both_parts() -> None:
     net = Net(layered(torch.tanh))
     with pytest.raises(TypeError, match="y: expected x beside it"):

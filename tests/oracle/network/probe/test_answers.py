@@ -1,6 +1,7 @@
 """What a function returns, taken as it is or refused, and what `probe` may be asked."""
 
 import json
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -66,8 +67,43 @@ def test_an_answer_that_is_none(mistake: str) -> None:
     ReportMessage.model_validate(report.as_json())
 
 
-def test_a_function_that_raises_is_wrong() -> None:
-    report = probe(reject, width=(1, 7))
+def two(weights: Any, x: Array) -> Any:
+    raise AssertionError("is never called: it takes too few")
+
+
+def leaving(network: Network, x: Array, y: Array) -> Any:
+    raise SystemExit(3)
+
+
+def deep(network: Network, x: Array, y: Array) -> Any:
+    return np.linalg.inv(x[0])
+
+
+@pytest.mark.parametrize(
+    ("function", "options", "said"),
+    [
+        (reject, {}, r"RuntimeError: out of luck \(functions.py, line \d+, in reject\); it is called as "
+                     r"reject\(network, x, y\), network being layers of \(W, b, sigma\)\.$"),
+        (leaving, {"parameters": "pairs"}, r"SystemExit: 3 \(.*in leaving\).*, network being a list"),
+        (deep, {"parameters": ("W{l}", "b{l}")}, r"LinAlgError: .*line \d+, in deep\).*being a dict of W1, b1, "),
+        (two, {"parameters": "weights, biases"},
+         r"TypeError: two\(\) takes 2 positional arguments but 4 were given; it is called as "
+         r"two\(weights, biases, x, y\), weights, biases being a list each"),
+    ],
+    ids=["raises", "exits", "in a library", "takes too few"],
+)  # fmt: skip
+def test_a_function_that_raises_whatever_it_is_asked_is_not_judged(function: Any, options: Any, said: str) -> None:
+    report = probe(function, width=(1, 7), **options)
+    assert (report.verdict, report.exit_status, len(report.findings)) == ("NOT ASKED", 2, 1), f"\n{report}"
+    assert re.search(said, report.findings[0].explanation), report.findings[0].explanation
+    assert "\n" not in report.findings[0].explanation
+
+
+def test_a_function_that_raises_now_and_then_is_wrong() -> None:
+    def picky(network: Network, x: Array, y: Array) -> Gradients:
+        return right(network, x, y) if len(x) == 1 else reject(network, x, y)
+
+    report = probe(picky, width=(1, 7))
     assert (report.verdict, named(report)) == ("WRONG", ["protocol"])
     assert "RuntimeError: out of luck" in report.findings[0].explanation
 

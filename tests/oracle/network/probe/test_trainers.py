@@ -1,5 +1,6 @@
 """`probe_trainer`: what a step of training must be, and of which rate."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -99,14 +100,50 @@ def test_the_steps_of_right_programs(program: Program, dtype: str) -> None:
     assert_conforms(probe_trainer(step, dtype=dtype, width=(1, 7), problems=24, **options))
 
 
-def test_a_rate_that_no_trainer_takes_is_a_failure() -> None:
+def test_where_no_rate_is_taken_nothing_is_asked() -> None:
     def refusing(network: Network, x: Array, y: Array, eta: float) -> Gradients:
         raise ValueError("eta: expected less")
 
     report = probe_trainer(refusing, width=(1, 7))
-    assert report.verdict == "WRONG"
-    assert set(named(report)) == {"protocol"}
-    assert "eta: expected less" in report.findings[0].explanation
+    assert (report.verdict, len(report.findings)) == ("NOT ASKED", 1)
+    said = report.findings[0].explanation
+    assert re.search(r"eta: expected less \(.*line \d+, in refusing\); .* refusing\(network, x, y, eta\)", said), said
+
+
+HIDDEN_DELTAS: dict[str, Callable[[Array, Array, Array], Array]] = {
+    "without the derivative": lambda W, delta, a: delta @ W.T,
+    "without 1 - a": lambda W, delta, a: (delta @ W.T) * a,
+    "by |W|": lambda W, delta, a: (delta @ abs(W).T) * a * (1 - a),
+}
+
+
+@pytest.mark.parametrize("layers", [2, 3])
+@pytest.mark.parametrize("name", [None, *HIDDEN_DELTAS])
+def test_of_a_hidden_delta_alone_it_is_said_without_biases(name: str | None, layers: int) -> None:
+    """(B3) is not accused: it is right given the delta, which a batch without biases does not show."""
+
+    def hidden(W: Array, delta: Array, a: Array) -> Array:
+        return HIDDEN_DELTAS[name](W, delta, a) if name else (delta @ W.T) * a * (1 - a)
+
+    def uphill(weights: list[Array], x: Array, y: Array, eta: float) -> list[Array]:
+        a = [x]
+        for W in weights:
+            a.append(1 / (1 + np.exp(-(a[-1] @ W))))
+        delta, after = (y - a[-1]) * a[-1] * (1 - a[-1]), []
+        for l in reversed(range(len(weights))):
+            after.append(weights[l] + eta * a[l].T @ delta)
+            delta = hidden(weights[l], delta, a[l])
+        return after[::-1]
+
+    options: dict[str, Any] = {"weights": "in, out", "biases": "none", "parameters": "in turn"}
+    report = probe_trainer(uphill, layers=(layers, layers), width=(1, 16), **options)
+    if name is None:
+        assert_conforms(report)
+    else:
+        assert report.verdict == "WRONG"
+        assert set(named(report)) == {"B2"}, f"\n{report}"
+        assert (report.findings[0].faults[:1] == ("1 - a missing",)) == (name == "without 1 - a")
+        assert report.tallies["B3", 1].wrong == 0 < report.tallies["B3", 1].follows
 
 
 def test_a_trainer_may_step_in_place() -> None:

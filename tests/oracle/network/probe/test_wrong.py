@@ -10,7 +10,7 @@ import reference
 from conformance import GivenAnswer, Problem, assert_conforms, probe
 from conformance.arrays import Array, Network
 from conformance.bounds.admitted import declared
-from conformance.bounds.rounded import FORMATS
+from conformance.bounds.formats import FORMATS
 from conformance.judge.report import Subject
 from conformance.judge.verdict import EXIT_STATUS
 from conformance.oracle.network.asking.domain import Domain
