@@ -2,7 +2,7 @@
 
 from .table import PAGE, faults, line, page, told
 
-EVERY = 9
+EVERY = 18
 """Of how many faults one is asked in a sample."""
 
 
